@@ -1,20 +1,20 @@
 """Every error the platform raises on purpose.
 
-    BanditPlatformError
-    ├── InputError                 the caller can mend it: bad file, body, option or value
-    │   ├── SpecError              an experiment file, with every problem and its path
-    │   ├── ContextError           a request's context does not fit the declared schema
-    │   ├── LogError               a decision log cannot be read, with the line
-    │   └── PolicyArgumentsError   Vowpal Wabbit arguments that cannot give a sound PMF
-    ├── NotFoundError              no such experiment, decision, arm or version
-    ├── ConflictError              the request contradicts what is already stored
-    │   ├── StateError             this lifecycle step is not possible from this state
-    │   └── LockedError            this part of a running experiment may not change
-    ├── EvaluationError            the data cannot answer the question
-    └── UnavailableError           try again: nothing loaded yet, database away, lease lost
-        ├── JournalError           the journal cannot be written
-        ├── StorageError           the database did not answer or refused
-        └── PolicyError            a model gave no usable PMF
+BanditPlatformError
+├── InputError                 the caller can mend it: bad file, body, option or value
+│   ├── SpecError              an experiment file, with every problem and its path
+│   ├── ContextError           a request's context does not fit the declared schema
+│   ├── LogError               a decision log cannot be read, with the line
+│   └── PolicyArgumentsError   Vowpal Wabbit arguments that cannot give a sound PMF
+├── NotFoundError              no such experiment, decision, arm or version
+├── ConflictError              the request contradicts what is already stored
+│   ├── StateError             this lifecycle step is not possible from this state
+│   └── LockedError            this part of a running experiment may not change
+├── EvaluationError            the data cannot answer the question
+└── UnavailableError           try again: nothing loaded yet, database away, lease lost
+    ├── JournalError           the journal cannot be written
+    ├── StorageError           the database did not answer or refused
+    └── PolicyError            a model gave no usable PMF
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What an experiment is: frozen values and pure functions, without input or output."""

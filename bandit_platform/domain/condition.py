@@ -1,0 +1,118 @@
+"""Targeting conditions of an arm over the context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bandit_platform.domain.context import Context, ContextSchema
+
+Scalar = float | str | bool
+
+_ORDERED = ("gt", "gte", "lt", "lte")
+_WORDS = {
+    "eq": "must equal",
+    "ne": "must not equal",
+    "in_": "must be one of",
+    "not_in": "must not be one of",
+    "gt": "must be above",
+    "gte": "must be at least",
+    "lt": "must be below",
+    "lte": "must be at most",
+}
+
+
+class Condition(BaseModel):
+    """What one context field must satisfy; several operators must all hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    eq: Scalar | None = None
+    ne: Scalar | None = None
+    in_: tuple[Scalar, ...] | None = Field(default=None, alias="in")
+    not_in: tuple[Scalar, ...] | None = None
+    gt: float | None = Field(default=None, allow_inf_nan=False, strict=True)
+    gte: float | None = Field(default=None, allow_inf_nan=False, strict=True)
+    lt: float | None = Field(default=None, allow_inf_nan=False, strict=True)
+    lte: float | None = Field(default=None, allow_inf_nan=False, strict=True)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Condition:
+        if not self.model_fields_set:
+            raise ValueError("needs at least one of eq, ne, in, not_in, gt, gte, lt, lte")
+        return self
+
+    def operators(self) -> dict[str, Any]:
+        """The operators in use, by field name."""
+        return {name: getattr(self, name) for name in _WORDS if getattr(self, name) is not None}
+
+    def failure(self, value: Scalar) -> str | None:
+        """Which operator fails for ``value``, in words, or None when all hold."""
+        for name, wanted in self.operators().items():
+            if not _holds(name, value, wanted):
+                return _describe(name, wanted)
+        return None
+
+
+def _holds(operator: str, value: Any, wanted: Any) -> bool:  # noqa: PLR0911 - a table of operators
+    match operator:
+        case "eq":
+            return bool(value == wanted)
+        case "ne":
+            return bool(value != wanted)
+        case "in_":
+            return value in wanted
+        case "not_in":
+            return value not in wanted
+        case "gt":
+            return bool(value > wanted)
+        case "gte":
+            return bool(value >= wanted)
+        case "lt":
+            return bool(value < wanted)
+        case _:
+            return bool(value <= wanted)
+
+
+def _describe(operator: str, wanted: Any) -> str:
+    if isinstance(wanted, tuple):
+        return f"{_WORDS[operator]} {', '.join(map(str, wanted))}"
+    return (
+        f"{_WORDS[operator]} {wanted:g}"
+        if isinstance(wanted, float)
+        else (f"{_WORDS[operator]} {wanted}")
+    )
+
+
+def unmet_condition(conditions: Mapping[str, Condition], context: Context) -> str | None:
+    """Why the context does not meet the conditions, in words, or None when it does."""
+    for name, condition in conditions.items():
+        if name not in context:
+            return f"{name} is missing from the context"
+        failure = condition.failure(context[name])
+        if failure is not None:
+            return f"{name} {failure}"
+    return None
+
+
+def condition_problem(name: str, condition: Mapping[str, Any], schema: ContextSchema) -> str | None:
+    """Why a condition cannot apply to the declared context, or None.
+
+    ``condition`` is the raw table of the file, which need not be otherwise valid.
+    """
+    if name not in schema:
+        return "is not declared under [context]"
+    kind = schema[name].type
+    if kind != "number" and any(operator in condition for operator in _ORDERED):
+        return f"compares with {', '.join(_ORDERED)}, which needs a number, not a {kind}"
+    wanted: list[Any] = [condition[op] for op in ("eq", "ne") if op in condition]
+    for operator in ("in", "not_in"):
+        value = condition.get(operator)
+        wanted += value if isinstance(value, list) else []
+    types = {"number": (int, float), "category": (str,), "boolean": (bool,)}[kind]
+    for value in wanted:
+        if not isinstance(value, types) or (kind == "number" and isinstance(value, bool)):
+            return f"compares a {kind} with another type"
+    return None

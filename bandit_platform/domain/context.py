@@ -1,0 +1,127 @@
+"""The declared context of an experiment: what a request may say about the moment.
+
+Anything undeclared is refused, so that personal data cannot leak into logs by accident, and a
+refused value is never repeated in the error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bandit_platform.errors import ContextError, Problem
+
+MAX_KEYS = 50
+MAX_KEY_LENGTH = 64
+MAX_VALUE_LENGTH = 256
+
+ContextValue = float | str | bool
+Context = Mapping[str, ContextValue]
+
+
+class _Field(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    required: bool = False
+
+
+class NumberField(_Field):
+    """A finite number, optionally bounded (bounds included)."""
+
+    type: Literal["number"]
+    min: float | None = Field(default=None, allow_inf_nan=False)
+    max: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> NumberField:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max")
+        return self
+
+    def problem(self, value: object) -> str | None:
+        """Why ``value`` is not acceptable, or None."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return "must be a number"
+        if not math.isfinite(value):
+            return "must be a finite number"
+        if self.min is not None and value < self.min:
+            return f"must be at least {self.min:g}"
+        if self.max is not None and value > self.max:
+            return f"must be at most {self.max:g}"
+        return None
+
+
+class CategoryField(_Field):
+    """A short text, optionally one of a declared list."""
+
+    type: Literal["category"]
+    values: tuple[Annotated[str, Field(max_length=MAX_VALUE_LENGTH)], ...] | None = Field(
+        default=None, strict=False
+    )
+
+    def problem(self, value: object) -> str | None:
+        """Why ``value`` is not acceptable, or None."""
+        if not isinstance(value, str):
+            return "must be text"
+        if len(value) > MAX_VALUE_LENGTH:
+            return f"must have at most {MAX_VALUE_LENGTH} characters"
+        if self.values is not None and value not in self.values:
+            return "is not one of the declared values"
+        return None
+
+
+class BooleanField(_Field):
+    """True or false."""
+
+    type: Literal["boolean"]
+
+    def problem(self, value: object) -> str | None:
+        """Why ``value`` is not acceptable, or None."""
+        return None if isinstance(value, bool) else "must be true or false"
+
+
+ContextField = Annotated[NumberField | CategoryField | BooleanField, Field(discriminator="type")]
+ContextSchema = Mapping[str, NumberField | CategoryField | BooleanField]
+
+
+def validate_context(schema: ContextSchema, raw: Mapping[str, Any]) -> dict[str, ContextValue]:
+    """The context of a request, numbers as float, in the schema's order.
+
+    Args:
+        schema: the declared fields by name.
+        raw: what the request said; a missing field that is not required stays absent.
+
+    Raises:
+        ContextError: with every problem; values are never repeated in it.
+    """
+    problems: list[Problem] = []
+    if len(raw) > MAX_KEYS:
+        raise ContextError([Problem(path="context", message=f"has more than {MAX_KEYS} keys")])
+    undeclared = [name for name in raw if name not in schema]
+    if undeclared:
+        count = len(undeclared)
+        problems.append(
+            Problem(
+                path="context",
+                message=f"{count} undeclared {'key' if count == 1 else 'keys'}; "
+                "declare what may be sent under [context] in the experiment",
+            )
+        )
+    values: dict[str, ContextValue] = {}
+    for name, field in schema.items():
+        if name not in raw:
+            if field.required:
+                problems.append(Problem(path=f"context.{name}", message="is required"))
+            continue
+        value = raw[name]
+        problem = field.problem(value)
+        if problem is not None:
+            problems.append(Problem(path=f"context.{name}", message=problem))
+        else:
+            values[name] = float(value) if field.type == "number" else value
+    if problems:
+        raise ContextError(problems)
+    return values

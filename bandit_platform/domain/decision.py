@@ -1,0 +1,66 @@
+"""One answer to a shop: what was asked, what could have been shown, what was, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bandit_platform.domain.context import ContextValue
+
+
+class Reason(StrEnum):
+    """Why a decision came out as it did."""
+
+    POLICY = "policy"
+    UNIFORM = "uniform"
+    HOLDOUT = "holdout"
+    FALLBACK = "fallback"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+#: Reasons whose decisions carry exact propensities: the policy traffic.
+POLICY_TRAFFIC = frozenset({Reason.POLICY, Reason.UNIFORM})
+#: Reasons whose decisions are measured at all: policy traffic and its holdout.
+MEASURED = POLICY_TRAFFIC | {Reason.HOLDOUT}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """A logged choice. It alone reproduces the row in the database."""
+
+    decision_id: str
+    experiment: str
+    #: number of the experiment's revision that was in force
+    revision: int
+    #: pseudonym of the unit
+    unit: str
+    #: decisions answered together share it; a single answer is a slate of one
+    slate_id: str
+    #: position in the slate, from 0
+    slot: int
+    decided_at: datetime
+    #: end of the reward window; events after it are late
+    expires_at: datetime
+    reason: Reason
+    arm: str
+    #: probability with which ``arm`` was drawn
+    propensity: float
+    #: eligible arms in the experiment's order
+    eligible: tuple[str, ...]
+    #: probability of each eligible arm, in the same order
+    pmf: tuple[float, ...]
+    #: arm → why it was not eligible
+    excluded: dict[str, str]
+    context: dict[str, ContextValue]
+    #: seed of the draw, 16 hexadecimal characters
+    seed: str
+    #: published model version that gave the PMF; None for uniform and for nothing
+    model_version: int | None
+    #: counts only once the shop says that it was really shown
+    deferred: bool
+    #: keyed hash of the request's key, if it had one
+    request_key: str | None
+    #: keyed hash of the request's body, to notice the same key with another body
+    body_hash: str | None

@@ -1,0 +1,68 @@
+"""Which arms a request may get, and why each of the others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from bandit_platform.domain.condition import unmet_condition
+from bandit_platform.domain.context import Context
+from bandit_platform.domain.experiment import Arm, ExperimentSpec
+from bandit_platform.domain.policy_spec import NOTHING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Eligibility:
+    """The arms a request may get, in the experiment's order, and why the others are out."""
+
+    #: always starts with ``nothing``
+    arms: tuple[str, ...]
+    #: arm → reason in words
+    excluded: dict[str, str]
+
+
+def eligible_arms(
+    spec: ExperimentSpec,
+    context: Context,
+    now: datetime,
+    *,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+) -> Eligibility:
+    """The arms that a request may get.
+
+    Args:
+        spec: the experiment.
+        context: the validated context.
+        now: the moment of the decision.
+        only: the arms the caller allows, or None for all. ``nothing`` is allowed regardless.
+        without: arms the caller rules out. ``nothing`` cannot be ruled out.
+    """
+    arms = [NOTHING]
+    excluded: dict[str, str] = {}
+    for arm in spec.arms:
+        reason = _reason_out(arm, context, now, only, without)
+        if reason is None:
+            arms.append(arm.key)
+        else:
+            excluded[arm.key] = reason
+    return Eligibility(arms=tuple(arms), excluded=excluded)
+
+
+def _reason_out(
+    arm: Arm,
+    context: Context,
+    now: datetime,
+    only: Collection[str] | None,
+    without: Collection[str],
+) -> str | None:
+    if only is not None and arm.key not in only:
+        return "not among the request's eligible arms"
+    if arm.key in without:
+        return "excluded by the request"
+    if arm.starts_at is not None and now < arm.starts_at:
+        return f"starts at {arm.starts_at.isoformat()}"
+    if arm.ends_at is not None and now >= arm.ends_at:
+        return f"ended at {arm.ends_at.isoformat()}"
+    return unmet_condition(arm.when, context) if arm.when else None

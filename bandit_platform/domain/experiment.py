@@ -1,0 +1,136 @@
+"""An experiment: its arms, targeting, reward, policy and holdout, as one frozen value."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from bandit_platform.domain.condition import Condition
+from bandit_platform.domain.context import MAX_KEY_LENGTH, MAX_KEYS, ContextField
+from bandit_platform.domain.policy_spec import NOTHING, Candidate, ServingPolicy
+from bandit_platform.domain.reward import RewardSpec
+
+MAX_ARMS = 100
+MAX_OFFER_BYTES = 8192
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+ContextName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=MAX_KEY_LENGTH)]
+Segment = str | dict[str, tuple[float, ...]]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Arm(_Frozen):
+    """A choosable option beside ``nothing``."""
+
+    key: Key
+    #: what the model may know of the arm
+    features: dict[ContextName, float | str | bool] = {}
+    #: payload for the shop: data, never HTML
+    offer: dict[str, JsonValue] = {}
+    when: dict[str, Condition] = {}
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = None
+
+    @field_validator("key")
+    @classmethod
+    def _not_nothing(cls, value: str) -> str:
+        if value == NOTHING:
+            raise ValueError("the arm nothing exists without being listed")
+        return value
+
+    @field_validator("features")
+    @classmethod
+    def _finite(cls, value: dict[str, float | str | bool]) -> dict[str, float | str | bool]:
+        for name, feature in value.items():
+            if isinstance(feature, float) and not math.isfinite(feature):
+                raise ValueError(f"{name} must be a finite number")
+        return value
+
+    @field_validator("offer")
+    @classmethod
+    def _small(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if len(json.dumps(value)) > MAX_OFFER_BYTES:
+            raise ValueError(f"must be at most {MAX_OFFER_BYTES} bytes as JSON")
+        return value
+
+
+class Holdout(_Frozen):
+    """The share of units that always gets nothing and never trains a model."""
+
+    share: float = Field(default=0.05, ge=0, le=0.5, allow_inf_nan=False)
+
+
+class EventRules(_Frozen):
+    """Which events need a secret key, because a browser could forge them."""
+
+    secret_only: tuple[str, ...] = ()
+
+
+class ReportSpec(_Frozen):
+    """How results are shown."""
+
+    time_zone: str = "UTC"
+    segments: tuple[Segment, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, KeyError, OSError) as error:
+            raise ValueError("must be a time zone name such as Europe/London") from error
+        return value
+
+
+class ExperimentSpec(_Frozen):
+    """The declared experiment, as written in ``experiment.toml``."""
+
+    key: Key
+    placement: Key
+    owner: str = Field(default="", max_length=256)
+    hypothesis: str = Field(default="", max_length=4096)
+    context: dict[ContextName, ContextField] = Field(default={}, max_length=MAX_KEYS)
+    arms: tuple[Arm, ...] = Field(min_length=1, max_length=MAX_ARMS)
+    reward: RewardSpec
+    policy: ServingPolicy = ServingPolicy()
+    candidates: tuple[Candidate, ...] = ()
+    holdout: Holdout = Holdout()
+    events: EventRules = EventRules()
+    report: ReportSpec = ReportSpec()
+
+    @cached_property
+    def arm_keys(self) -> tuple[str, ...]:
+        """Every arm's key, ``nothing`` first: the order in which eligible arms are listed."""
+        return (NOTHING, *(arm.key for arm in self.arms))
+
+    @cached_property
+    def arms_by_key(self) -> Mapping[str, Arm]:
+        """The listed arms by key (without ``nothing``)."""
+        return {arm.key: arm for arm in self.arms}
+
+    @property
+    def largest_weight(self) -> float:
+        """The largest importance weight that the floor permits any target policy."""
+        if self.policy.mode in {"uniform", "shadow"}:
+            return float(len(self.arm_keys))
+        return len(self.arm_keys) / self.policy.floor
+
+    def to_file(self) -> dict[str, Any]:
+        """The tables as they stand in an experiment file, defaults included."""
+        data: dict[str, Any] = self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude={"reward"}
+        )
+        return {**data, "reward": self.reward.to_file()}
+
+    def to_json(self) -> str:
+        """The canonical text: equal specs give equal texts."""
+        return json.dumps(self.to_file(), sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,114 @@
+"""How arms are chosen: exploration, floor and what the model may combine."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from bandit_platform.domain.duration import Duration
+
+NOTHING = "nothing"
+
+#: Parameters each exploration takes, with the value used when it is not given.
+EXPLORATIONS = MappingProxyType(
+    {
+        "squarecb": MappingProxyType({"gamma_scale": 10.0, "gamma_exponent": 0.5}),
+        "epsilon_greedy": MappingProxyType({"epsilon": 0.1}),
+        "softmax": MappingProxyType({"lambda": 10.0}),
+        "bag": MappingProxyType({"size": 5.0, "epsilon": 0.05}),
+        "cover": MappingProxyType({"size": 3.0}),
+    }
+)
+
+_UNSOUND = {
+    "regcb": "gives arms a propensity of zero and is not valued here",
+    "regcbopt": "gives ties a probability of one each",
+    "synthcover": "gives arms a propensity of zero",
+    "first": "gives arms a propensity of zero after its first phase",
+    "squarecb_elim": "gives negative probabilities",
+}
+
+_INTERACTION = re.compile(r"(context|arm)\*(context|arm)(\*(context|arm))?")
+
+
+class Exploration(BaseModel):
+    """One way to learn and to spread probability over arms."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    exploration: str = "squarecb"
+    parameters: dict[str, Annotated[float, Field(allow_inf_nan=False, ge=0)]] = {}
+    floor: float = Field(default=0.05, ge=0.001, le=1.0, allow_inf_nan=False, strict=True)
+    interactions: tuple[str, ...] = ("context*arm",)
+    learning_rate: float | None = Field(default=None, gt=0, le=100, strict=True)
+
+    @field_validator("exploration")
+    @classmethod
+    def _sound(cls, value: str) -> str:
+        if value in EXPLORATIONS:
+            return value
+        known = ", ".join(EXPLORATIONS)
+        if value in _UNSOUND:
+            raise ValueError(f"{value} {_UNSOUND[value]}; use one of {known}")
+        raise ValueError(f"must be one of {known}")
+
+    @field_validator("interactions")
+    @classmethod
+    def _known_interactions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for interaction in value:
+            if not _INTERACTION.fullmatch(interaction):
+                raise ValueError(
+                    'each must combine "context" and "arm" with *, such as "context*arm"'
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _known_parameters(self) -> Exploration:
+        allowed = EXPLORATIONS[self.exploration]
+        for name in self.parameters:
+            if name not in allowed:
+                raise ValueError(
+                    f"parameters: {self.exploration} takes {', '.join(allowed)}, nothing else"
+                )
+        return self
+
+    def all_parameters(self) -> dict[str, float]:
+        """The parameters in use, defaults filled in."""
+        return {**EXPLORATIONS[self.exploration], **self.parameters}
+
+
+class ServingPolicy(Exploration):
+    """What decides. ``mode`` says how far the learned model is trusted.
+
+    uniform: every eligible arm is equally likely, and only candidates learn.
+    learning: the newest published model decides.
+    shadow: uniform decides while the model learns and is valued.
+    frozen: the model published last decides and learns no more.
+    """
+
+    mode: Literal["uniform", "learning", "shadow", "frozen"] = "learning"
+    publish_every: Duration = timedelta(seconds=60)
+
+    @field_validator("publish_every")
+    @classmethod
+    def _not_too_often(cls, value: timedelta) -> timedelta:
+        if value < timedelta(milliseconds=500):
+            raise ValueError("must be at least 500ms")
+        return value
+
+
+class Candidate(Exploration):
+    """A further policy, learned and valued beside the serving one, never deciding."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if value in {"serving", "logging", "uniform", NOTHING} or value.startswith("always"):
+            raise ValueError("is a reserved policy name")
+        return value

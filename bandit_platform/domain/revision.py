@@ -1,0 +1,70 @@
+"""Changing an experiment: what differs, and what may not change once data were collected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bandit_platform.domain.experiment import ExperimentSpec
+
+_LOCKED = {
+    "placement": "a different page is a different experiment",
+    "reward": "rewards already counted would mean something else than later ones",
+    "holdout": "units would move between holdout and policy, and their contrast would be void",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One difference between two specs: a path, what stood there, what stands there now."""
+
+    path: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"+ {self.path} = {self.after!r}"
+        if self.after is None:
+            return f"- {self.path} (was {self.before!r})"
+        return f"~ {self.path}: {self.before!r} → {self.after!r}"
+
+
+def changes(before: ExperimentSpec, after: ExperimentSpec) -> tuple[Change, ...]:
+    """Every difference, in the order of the file; arms and candidates are matched by name."""
+    old, new = _flat(_named(before)), _flat(_named(after))
+    return tuple(
+        Change(path=path, before=old.get(path), after=new.get(path))
+        for path in dict.fromkeys([*old, *new])
+        if old.get(path) != new.get(path)
+    )
+
+
+def locked_changes(differences: tuple[Change, ...]) -> tuple[tuple[Change, str], ...]:
+    """The differences that a started experiment refuses, each with the reason."""
+    return tuple(
+        (change, _LOCKED[change.path.split(".")[0]])
+        for change in differences
+        if change.path.split(".")[0] in _LOCKED
+    )
+
+
+def _named(spec: ExperimentSpec) -> dict[str, Any]:
+    data = spec.to_file()
+    data["arms"] = {arm.pop("key"): arm for arm in data["arms"]}
+    data["candidates"] = {item.pop("name"): item for item in data.get("candidates", ())}
+    return data
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        path = f"{prefix}{name}"
+        if isinstance(item, Mapping) and item:
+            flat.update(_flat(item, f"{path}."))
+        elif not isinstance(item, Mapping):
+            flat[path] = item
+        elif prefix in {"arms.", "candidates."}:
+            flat[path] = {}
+    return flat

@@ -1,0 +1,222 @@
+"""Reading an experiment file: TOML or JSON tables in, one frozen spec or every problem out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bandit_platform.domain.condition import condition_problem
+from bandit_platform.domain.context import ContextField
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.errors import Problem, SpecError
+
+_FIELD: TypeAdapter[Any] = TypeAdapter(ContextField)
+_UNION_TAGS = frozenset({"number", "category", "boolean", "float", "str", "bool", "AmountWeight"})
+
+
+def parse_toml(text: str, source: str = "experiment.toml") -> ExperimentSpec:
+    """The experiment that a TOML text describes.
+
+    Raises:
+        SpecError: with every problem found, each with its path (``arms[1].when.country``).
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError([Problem(path="", message=f"is not valid TOML: {error}")], source) from None
+    return parse_tables(tables, source)
+
+
+def parse_tables(tables: Mapping[str, Any], source: str = "experiment") -> ExperimentSpec:
+    """The experiment that tables (from TOML or JSON) describe.
+
+    Raises:
+        SpecError: with every problem found, each with its path.
+    """
+    problems: list[Problem] = []
+    spec: ExperimentSpec | None = None
+    try:
+        spec = ExperimentSpec.model_validate(dict(tables))
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        problems += [_problem(detail) for detail in details if not _follows(detail, tables)]
+    problems = _unique([*problems, *_cross_problems(tables)])
+    if problems or spec is None:
+        raise SpecError(problems, source)
+    return spec
+
+
+def _follows(detail: Any, tables: Mapping[str, Any]) -> bool:
+    """Whether a problem only follows from another one: a list short of its broken items."""
+    return bool(detail["type"] == "too_short" and _list(tables.get(detail["loc"][0])))
+
+
+def _unique(problems: Iterable[Problem]) -> list[Problem]:
+    by_path: dict[str, Problem] = {}
+    for problem in problems:
+        by_path.setdefault(problem.path, problem)
+    return list(by_path.values())
+
+
+def _problem(details: Any) -> Problem:
+    message = str(details["msg"])
+    if details["type"] == "extra_forbidden":
+        message = "is not known here"
+    elif details["type"] == "missing":
+        message = "is missing"
+    for prefix in ("Value error, ", "Assertion failed, "):
+        message = message.removeprefix(prefix)
+    path = format_path(details["loc"])
+    field, separator, rest = message.partition(": ")
+    if separator and field in {"range", "default", "parameters"}:
+        path, message = f"{path}.{field}" if path else field, rest
+    return Problem(path=path, message=message)
+
+
+def format_path(location: Iterable[int | str]) -> str:
+    """A location such as ``("arms", 1, "when")`` as ``arms[1].when``."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part in _UNION_TAGS or part in {"[key]", "weights"} or part.startswith("tuple["):
+            continue
+        else:
+            name = part.removesuffix("_") if part == "in_" else part
+            path += f".{name}" if path else name
+    return path
+
+
+def _cross_problems(tables: Mapping[str, Any]) -> list[Problem]:
+    """What no single field shows; reads raw tables, so that it runs beside other problems."""
+    schema = _readable_schema(tables.get("context", {}))
+    arms = [arm for arm in _list(tables.get("arms")) if isinstance(arm, Mapping)]
+    return [
+        *_duplicates(arms, "arms", "key"),
+        *_duplicates(
+            [c for c in _list(tables.get("candidates")) if isinstance(c, Mapping)],
+            "candidates",
+            "name",
+        ),
+        *_condition_problems(arms, schema, _list(tables.get("arms"))),
+        *_schedule_problems(arms),
+        *_segment_problems(tables, schema),
+        *_secret_only_problems(tables),
+        *_reward_problems(tables),
+    ]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _readable_schema(raw: Any) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for name, field in raw.items() if isinstance(raw, Mapping) else ():
+        try:
+            schema[name] = _FIELD.validate_python(field)
+        except ValidationError:
+            continue
+    return schema
+
+
+def _duplicates(items: list[Mapping[str, Any]], table: str, name: str) -> list[Problem]:
+    seen: dict[Any, int] = {}
+    problems = []
+    for index, item in enumerate(items):
+        value = item.get(name)
+        if not isinstance(value, str):
+            continue
+        if value in seen:
+            problems.append(
+                Problem(
+                    path=f"{table}[{index}].{name}",
+                    message=f"is used before, by {table}[{seen[value]}]",
+                )
+            )
+        seen.setdefault(value, index)
+    return problems
+
+
+def _condition_problems(
+    arms: list[Mapping[str, Any]], schema: Mapping[str, Any], raw_arms: list[Any]
+) -> list[Problem]:
+    problems = []
+    for arm in arms:
+        when = arm.get("when")
+        if not isinstance(when, Mapping):
+            continue
+        for name, condition in when.items():
+            message = (
+                condition_problem(name, condition, schema)
+                if isinstance(condition, Mapping)
+                else None
+            )
+            if message is not None:
+                path = f"arms[{raw_arms.index(arm)}].when.{name}"
+                problems.append(Problem(path=path, message=message))
+    return problems
+
+
+def _schedule_problems(arms: list[Mapping[str, Any]]) -> list[Problem]:
+    problems = []
+    for index, arm in enumerate(arms):
+        starts, ends = arm.get("starts_at"), arm.get("ends_at")
+        try:
+            reversed_ = starts is not None and ends is not None and starts >= ends
+        except TypeError:
+            continue
+        if reversed_:
+            problems.append(
+                Problem(path=f"arms[{index}].ends_at", message="must be after starts_at")
+            )
+    return problems
+
+
+def _segment_problems(tables: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Problem]:
+    report = tables.get("report")
+    problems = []
+    for index, segment in enumerate(
+        _list(report.get("segments")) if isinstance(report, Mapping) else ()
+    ):
+        path = f"report.segments[{index}]"
+        names = list(segment) if isinstance(segment, Mapping) else [segment]
+        for name in names:
+            if name not in schema:
+                problems.append(Problem(path=path, message="is not declared under [context]"))
+            elif isinstance(segment, Mapping) and schema[name].type != "number":
+                problems.append(Problem(path=path, message="cuts need a number field"))
+    return problems
+
+
+def _secret_only_problems(tables: Mapping[str, Any]) -> list[Problem]:
+    events = tables.get("events")
+    reward = tables.get("reward")
+    if not isinstance(events, Mapping) or not isinstance(reward, Mapping):
+        return []
+    return [
+        Problem(path=f"events.secret_only[{index}]", message="is not an event type of [reward]")
+        for index, name in enumerate(_list(events.get("secret_only")))
+        if name not in reward
+    ]
+
+
+def _reward_problems(tables: Mapping[str, Any]) -> list[Problem]:
+    reward = tables.get("reward")
+    if not isinstance(reward, Mapping):
+        return []
+    bounds, default = reward.get("range"), reward.get("default", 0.0)
+    try:
+        low, high = bounds  # type: ignore[misc] # anything else is another problem's business
+        if not low < high:
+            return [
+                Problem(path="reward.range", message="must be two numbers, the lower one first")
+            ]
+        if not low <= default <= high:
+            return [Problem(path="reward.default", message="must lie inside range")]
+    except (TypeError, ValueError):
+        pass
+    return []

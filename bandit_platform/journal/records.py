@@ -1,0 +1,142 @@
+"""The lines of the journal: decisions, activations and events as JSON, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.event import Event
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Activation:
+    """The shop's word that a deferred decision was really shown."""
+
+    decision_id: str
+    activated_at: datetime
+
+
+Record = Decision | Event | Activation
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+
+
+def decision_line(d: Decision) -> bytes:
+    """A decision as one line, newline included."""
+    return _line(
+        {
+            "k": "decision",
+            "id": d.decision_id,
+            "experiment": d.experiment,
+            "revision": d.revision,
+            "unit": d.unit,
+            "slate": d.slate_id,
+            "slot": d.slot,
+            "at": d.decided_at.isoformat(),
+            "expires": d.expires_at.isoformat(),
+            "reason": d.reason,
+            "arm": d.arm,
+            "propensity": d.propensity,
+            "eligible": d.eligible,
+            "pmf": d.pmf,
+            "excluded": d.excluded,
+            "context": d.context,
+            "seed": d.seed,
+            "model": d.model_version,
+            "deferred": d.deferred,
+            "request": d.request_key,
+            "body": d.body_hash,
+        }
+    )
+
+
+def event_line(e: Event) -> bytes:
+    """An event as one line, newline included."""
+    return _line(
+        {
+            "k": "event",
+            "decision": e.decision_id,
+            "id": e.event_id,
+            "type": e.type,
+            "amount": e.amount,
+            "currency": e.currency,
+            "occurred": e.occurred_at.isoformat(),
+            "received": e.received_at.isoformat(),
+            "trusted": e.trusted,
+        }
+    )
+
+
+def activation_line(a: Activation) -> bytes:
+    """An activation as one line, newline included."""
+    return _line({"k": "activation", "id": a.decision_id, "at": a.activated_at.isoformat()})
+
+
+def parse_line(line: bytes) -> Record:
+    """The record that a line holds.
+
+    Raises:
+        ValueError: the line is torn or not a record.
+    """
+    data = json.loads(line)
+    try:
+        match data["k"]:
+            case "decision":
+                return _decision(data)
+            case "event":
+                return _event(data)
+            case "activation":
+                return Activation(decision_id=data["id"], activated_at=_moment(data["at"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"incomplete record: {error}") from error
+    raise ValueError("unknown kind of record")
+
+
+def _line(data: Mapping[str, Any]) -> bytes:
+    return _encode(data).encode() + b"\n"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _decision(data: Mapping[str, Any]) -> Decision:
+    return Decision(
+        decision_id=data["id"],
+        experiment=data["experiment"],
+        revision=data["revision"],
+        unit=data["unit"],
+        slate_id=data["slate"],
+        slot=data["slot"],
+        decided_at=_moment(data["at"]),
+        expires_at=_moment(data["expires"]),
+        reason=Reason(data["reason"]),
+        arm=data["arm"],
+        propensity=data["propensity"],
+        eligible=tuple(data["eligible"]),
+        pmf=tuple(data["pmf"]),
+        excluded=data["excluded"],
+        context=data["context"],
+        seed=data["seed"],
+        model_version=data["model"],
+        deferred=data["deferred"],
+        request_key=data["request"],
+        body_hash=data["body"],
+    )
+
+
+def _event(data: Mapping[str, Any]) -> Event:
+    return Event(
+        decision_id=data["decision"],
+        event_id=data["id"],
+        type=data["type"],
+        amount=data["amount"],
+        currency=data["currency"],
+        occurred_at=_moment(data["occurred"]),
+        received_at=_moment(data["received"]),
+        trusted=data["trusted"],
+    )

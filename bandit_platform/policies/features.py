@@ -1,0 +1,57 @@
+"""From context and arms to Vowpal Wabbit text, so that no value can become anything else.
+
+In VW text a space ends a feature, ``|`` opens a namespace, ``:`` gives a value and a newline
+makes another arm. Every name and value that came from outside is therefore percent-encoded; what
+remains are letters, digits and ``_.-~%``.
+
+Namespaces: ``c`` holds the context, ``a`` the arm. An arm is named by the feature ``@key``, which
+no declared feature can be called. The position of a line names the arm, so the order of the
+eligible arms is stored with every decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from urllib.parse import quote
+
+from bandit_platform.domain.context import Context
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.policy_spec import NOTHING
+
+#: Raised whenever the encoding changes, because models of different encodings do not mix.
+ENCODING_VERSION = 1
+
+
+@lru_cache(maxsize=65536)
+def encode(text: str) -> str:
+    """A name or value that VW reads as one token."""
+    return quote(text, safe="", errors="replace")
+
+
+def feature(name: str, value: float | str | bool) -> str:
+    """One feature: ``name=value`` for text and booleans, ``name:value`` for numbers."""
+    if isinstance(value, bool):
+        return f"{encode(name)}={'true' if value else 'false'}"
+    if isinstance(value, str):
+        return f"{encode(name)}={encode(value)}"
+    return f"{encode(name)}:{value:.9g}".replace("e+", "e")
+
+
+class FeatureText:
+    """The VW text of an experiment's decisions; arm lines are made once."""
+
+    def __init__(self, spec: ExperimentSpec) -> None:
+        self._lines = {
+            arm.key: " ".join(
+                [f"|a @{encode(arm.key)}", *(feature(k, v) for k, v in arm.features.items())]
+            )
+            for arm in spec.arms
+        }
+        self._lines[NOTHING] = f"|a @{NOTHING}"
+
+    def lines(self, context: Context, eligible: Sequence[str]) -> list[str]:
+        """The lines of one decision: the shared context, then one line an eligible arm."""
+        shared = " ".join(["shared |c", *(feature(k, v) for k, v in context.items())])
+        arms = self._lines
+        return [shared, *(arms[arm] for arm in eligible)]

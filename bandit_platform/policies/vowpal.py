@@ -1,0 +1,127 @@
+"""One Vowpal Wabbit model: predict, learn, save, load. The only importer of vowpalwabbit.
+
+The binding has edges that are handled here and nowhere else: a parsed example must be finished or
+it leaks; labels are not checked; probabilities are single precision; calls after ``finish`` do
+not fail; a workspace is not thread-safe; loading with other arguments than the model's silently
+changes it, so a model is loaded with ``-i`` alone.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from vowpalwabbit import LabelType, Workspace
+
+from bandit_platform.errors import InputError, PolicyError
+
+
+class VowpalModel:
+    """A contextual-bandit model in ADF form."""
+
+    def __init__(self, workspace: Any) -> None:
+        self._workspace: Any = workspace
+        self._lock = Lock()
+
+    @classmethod
+    def fresh(cls, arguments: str) -> VowpalModel:
+        """An untrained model.
+
+        Raises:
+            PolicyError: VW refuses the arguments.
+        """
+        try:
+            return cls(Workspace(arguments))
+        except RuntimeError as error:
+            raise PolicyError(f"Vowpal Wabbit refuses the arguments: {error}") from error
+
+    @classmethod
+    def load(cls, blob: bytes) -> VowpalModel:
+        """The model that :meth:`save` wrote.
+
+        Raises:
+            PolicyError: the bytes are not a model.
+        """
+        with tempfile.TemporaryDirectory(prefix="bandit-platform-") as folder:
+            path = Path(folder) / "model.vw"
+            path.write_bytes(blob)
+            try:
+                return cls(Workspace(f"-i {path} --quiet --preserve_performance_counters"))
+            except RuntimeError as error:
+                raise PolicyError(f"the stored model cannot be loaded: {error}") from error
+
+    def save(self) -> bytes:
+        """The model as bytes; loading them continues exactly where this model stands."""
+        with self._lock, tempfile.TemporaryDirectory(prefix="bandit-platform-") as folder:
+            path = Path(folder) / "model.vw"
+            self._open().save(str(path))
+            return path.read_bytes()
+
+    def predict(self, lines: Sequence[str]) -> list[float]:
+        """Raw probabilities by the position of the arm lines (single precision).
+
+        Raises:
+            PolicyError: VW cannot answer.
+        """
+        with self._lock:
+            workspace = self._open()
+            try:
+                example = workspace.parse(lines, LabelType.CONTEXTUAL_BANDIT)
+            except RuntimeError as error:
+                raise PolicyError(f"Vowpal Wabbit cannot parse: {error}") from error
+            try:
+                return list(workspace.predict(example))
+            except RuntimeError as error:
+                raise PolicyError(f"Vowpal Wabbit cannot predict: {error}") from error
+            finally:
+                workspace.finish_example(example)
+
+    def learn(self, lines: Sequence[str], position: int, cost: float, propensity: float) -> None:
+        """Learn the outcome of one decision.
+
+        Args:
+            lines: as for :meth:`predict`.
+            position: of the arm that was drawn, from 0.
+            cost: what VW minimises; the negative of a reward.
+            propensity: logged probability of that arm.
+
+        Raises:
+            InputError: a label that VW would take silently and misread.
+        """
+        if not 0.0 < propensity <= 1.0:
+            raise InputError("a propensity must be above 0 and at most 1")
+        if not math.isfinite(cost):
+            raise InputError("a reward must be finite")
+        if not 0 <= position < len(lines) - 1:
+            raise InputError("the arm's position must be one of the eligible arms")
+        labelled = list(lines)
+        labelled[position + 1] = f"0:{cost:.9g}:{propensity:.9g} {lines[position + 1]}"
+        with self._lock:
+            workspace = self._open()
+            example = workspace.parse(labelled, LabelType.CONTEXTUAL_BANDIT)
+            try:
+                workspace.learn(example)
+            finally:
+                workspace.finish_example(example)
+
+    def close(self) -> None:
+        """Free the workspace; later calls raise PolicyError."""
+        with self._lock:
+            if self._workspace is not None:
+                self._workspace.finish()
+                self._workspace = None
+
+    def _open(self) -> Any:
+        if self._workspace is None:
+            raise PolicyError("the model is closed")
+        return self._workspace
+
+
+def blob_hash(blob: bytes) -> str:
+    """The hash under which a model's bytes are known."""
+    return sha256(blob).hexdigest()

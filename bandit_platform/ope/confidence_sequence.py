@@ -1,0 +1,275 @@
+"""Empirical-Bernstein confidence sequence for a policy value or an uplift, as a streaming state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from bandit_platform.errors import EvaluationError
+from bandit_platform.ope.mixture import boundary, tuned_rho
+from bandit_platform.ope.reward_range import Floats
+from bandit_platform.ope.running import CHUNK, running_sums
+from bandit_platform.ope.tuning import TuningSums
+
+Kind = Literal["value", "uplift"]
+_LEAST_TIME = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is fixed before the first row.
+
+    Attributes:
+        kind: "value" bounds E[wR]; "uplift" bounds E[(w₁ - w₂)R] of two policies.
+        alpha: two-sided error; each side gets half.
+        tuning_rows: rows at the start that choose c and rho and are not in the sequence.
+        horizon: n*, rows after tuning at which the sequence is meant to be tightest.
+        level_share: share of alpha spent on the weight bound known when tuning ends; the rest
+            pays for later doublings of that bound. 1 means that the bound must not grow.
+    """
+
+    kind: Kind = "value"
+    alpha: float = 0.05
+    tuning_rows: int = 500
+    horizon: int = 20_000
+    level_share: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not (
+            self.kind in ("value", "uplift")
+            and 0.0 < self.alpha < 1.0
+            and self.tuning_rows >= 1
+            and self.horizon >= 1
+            and 0.0 < self.level_share <= 1.0
+        ):
+            raise EvaluationError(f"confidence sequence cannot be set up with {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frozen:
+    """What tuning fixed; nothing here changes afterwards, so everything stays predictable.
+
+    Attributes:
+        offset: c.
+        variance: guess of Var(Z).
+        start: tuning rows' ΣZ, which starts the predictor.
+        bound: greatest weight bound of the target policy during tuning.
+        baseline_bound: the same for the baseline policy (0 for a value).
+    """
+
+    offset: float
+    variance: float
+    start: float
+    bound: float
+    baseline_bound: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfidenceSequence:
+    """Bounds that hold at every row at once, however often somebody looks.
+
+    Estimand: the running average over the rows after tuning of E[Z | past], which is the policy
+    value (or uplift) on the reward scale [0, 1] where that is constant.
+
+    Pseudo-outcome: value Z = c + w(R - c) with Z ≥ -(W - 1)c; uplift Z = (w₁ - w₂)(R - c) with
+    Z ≥ -max(W₁c, W₂(1 - c)). With B = 1 + b and predictor Ẑ (the running mean, clipped to where
+    a value or uplift can lie), S = Σ(Z - E Z)/B and V = Σ((Z - Ẑ)/B)² the lower bound is
+    mean(Z) - B u(V)/t (module ``mixture``); the upper bound is the reflected lower bound of 1 - R,
+    for which Z becomes 1 - Z (value) or -Z (uplift) and V stays the same. Each side has alpha/2.
+
+    ΣZ and Σ(Z - Ẑ)² are kept without B. A weight bound that grows is then met by the levels
+    2^k times the bound at the end of tuning, the k-th with its own share of alpha: each level is valid
+    until a row exceeds it, so by a union bound all are, whatever made the bound grow.
+
+    Assumptions: propensities are the true ones and fixed before the draw; each row's weight bound
+    too. Logging policies may adapt; nothing is assumed about drift.
+
+    Papers: Howard, Ramdas, McAuliffe, Sekhon 2021; Waudby-Smith, Wu, Ramdas, Karampatziakis,
+    Mineiro 2022.
+
+    Attributes:
+        settings: fixed before the first row.
+        tuning: sums over the tuning rows.
+        frozen: what tuning fixed; None while collecting.
+        bound: greatest weight bound so far.
+        baseline_bound: the same for the baseline policy (0 for a value).
+        n: rows in the sequence (after tuning).
+        z: ΣZ.
+        v: Σ(Z - Ẑ)², not divided by B².
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    tuning: TuningSums = field(default_factory=TuningSums)
+    frozen: Frozen | None = None
+    bound: float = 0.0
+    baseline_bound: float = 0.0
+    n: int = 0
+    z: float = 0.0
+    v: float = 0.0
+
+    def updated(
+        self, gain: Floats, reward: Floats, bound: Floats, baseline_bound: Floats
+    ) -> ConfidenceSequence:
+        """The state after more rows; any cutting into batches gives the same bits.
+
+        Args:
+            gain: w, or w₁ - w₂, shape (n,).
+            reward: scaled rewards in [0, 1], shape (n,).
+            bound: each row's weight bound of the target policy, shape (n,).
+            baseline_bound: the same for the baseline, zeros for a value, shape (n,).
+        """
+        return self.walked(gain, reward, bound, baseline_bound)[0]
+
+    def walked(
+        self, gain: Floats, reward: Floats, bound: Floats, baseline_bound: Floats
+    ) -> tuple[ConfidenceSequence, Floats, Floats]:
+        """As :meth:`updated`, with ΣZ and Σ(Z - Ẑ)² after each of the new rows past tuning."""
+        state, taken = self._tuned(gain, reward, bound, baseline_bound)
+        rest = gain.shape[0] - taken
+        if state.frozen is None or rest == 0:
+            return state, np.empty(0), np.empty(0)
+        zs, vs = np.empty(rest), np.empty(rest)
+        n, z, v = state.n, state.z, state.v
+        for at in range(0, rest, CHUNK):
+            rows = slice(taken + at, taken + at + CHUNK)
+            z_path, v_path = state._paths(gain[rows], reward[rows], n, z, v)
+            zs[at : at + CHUNK], vs[at : at + CHUNK] = z_path, v_path
+            n, z, v = n + z_path.shape[0], float(z_path[-1]), float(v_path[-1])
+        state = replace(
+            state,
+            n=n,
+            z=z,
+            v=v,
+            bound=max(state.bound, float(bound[taken:].max())),
+            baseline_bound=max(state.baseline_bound, float(baseline_bound[taken:].max())),
+        )
+        return state, zs, vs
+
+    def _tuned(
+        self, gain: Floats, reward: Floats, bound: Floats, baseline_bound: Floats
+    ) -> tuple[ConfidenceSequence, int]:
+        """Take tuning rows from the front; freeze when there are enough of them."""
+        taken = min(self.settings.tuning_rows - self.tuning.n, gain.shape[0])
+        if self.frozen is not None or taken <= 0:
+            return self, 0
+        tuning = self.tuning.updated(gain[:taken], reward[:taken])
+        first = max(self.bound, float(bound[:taken].max()))
+        second = max(self.baseline_bound, float(baseline_bound[:taken].max()))
+        state = replace(self, tuning=tuning, bound=first, baseline_bound=second)
+        if tuning.n < self.settings.tuning_rows:
+            return state, taken
+        offset = tuning.offset()
+        base = offset if self.settings.kind == "value" else 0.0
+        mean, variance = tuning.moments(offset=offset, base=base)
+        frozen = Frozen(
+            offset=offset,
+            variance=variance,
+            start=mean * tuning.n,
+            bound=first,
+            baseline_bound=second,
+        )
+        return replace(state, frozen=frozen), taken
+
+    def _paths(
+        self, gain: Floats, reward: Floats, n: int, z: float, v: float
+    ) -> tuple[Floats, Floats]:
+        """ΣZ and Σ(Z - Ẑ)² after each row, carried on from (n, z, v)."""
+        frozen = self._known()
+        least = 0.0 if self.settings.kind == "value" else -1.0
+        outcome = gain * (reward - frozen.offset)
+        if self.settings.kind == "value":
+            outcome += frozen.offset
+        z_path = running_sums([z], [outcome])[0]
+        before = self.tuning.n + n + np.arange(outcome.shape[0])
+        guess = np.clip((frozen.start + z_path[:-1]) / before, least, 1.0)
+        miss = outcome - guess
+        v_path = running_sums([v], [miss * miss])[0]
+        return z_path[1:], v_path[1:]
+
+    def _known(self) -> Frozen:
+        if self.frozen is None:
+            raise EvaluationError("the confidence sequence is still collecting its tuning rows")
+        return self.frozen
+
+    @property
+    def collecting(self) -> bool:
+        """No row is in the sequence yet, so the bounds are the ends of the scale."""
+        return self.frozen is None or self.n == 0
+
+    def mean(self) -> float | None:
+        """Centre of the bounds, the mean of Z on the reward scale; None while collecting."""
+        return None if self.collecting else self.z / self.n
+
+    def bounds(self) -> tuple[float, float]:
+        """Lower and upper bound now, on the scale [0, 1], or [-1, 1] for an uplift."""
+        if self.collecting:
+            return (0.0 if self.settings.kind == "value" else -1.0), 1.0
+        lower, upper = self.curve(np.array([self.n]), np.array([self.z]), np.array([self.v]))
+        return float(lower[0]), float(upper[0])
+
+    def curve(self, n: Floats, z: Floats, v: Floats) -> tuple[Floats, Floats]:
+        """Bounds at many moments, each given by n, ΣZ, Σ(Z - Ẑ)² at that moment, shape (m,).
+
+        The weight bound is the greatest so far for all of them, which is valid, if wider than need
+        be for moments before it grew.
+        """
+        alpha, growth = self._level()
+        down, up = self._spans(growth)
+        mean = z / n
+        least = 0.0 if self.settings.kind == "value" else -1.0
+        lower = mean - self._margin(n, v, down, alpha / 2.0)
+        upper = mean + self._margin(n, v, up, alpha / 2.0)
+        return np.clip(lower, least, 1.0), np.clip(upper, least, 1.0)
+
+    def _margin(self, n: Floats, v: Floats, span: float, alpha: float) -> Floats:
+        """B u(V/B²)/t for one side."""
+        time = self.settings.horizon * self._known().variance / span**2
+        rho = tuned_rho(best_at=max(time, _LEAST_TIME), alpha=alpha)
+        margin: Floats = span * boundary(v / span**2, rho=rho, alpha=alpha) / n
+        return margin
+
+    def _level(self) -> tuple[float, float]:
+        """Share of alpha and growth factor 2^k of the smallest level that covers every row."""
+        frozen, share, level = self._known(), self.settings.level_share, 0
+        while self.bound > frozen.bound * 2.0**level * (
+            1 + 1e-12
+        ) or self.baseline_bound > frozen.baseline_bound * 2.0**level * (1 + 1e-12):
+            level += 1
+            if share == 1.0 or level > 60:
+                raise EvaluationError(
+                    f"the weight bound grew from {frozen.bound} to {self.bound} although the "
+                    "confidence sequence was set up for a bound that does not grow"
+                )
+        if level == 0:
+            return self.settings.alpha * share, 1.0
+        return self.settings.alpha * (1.0 - share) * 0.5**level, 2.0**level
+
+    def _spans(self, growth: float) -> tuple[float, float]:
+        """B = 1 + b for the lower and for the upper (reflected) side."""
+        frozen = self._known()
+        c, first, second = frozen.offset, frozen.bound * growth, frozen.baseline_bound * growth
+        if self.settings.kind == "value":
+            excess = max(first - 1.0, 0.0)
+            return 1.0 + excess * c, 1.0 + excess * (1.0 - c)
+        down = max(first * c, second * (1.0 - c))
+        up = max(second * c, first * (1.0 - c))
+        return 1.0 + down, 1.0 + up
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain numbers and mappings that survive JSON exactly."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> ConfidenceSequence:
+        """The inverse of :meth:`to_state`."""
+        frozen = state["frozen"]
+        return cls(
+            settings=Settings(**state["settings"]),
+            tuning=TuningSums.from_state(state["tuning"]),
+            frozen=None if frozen is None else Frozen(**frozen),
+            **{name: float(state[name]) for name in ("bound", "baseline_bound", "z", "v")},
+            n=int(state["n"]),
+        )

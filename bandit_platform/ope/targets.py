@@ -1,0 +1,131 @@
+"""Target policies that a log alone defines, and their importance weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bandit_platform.errors import EvaluationError, InputError
+from bandit_platform.ope.log import NOTHING, DecisionLog
+from bandit_platform.ope.reward_range import Floats
+
+KINDS = ("logging", "uniform", "always:<arm>", "column:<policy>")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Target:
+    """A target policy on the rows of one log.
+
+    Attributes:
+        policy: its specification, such as ``always:mens``.
+        probability: its probability of the logged arm, shape (n,).
+        weight: importance weight probability ÷ propensity, shape (n,).
+        max_weight: the greatest weight each row could have had, shape (n,).
+        unsupported: rows in which the policy's choice could not be logged, shape (n,).
+        pmf: its probability of every arm, shape (n, k); None where only that of the logged arm
+            is known.
+    """
+
+    policy: str
+    probability: Floats
+    weight: Floats
+    max_weight: Floats
+    unsupported: npt.NDArray[np.bool_]
+    pmf: Floats | None = None
+
+
+def target(log: DecisionLog, policy: str, *, floor: float | None = None) -> Target:
+    """The importance weights of a policy named by its specification.
+
+    ``logging`` produced the log (weight 1). ``uniform`` draws evenly from the eligible arms.
+    ``always:<arm>`` takes that arm, or ``nothing`` where the arm is not eligible and nothing is;
+    where neither is, the row has weight 0 and counts as unsupported. ``column:<policy>`` reads the
+    log's ``target.<policy>`` column.
+
+    Args:
+        log: the decision log.
+        policy: the specification.
+        floor: the least propensity the logging policy permits; None for the smallest in the log,
+            which is a guess that the confidence sequences then rest on.
+
+    Raises:
+        InputError: no such kind of policy, or the log has no such column.
+        EvaluationError: the log does not know the arm.
+    """
+    least = log.least_propensity if floor is None else floor
+    kind, _, name = policy.partition(":")
+    if policy == "logging":
+        return _made(log, policy, log.propensity, np.ones(len(log)), pmf=log.pmf)
+    if policy == "uniform":
+        share = 1.0 / np.maximum(log.eligible_count, 1.0)
+        return _made(log, policy, share, share / least, pmf=_uniform(log, share))
+    if kind == "always" and name:
+        return _always(log, policy, name, least)
+    if kind == "column" and name:
+        if name not in log.targets:
+            known = ", ".join(sorted(log.targets)) or "none"
+            raise InputError(f"the log has no column target.{name}; target columns: {known}")
+        return _made(log, policy, log.targets[name], np.full(len(log), 1.0 / least))
+    raise InputError(f"unknown policy {policy!r}: give one of {', '.join(KINDS)}")
+
+
+def from_pmf(log: DecisionLog, policy: str, pmf: Floats, *, floor: float | None = None) -> Target:
+    """The importance weights of a policy whose whole PMF is at hand, shape (n, k).
+
+    Raises:
+        EvaluationError: the PMF's shape is wrong or a row does not sum to 1.
+    """
+    if pmf.shape != (len(log), len(log.arms)):
+        raise EvaluationError(f"{policy}: PMF has shape {pmf.shape}")
+    if len(log) and not bool((np.abs(pmf.sum(axis=1) - 1.0) < 1e-6).all()):
+        raise EvaluationError(f"{policy}: a row's probabilities do not sum to 1")
+    least = log.least_propensity if floor is None else floor
+    logged = pmf[np.arange(len(log)), log.arm]
+    return _made(log, policy, logged, pmf.max(axis=1) / least, pmf=pmf)
+
+
+def _made(
+    log: DecisionLog,
+    policy: str,
+    probability: Floats,
+    max_weight: Floats,
+    *,
+    pmf: Floats | None = None,
+    unsupported: npt.NDArray[np.bool_] | None = None,
+) -> Target:
+    weight = probability / log.propensity
+    return Target(
+        policy=policy,
+        probability=probability,
+        weight=weight,
+        max_weight=np.maximum(max_weight, np.finfo(np.float64).tiny),
+        unsupported=np.zeros(len(log), dtype=np.bool_) if unsupported is None else unsupported,
+        pmf=pmf,
+    )
+
+
+def _uniform(log: DecisionLog, share: Floats) -> Floats:
+    if log.eligible is None:
+        return np.broadcast_to(share[:, None], (len(log), len(log.arms)))
+    return log.eligible * share[:, None]
+
+
+def _always(log: DecisionLog, policy: str, arm: str, least: float) -> Target:
+    code, n = log.code(arm), len(log)
+    bound = np.full(n, 1.0 / least)
+    if log.eligible is None:
+        choice = np.full(n, code)
+        missing = np.zeros(n, dtype=np.bool_)
+    else:
+        missing = ~log.eligible[:, code]
+        choice = np.full(n, code)
+        if NOTHING in log.arms:
+            other = log.code(NOTHING)
+            choice = np.where(missing & log.eligible[:, other], other, choice)
+            missing = missing & ~log.eligible[:, other]
+    probability = ((log.arm == choice) & ~missing).astype(np.float64)
+    pmf = np.zeros((n, len(log.arms)))
+    pmf[np.arange(n), choice] = ~missing
+    return _made(log, policy, probability, bound, pmf=pmf, unsupported=missing)

@@ -81,8 +81,8 @@ class ConfidenceSequence:
     for which Z becomes 1 - Z (value) or -Z (uplift) and V stays the same. Each side has alpha/2.
 
     ΣZ and Σ(Z - Ẑ)² are kept without B. A weight bound that grows is then met by the levels
-    2^k times the bound at the end of tuning, the k-th with its own share of alpha: each level is valid
-    until a row exceeds it, so by a union bound all are, whatever made the bound grow.
+    2^k times the bound at the end of tuning, the k-th with its own share of alpha: each level is
+    valid until a row exceeds it, so by a union bound all are, whatever made the bound grow.
 
     Assumptions: propensities are the true ones and fixed before the draw; each row's weight bound
     too. Logging policies may adapt; nothing is assumed about drift.

@@ -61,7 +61,7 @@ def holdout_uplift(
     about policies or propensities is assumed, only that units were randomised to the groups.
 
     Formula: Δ̂ = mean₁ - mean₀; t = n₁ + n₀, sigmâ² = t(sigmâ₁²/n₁ + sigmâ₀²/n₀),
-    Δ̂ ± sigmâ √(2(trho² + 1)/(t²rho²) · ln(√(trho² + 1)/alpha)), with rho chosen for tightness at t* units.
+    Δ̂ ± sigmâ √(2(t rho² + 1)/(t² rho²) · ln(√(t rho² + 1)/alpha)), rho tightest at t* units.
 
     Valid at every look in the asymptotic sense only (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas
     2021), hence the burn-in and the label. A unit's total may still grow; compare units whose
@@ -109,8 +109,8 @@ def holdout_uplift(
 def asymptotic_reach(t: float, *, alpha: float, best_at: float) -> float:
     """Half width of the asymptotic confidence sequence for a standard deviation of 1.
 
-    √(2(trho² + 1)/(t²rho²) · ln(√(trho² + 1)/alpha)), which is least at t* for rho² = x/t* where x solves
-    x = -2 ln alpha + ln(1 + x): 8.212 at alpha = 0.05.
+    √(2(t rho² + 1)/(t² rho²) · ln(√(t rho² + 1)/alpha)), which is least at t* for rho² = x/t*
+    where x solves x = -2 ln alpha + ln(1 + x): 8.212 at alpha = 0.05.
 
     Args:
         t: rows or units so far, > 0.

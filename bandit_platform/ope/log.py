@@ -60,7 +60,7 @@ class DecisionLog:
         if not good.all():
             row = int(np.argmin(good))
             raise EvaluationError(f"row {row}: propensity {self.propensity[row]} is not in (0, 1]")
-        if n and not (0 <= int(self.arm.min()) and int(self.arm.max()) < k):
+        if n and not (int(self.arm.min()) >= 0 and int(self.arm.max()) < k):
             raise EvaluationError(f"an arm code is outside 0 … {k - 1}")
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ _STIRLING = 1e6
 def tuned_rho(*, best_at: float, alpha: float) -> float:
     """The mixture parameter that makes the boundary tightest near one intrinsic time.
 
-    rho = v* / (2ℓ + ln(1 + 2ℓ)), ℓ = ln(1 / 2alpha).
+    rho = v* / (2h + ln(1 + 2h)), h = ln(1 / 2 alpha).
 
     Args:
         best_at: v*, the intrinsic time Σ((Z - Ẑ)/B)² of interest, > 0.
@@ -30,8 +30,9 @@ def tuned_rho(*, best_at: float, alpha: float) -> float:
 def log_mixture(s: Floats, v: Floats, rho: float) -> Floats:
     """Logarithm of the gamma-exponential mixture supermartingale.
 
-    log M(s, v) = s + v + rho ln rho - (v + rho) ln(s + v + rho) + ln gamma(v + rho, s + v + rho) - ln gamma(rho, rho),
-    with gamma the lower incomplete gamma function, arranged so that nothing large cancels.
+    log M(s, v) = s + v + rho ln rho - (v + rho) ln(s + v + rho)
+    + ln gamma(v + rho, s + v + rho) - ln gamma(rho, rho), with gamma the lower incomplete gamma
+    function, arranged so that nothing large cancels.
 
     Args:
         s: sum of the centred observations, shape (n,), ≥ 0.
@@ -60,7 +61,7 @@ def _slope(s: Floats, a: Floats) -> Floats:
 
 
 def boundary(v: npt.ArrayLike, *, rho: float, alpha: float) -> Floats:
-    """The u(v) with log M(u, v) = ln(1/alpha): S_t stays below u(V_t) for ever with chance 1 - alpha.
+    """The u(v) with log M(u, v) = ln(1/alpha): S_t stays below u(V_t) for ever, chance 1 - alpha.
 
     log M is increasing and convex in s (it mixes exponentials), so Newton's method arrives from
     above: the returned value errs, if at all, on the side of a wider bound.
@@ -78,7 +79,9 @@ def boundary(v: npt.ArrayLike, *, rho: float, alpha: float) -> Floats:
     """
     time = np.atleast_1d(np.asarray(v, dtype=np.float64))
     if not (rho > 0.0 and 0.0 < alpha < 1.0 and bool(((time >= 0.0) & (time < np.inf)).all())):
-        raise EvaluationError(f"boundary needs v ≥ 0, rho > 0, 0 < alpha < 1; got rho={rho}, alpha={alpha}")
+        raise EvaluationError(
+            f"boundary needs v ≥ 0, rho > 0, 0 < alpha < 1; got rho={rho}, alpha={alpha}"
+        )
     goal = math.log(1.0 / alpha)
     a = time + rho
     reach = goal + 0.5 * np.log1p(time / rho) + 1.0

@@ -120,7 +120,7 @@ def corrected_alpha(
     if competitors == 1:
         return alpha, ()
     note = (
-        f"{competitors} policies are compared, so each interval is at alpha = {alpha}/{competitors} "
+        f"{competitors} policies are compared, so each interval has error {alpha}/{competitors} "
         "(Bonferroni): the best of them may be picked afterwards"
     )
     return alpha / competitors, (note,)

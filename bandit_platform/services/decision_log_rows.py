@@ -1,0 +1,250 @@
+"""Turn a data frame of logged decisions into checked numpy columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bandit_platform.errors import LogError
+from bandit_platform.ope.log import DecisionLog
+
+REQUIRED = ("arm", "propensity", "reward")
+_Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(kw_only=True)
+class Problems:
+    """Bad rows found so far, each with the first thing wrong with it.
+
+    Attributes:
+        where: says where a row stands, from its position (``log.csv, line 7``).
+        bad: rows found bad, shape (n,).
+        first: position and message of the topmost bad row.
+    """
+
+    where: Callable[[int], str]
+    bad: _Mask
+    first: tuple[int, str] | None = field(default=None)
+
+    def add(self, rows: _Mask, message: Callable[[int], str]) -> None:
+        """Note the rows as bad; the message is made for the topmost one only."""
+        if not rows.any():
+            return
+        at = int(np.argmax(rows))
+        if self.first is None or at < self.first[0]:
+            self.first = (at, message(at))
+        self.bad |= rows
+
+    def error(self) -> LogError | None:
+        """The error for the topmost bad row, None where all rows are good."""
+        if self.first is None:
+            return None
+        at, message = self.first
+        return LogError(f"{self.where(at)}: {message}")
+
+
+def decode(frame: pd.DataFrame, problems: Problems) -> DecisionLog | None:
+    """Check every row and build the log of the good ones.
+
+    Args:
+        frame: the file's columns; text columns as text.
+        problems: collects the bad rows; the caller decides whether they are fatal.
+
+    Returns:
+        The log of the good rows in decision order; None where no row is good.
+    """
+    reward = _numbers(frame, "reward", problems)
+    propensity = _propensity(frame, problems)
+    arm = frame["arm"].astype(object)
+    problems.add(
+        np.asarray(arm.isna() | (arm == ""), dtype=np.bool_), lambda _: "the arm is missing"
+    )
+    targets = {name: _target(frame, name, problems) for name in _named(frame, "target.")}
+    order = _order(frame, problems)
+    options = _options(frame, problems)
+    keep = order[~problems.bad[order]]
+    if keep.size == 0:
+        return None
+    arms, code, eligible, pmf = _arms(arm, options, propensity, keep, problems)
+    sound = ~problems.bad[keep]
+    if not sound.any():
+        return None
+    kept = keep[sound]
+    return DecisionLog(
+        arms=arms,
+        arm=code[sound],
+        propensity=propensity[kept],
+        reward=reward[kept],
+        eligible=None if eligible is None else eligible[sound],
+        pmf=None if pmf is None else pmf[sound],
+        targets={name: column[kept] for name, column in targets.items()},
+        context=_context(frame, kept),
+        unit=frame["unit_id"].to_numpy(dtype=object)[kept] if "unit_id" in frame else None,
+    )
+
+
+def missing_columns(columns: list[str]) -> list[str]:
+    """Required columns that are not there; a PMF can stand in for the propensity."""
+    return [
+        name
+        for name in REQUIRED
+        if name not in columns and not (name == "propensity" and "pmf" in columns)
+    ]
+
+
+def _named(frame: pd.DataFrame, prefix: str) -> list[str]:
+    return [str(column)[len(prefix) :] for column in frame if str(column).startswith(prefix)]
+
+
+def _numbers(frame: pd.DataFrame, column: str, problems: Problems) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float64] = pd.to_numeric(frame[column], errors="coerce").to_numpy(
+        dtype=np.float64, na_value=np.nan
+    )
+    problems.add(
+        ~np.isfinite(values), lambda at: f"{column} {frame[column].iloc[at]!r} is not a number"
+    )
+    return values
+
+
+def _in_range(
+    values: npt.NDArray[np.float64], what: str, problems: Problems, *, zero: bool
+) -> None:
+    low_bad = values < 0.0 if zero else values <= 0.0
+    limits = "[0, 1]" if zero else "(0, 1]"
+    problems.add(low_bad | (values > 1.0), lambda at: f"{what} {values[at]:g} is not in {limits}")
+
+
+def _propensity(frame: pd.DataFrame, problems: Problems) -> npt.NDArray[np.float64]:
+    if "propensity" in frame:
+        values = _numbers(frame, "propensity", problems)
+        _in_range(values, "propensity", problems, zero=False)
+        return values
+    return np.full(len(frame), np.nan)  # taken from the PMF in _arms
+
+
+def _target(frame: pd.DataFrame, name: str, problems: Problems) -> npt.NDArray[np.float64]:
+    values = _numbers(frame, f"target.{name}", problems)
+    _in_range(values, f"target.{name}", problems, zero=True)
+    return values
+
+
+def _order(frame: pd.DataFrame, problems: Problems) -> npt.NDArray[np.intp]:
+    """Row positions in decision order: by decided_at where there is one, stable."""
+    if "decided_at" not in frame:
+        return np.arange(len(frame))
+    moments = pd.to_datetime(frame["decided_at"], utc=True, errors="coerce", format="ISO8601")
+    problems.add(
+        moments.isna().to_numpy(dtype=np.bool_),
+        lambda at: f"decided_at {frame['decided_at'].iloc[at]!r} is not an ISO 8601 moment",
+    )
+    return np.argsort(moments.to_numpy(), kind="stable")
+
+
+def _options(frame: pd.DataFrame, problems: Problems) -> list[dict[str, float]] | None:
+    """Each row's arms with their probability (NaN where only eligibility is known)."""
+    column = "pmf" if "pmf" in frame else "eligible_arms" if "eligible_arms" in frame else None
+    if column is None:
+        return None
+    codes, texts = pd.factorize(frame[column].astype(object), use_na_sentinel=False)
+    parsed = [_parse(text, column) for text in texts]
+    wrong = np.array([isinstance(one, str) for one in parsed], dtype=np.bool_)
+    problems.add(wrong[codes], lambda at: f"{column} {parsed[codes[at]]}")
+    return [{} if isinstance(one, str) else one for one in (parsed[code] for code in codes)]
+
+
+def _parse(text: Any, column: str) -> dict[str, float] | str:
+    """The arms of one cell, or what is wrong with it."""
+    try:
+        value = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return "is not valid JSON"
+    return _arm_list(value) if column == "eligible_arms" else _arm_pmf(value)
+
+
+def _arm_list(value: Any) -> dict[str, float] | str:
+    arms = list(value) if isinstance(value, (list, tuple, np.ndarray)) else []
+    if not arms or not all(isinstance(arm, str) for arm in arms):
+        return "is not a JSON list of arms"
+    return dict.fromkeys(arms, np.nan)
+
+
+def _arm_pmf(value: Any) -> dict[str, float] | str:
+    if not isinstance(value, dict) or not value:
+        return "is not a JSON object of probabilities by arm"
+    pmf = {str(arm): mass for arm, mass in value.items() if mass is not None}
+    if not all(isinstance(mass, (int, float)) and 0.0 <= mass <= 1.0 for mass in pmf.values()):
+        return "holds something other than probabilities"
+    if abs(sum(pmf.values()) - 1.0) > 1e-6:
+        return f"sums to {sum(pmf.values()):g} and not to 1"
+    return {arm: float(mass) for arm, mass in pmf.items()}
+
+
+def _arms(
+    arm: pd.Series[Any],
+    options: list[dict[str, float]] | None,
+    propensity: npt.NDArray[np.float64],
+    keep: npt.NDArray[np.intp],
+    problems: Problems,
+) -> tuple[
+    tuple[str, ...],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.bool_] | None,
+    npt.NDArray[np.float64] | None,
+]:
+    """Arm names, codes, eligibility and PMF of the kept rows; fills in missing propensities."""
+    logged = [str(name) for name in arm.to_numpy()[keep]]
+    known = set(logged)
+    if options is not None:
+        known.update(name for at in keep for name in options[at])
+    arms = tuple(sorted(known))
+    index = {name: code for code, name in enumerate(arms)}
+    code = np.array([index[name] for name in logged], dtype=np.int64)
+    if options is None:
+        return arms, code, None, None
+    mass = np.full((len(keep), len(arms)), -1.0)
+    for row, at in enumerate(keep):
+        for name, share in options[at].items():
+            mass[row, index[name]] = share
+    eligible = ~(mass == -1.0)
+    pmf = None if bool(np.isnan(mass).any()) else np.where(eligible, mass, 0.0)
+    chosen = (np.arange(len(keep)), code)
+    _flag(problems, keep, ~eligible[chosen], "the logged arm is not among the row's eligible arms")
+    if pmf is not None:
+        _reconcile(pmf[chosen], propensity, keep, problems)
+    return arms, code, eligible, pmf
+
+
+def _reconcile(
+    drawn: npt.NDArray[np.float64],
+    propensity: npt.NDArray[np.float64],
+    keep: npt.NDArray[np.intp],
+    problems: Problems,
+) -> None:
+    """Take missing propensities from the PMF; refuse those that contradict it."""
+    given = propensity[keep]
+    absent = np.isnan(given)
+    propensity[keep] = np.where(absent, drawn, given)
+    _flag(problems, keep, ~(drawn > 0.0), "the PMF gives the logged arm no probability")
+    apart = ~absent & (np.abs(drawn - given) > 1e-6)
+    _flag(problems, keep, apart, "the propensity is not the PMF's probability of the logged arm")
+
+
+def _flag(problems: Problems, keep: npt.NDArray[np.intp], rows: _Mask, message: str) -> None:
+    spread = np.zeros_like(problems.bad)
+    spread[keep[rows]] = True
+    problems.add(spread, lambda _: message)
+
+
+def _context(frame: pd.DataFrame, kept: npt.NDArray[np.intp]) -> pd.DataFrame | None:
+    names = _named(frame, "context.")
+    if not names:
+        return None
+    columns = frame[[f"context.{name}" for name in names]].iloc[kept].reset_index(drop=True)
+    columns.columns = pd.Index(names)
+    return columns

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -45,12 +46,7 @@ class JournalWriter:
         """
         with self._lock:
             try:
-                descriptor = self._open()
-                written = os.write(descriptor, lines)
-                if written != len(lines):
-                    raise OSError(f"only {written} of {len(lines)} bytes written")
-                if self._always:
-                    os.fdatasync(descriptor)
+                self._write_whole(lines)
             except OSError as error:
                 self._abandon()
                 raise JournalError(f"cannot write the journal: {error}") from error
@@ -58,6 +54,14 @@ class JournalWriter:
             self._size += len(lines)
             if self._size >= self._segment_bytes:
                 self._close()
+
+    def _write_whole(self, lines: bytes) -> None:
+        descriptor = self._open()
+        written = os.write(descriptor, lines)
+        if written != len(lines):
+            raise OSError(f"only {written} of {len(lines)} bytes written")
+        if self._always:
+            os.fdatasync(descriptor)
 
     def close(self) -> None:
         """Flush and release the segment; a later append opens another."""
@@ -82,10 +86,8 @@ class JournalWriter:
     def _abandon(self) -> None:
         """Undo a torn write if possible and go on in a fresh segment."""
         if self._descriptor is not None:
-            try:
+            with suppress(OSError):  # else the torn line stays the segment's last, and is counted
                 os.ftruncate(self._descriptor, self._size)
-            except OSError:
-                pass  # the torn line stays the segment's last; readers skip and count it
             os.close(self._descriptor)
             self._descriptor = None
 

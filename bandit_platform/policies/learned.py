@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bandit_platform.domain.context import Context
 from bandit_platform.domain.pmf import sound_pmf, with_floor
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.domain.reward import RewardSpec
 from bandit_platform.policies.arguments import vowpal_arguments
-from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.vowpal import VowpalModel
 
 
@@ -30,35 +28,27 @@ class LearnedPolicy:
         )
         return cls(exploration, model)
 
-    def pmf(
-        self, text: FeatureText, context: Context, eligible: Sequence[str]
-    ) -> tuple[float, ...]:
+    def pmf(self, lines: Sequence[str]) -> tuple[float, ...]:
         """The probability of each eligible arm, in their order, floor included.
+
+        Args:
+            lines: the decision's text, from :class:`FeatureText`.
 
         Raises:
             PolicyError: the model gives no probability distribution.
         """
-        if len(eligible) == 1:
+        size = len(lines) - 1
+        if size == 1:
             return (1.0,)
-        raw = self.model.predict(text.lines(context, eligible))
-        return with_floor(sound_pmf(raw, len(eligible)), self.floor)
+        return with_floor(sound_pmf(self.model.predict(lines), size), self.floor)
 
     def predict_and_learn(
-        self,
-        text: FeatureText,
-        context: Context,
-        eligible: Sequence[str],
-        *,
-        position: int,
-        cost: float,
-        propensity: float,
+        self, lines: Sequence[str], *, position: int, cost: float, propensity: float
     ) -> tuple[float, ...]:
         """The PMF before learning, then learning: one step of progressive validation."""
-        if len(eligible) == 1:
-            return (1.0,)
-        lines = text.lines(context, eligible)
-        pmf = with_floor(sound_pmf(self.model.predict(lines), len(eligible)), self.floor)
-        self.model.learn(lines, position, cost, propensity)
+        pmf = self.pmf(lines)
+        if len(pmf) > 1:
+            self.model.learn(lines, position, cost, propensity)
         return pmf
 
 

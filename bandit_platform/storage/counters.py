@@ -1,0 +1,38 @@
+"""Running counts, kept in the transaction that changes what they count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, select
+
+from bandit_platform.storage.statements import insert, table
+from bandit_platform.storage.tables import CounterRow
+
+_COUNTER = table(CounterRow)
+
+
+def add(connection: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
+    """Add to counters, named by (experiment, name)."""
+    rows = [
+        {"experiment": experiment, "name": name, "value": float(amount)}
+        for (experiment, name), amount in sorted(amounts.items())
+        if amount
+    ]
+    if rows:
+        statement = insert(connection, _COUNTER)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["experiment", "name"],
+                set_={"value": _COUNTER.c.value + statement.excluded.value},
+            ),
+            rows,
+        )
+
+
+def counters(connection: Connection, experiment: str) -> dict[str, float]:
+    """Every counter of an experiment."""
+    rows = connection.execute(
+        select(_COUNTER.c.name, _COUNTER.c.value).where(_COUNTER.c.experiment == experiment)
+    )
+    return {row.name: row.value for row in rows}

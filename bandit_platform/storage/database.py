@@ -1,0 +1,128 @@
+"""One database: connections, transactions and migrations, alike on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from bandit_platform.errors import InputError, StorageError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """Hands out transactions on one database."""
+
+    def __init__(self, url: str, *, busy_seconds: float = 10.0) -> None:
+        """Prepare, without connecting yet.
+
+        Args:
+            url: SQLAlchemy address.
+            busy_seconds: how long to wait for another writer (SQLite) or a connection.
+
+        Raises:
+            InputError: the address cannot be read.
+        """
+        try:
+            parsed = make_url(url)
+        except SQLAlchemyError:
+            raise InputError("the database address cannot be read") from None
+        if parsed.drivername in {"postgresql", "postgres"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if self.is_sqlite and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        options: dict[str, Any] = {} if self.is_sqlite else {"pool_pre_ping": True}
+        arguments = {"timeout" if self.is_sqlite else "connect_timeout": max(1, int(busy_seconds))}
+        self._engine = create_engine(parsed, connect_args=arguments, **options)
+        if self.is_sqlite:
+            _prepare_sqlite(self._engine, busy_seconds)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that changes rows; commits at the end, or changes nothing.
+
+        Raises:
+            StorageError: the database did not answer or refused.
+        """
+        with _translated(), self._engine.connect() as plain:
+            connection = plain.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only looks.
+
+        Raises:
+            StorageError: the database did not answer or refused.
+        """
+        with _translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to the newest form."""
+        with _translated():
+            command.upgrade(self._config(), "head")
+
+    def is_current(self) -> bool:
+        """Whether the tables have the form this version works with."""
+        head = ScriptDirectory.from_config(self._config()).get_current_head()
+        with self.read() as connection:
+            return MigrationContext.configure(connection).get_current_revision() == head
+
+    def ensure_ready(self) -> None:
+        """Migrate on SQLite; elsewhere demand that ``migrate`` was run.
+
+        Raises:
+            StorageError: the tables are not in the form this version works with.
+        """
+        if self.is_sqlite:
+            if not self.is_current():
+                self.migrate()
+        elif not self.is_current():
+            raise StorageError("the tables are not up to date; run: bandit-platform migrate")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _config(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.attributes["engine"] = self._engine
+        return config
+
+
+def _prepare_sqlite(engine: Engine, busy_seconds: float) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where _begin says
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise StorageError(f"the database: {type(cause).__name__}: {cause}") from error

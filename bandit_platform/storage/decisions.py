@@ -1,0 +1,176 @@
+"""Decisions, what they wait for, and whether they were shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select
+
+from bandit_platform.domain.decision import MEASURED, Decision, Reason
+from bandit_platform.storage.statements import batches, from_micros, insert_new, table, to_micros
+from bandit_platform.storage.tables import (
+    ActivationRow,
+    DecisionRow,
+    ImmatureRow,
+)
+
+_DECISION = table(DecisionRow)
+_IMMATURE = table(ImmatureRow)
+_ACTIVATION = table(ActivationRow)
+
+
+def insert_decisions(connection: Connection, decisions: Iterable[Decision]) -> list[Decision]:
+    """Store decisions not stored before, and queue the measured ones for maturity.
+
+    Returns:
+        The decisions that were new.
+    """
+    by_id: dict[str, Decision] = {}
+    for decision in decisions:
+        by_id.setdefault(decision.decision_id, decision)
+    rows = [decision_row(decision) for decision in by_id.values()]
+    new = insert_new(connection, DecisionRow, rows)
+    fresh = [decision for key, decision in by_id.items() if (key,) in new]
+    insert_new(
+        connection,
+        ImmatureRow,
+        [
+            {
+                "decision_id": decision.decision_id,
+                "experiment": decision.experiment,
+                "matures_at": to_micros(decision.expires_at),
+            }
+            for decision in fresh
+            if decision.reason in MEASURED
+        ],
+    )
+    return fresh
+
+
+def insert_activations(connection: Connection, activated: Mapping[str, datetime]) -> None:
+    """Store that deferred decisions were shown; the first report of each counts."""
+    rows = [
+        {"decision_id": key, "activated_at": to_micros(moment)} for key, moment in activated.items()
+    ]
+    insert_new(connection, ActivationRow, rows)
+
+
+def find_decisions(connection: Connection, ids: Collection[str]) -> dict[str, tuple[str, int]]:
+    """Stored decisions among ``ids``: id → (experiment, expiry in microseconds)."""
+    columns = (_DECISION.c.decision_id, _DECISION.c.experiment, _DECISION.c.expires_at)
+    return {
+        row.decision_id: (row.experiment, row.expires_at)
+        for some in batches(ids)
+        for row in connection.execute(select(*columns).where(_DECISION.c.decision_id.in_(some)))
+    }
+
+
+def find_immature(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Which of the decisions are still waiting for the end of their window."""
+    return {
+        row.decision_id
+        for some in batches(ids)
+        for row in connection.execute(
+            select(_IMMATURE.c.decision_id).where(_IMMATURE.c.decision_id.in_(some))
+        )
+    }
+
+
+def get_decision(connection: Connection, decision_id: str) -> Decision | None:
+    """A stored decision."""
+    row = connection.execute(
+        select(_DECISION).where(_DECISION.c.decision_id == decision_id)
+    ).one_or_none()
+    return None if row is None else decision_from(row)
+
+
+def activated(connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
+    """When deferred decisions were shown, for those that were."""
+    return {
+        row.decision_id: from_micros(row.activated_at)
+        for some in batches(ids)
+        for row in connection.execute(
+            select(_ACTIVATION).where(_ACTIVATION.c.decision_id.in_(some))
+        )
+    }
+
+
+def due(connection: Connection, until: datetime, limit: int) -> list[Decision]:
+    """Immature decisions whose window ended by ``until``, in the order they were made."""
+    statement = (
+        select(_DECISION)
+        .join(_IMMATURE, _IMMATURE.c.decision_id == _DECISION.c.decision_id)
+        .where(_IMMATURE.c.matures_at <= to_micros(until))
+        .order_by(_IMMATURE.c.matures_at, _IMMATURE.c.decision_id)
+        .limit(limit)
+    )
+    found = [decision_from(row) for row in connection.execute(statement)]
+    return sorted(found, key=lambda decision: (decision.decided_at, decision.decision_id))
+
+
+def remove_immature(connection: Connection, ids: Collection[str]) -> None:
+    """Take decisions off the queue for maturity."""
+    for some in batches(ids):
+        connection.execute(delete(_IMMATURE).where(_IMMATURE.c.decision_id.in_(some)))
+
+
+def count_immature(connection: Connection, experiment: str) -> int:
+    """Measured decisions of an experiment whose window has not ended."""
+    return connection.execute(
+        select(func.count()).select_from(_IMMATURE).where(_IMMATURE.c.experiment == experiment)
+    ).scalar_one()
+
+
+def decision_row(d: Decision) -> dict[str, Any]:
+    """A decision as columns."""
+    return {
+        "decision_id": d.decision_id,
+        "experiment": d.experiment,
+        "revision": d.revision,
+        "unit": d.unit,
+        "slate_id": d.slate_id,
+        "slot": d.slot,
+        "decided_at": to_micros(d.decided_at),
+        "expires_at": to_micros(d.expires_at),
+        "reason": d.reason.value,
+        "arm": d.arm,
+        "propensity": d.propensity,
+        "eligible": json.dumps(d.eligible),
+        "pmf": json.dumps(d.pmf),
+        "excluded": json.dumps(d.excluded),
+        "context": json.dumps(d.context),
+        "seed": d.seed,
+        "model_version": d.model_version,
+        "deferred": d.deferred,
+        "request_key": d.request_key,
+        "body_hash": d.body_hash,
+    }
+
+
+def decision_from(row: Row[Any]) -> Decision:
+    """A decision from its columns."""
+    return Decision(
+        decision_id=row.decision_id,
+        experiment=row.experiment,
+        revision=row.revision,
+        unit=row.unit,
+        slate_id=row.slate_id,
+        slot=row.slot,
+        decided_at=from_micros(row.decided_at),
+        expires_at=from_micros(row.expires_at),
+        reason=Reason(row.reason),
+        arm=row.arm,
+        propensity=row.propensity,
+        eligible=tuple(json.loads(row.eligible)),
+        pmf=tuple(json.loads(row.pmf)),
+        excluded=json.loads(row.excluded),
+        context=json.loads(row.context),
+        seed=row.seed,
+        model_version=row.model_version,
+        deferred=row.deferred,
+        request_key=row.request_key,
+        body_hash=row.body_hash,
+    )

@@ -1,0 +1,95 @@
+"""Reported outcomes and their flags."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from bandit_platform.domain.event import Event
+from bandit_platform.storage.statements import batches, from_micros, insert_new, table, to_micros
+from bandit_platform.storage.tables import EventRow
+
+_EVENT = table(EventRow)
+
+
+def insert_events(
+    connection: Connection, events: Iterable[tuple[Event, bool, bool]]
+) -> set[tuple[str, str]]:
+    """Store events not stored before, each with its flags (late, orphan).
+
+    Returns:
+        (decision_id, event_id) of the events that were new.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for event, late, orphan in events:
+        rows.setdefault(
+            (event.decision_id, event.event_id),
+            {
+                "decision_id": event.decision_id,
+                "event_id": event.event_id,
+                "type": event.type,
+                "amount": event.amount,
+                "currency": event.currency,
+                "occurred_at": to_micros(event.occurred_at),
+                "received_at": to_micros(event.received_at),
+                "trusted": event.trusted,
+                "late": late,
+                "orphan": orphan,
+            },
+        )
+    return insert_new(connection, EventRow, list(rows.values()))
+
+
+def adopt_orphans(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
+    """Events that came before their decision: no longer orphans. Returns their rows."""
+    adopted: list[Row[Any]] = []
+    for some in batches(ids):
+        chosen = _EVENT.c.orphan.is_(True) & _EVENT.c.decision_id.in_(some)
+        rows = connection.execute(select(_EVENT).where(chosen)).all()
+        if rows:
+            adopted += rows
+            connection.execute(update(_EVENT).where(chosen).values(orphan=False))
+    return adopted
+
+
+def mark_late(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
+    """Flag events as late."""
+    for decision_id, event_id in keys:
+        connection.execute(
+            update(_EVENT)
+            .where((_EVENT.c.decision_id == decision_id) & (_EVENT.c.event_id == event_id))
+            .values(late=True)
+        )
+
+
+def count_orphans(connection: Connection) -> int:
+    """How many events have a decision that is not known."""
+    return connection.execute(
+        select(func.count()).select_from(_EVENT).where(_EVENT.c.orphan.is_(True))
+    ).scalar_one()
+
+
+def events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[tuple[Event, bool]]]:
+    """The events of decisions in the order they happened, each with its late flag."""
+    found: dict[str, list[tuple[Event, bool]]] = {}
+    order = (_EVENT.c.occurred_at, _EVENT.c.event_id)
+    for some in batches(ids):
+        statement = select(_EVENT).where(_EVENT.c.decision_id.in_(some)).order_by(*order)
+        for row in connection.execute(statement):
+            found.setdefault(row.decision_id, []).append((_event_from(row), row.late))
+    return found
+
+
+def _event_from(row: Row[Any]) -> Event:
+    return Event(
+        decision_id=row.decision_id,
+        event_id=row.event_id,
+        type=row.type,
+        amount=row.amount,
+        currency=row.currency,
+        occurred_at=from_micros(row.occurred_at),
+        received_at=from_micros(row.received_at),
+        trusted=row.trusted,
+    )

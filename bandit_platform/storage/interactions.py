@@ -1,0 +1,139 @@
+"""Matured decisions and what was learned from them: the stream every estimate walks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from bandit_platform.domain.decision import Decision
+from bandit_platform.storage.decisions import decision_from
+from bandit_platform.storage.statements import batches, put, table
+from bandit_platform.storage.tables import (
+    DecisionRow,
+    InteractionRow,
+    TimelineRow,
+    UnitTotalRow,
+)
+
+_INTERACTION = table(InteractionRow)
+_DECISION = table(DecisionRow)
+_UNIT = table(UnitTotalRow)
+_TIMELINE = table(TimelineRow)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interaction:
+    """A decision with its mature reward."""
+
+    #: position in the one order that everything is learned in
+    number: int
+    decision: Decision
+    reward: float
+    #: False for the holdout, which no policy learns from
+    policy_traffic: bool
+
+
+def insert_interactions(
+    connection: Connection, rows: Iterable[tuple[Decision, float, bool, bool]]
+) -> None:
+    """Number interactions in the order given: (decision, reward, clipped, policy traffic)."""
+    values = [
+        {
+            "decision_id": decision.decision_id,
+            "experiment": decision.experiment,
+            "policy_traffic": policy_traffic,
+            "reward": reward,
+            "clipped": clipped,
+        }
+        for decision, reward, clipped, policy_traffic in rows
+    ]
+    if not values:
+        return
+    first = 1 + (connection.execute(select(func.max(_INTERACTION.c.number))).scalar() or 0)
+    numbered = [{"number": first + place, **value} for place, value in enumerate(values)]
+    connection.execute(insert(_INTERACTION), numbered)
+
+
+def policy_interactions(
+    connection: Connection, experiment: str, after: int, limit: int
+) -> list[Interaction]:
+    """The next interactions of the policy traffic after a cursor, in order."""
+    statement = (
+        select(_DECISION, _INTERACTION.c.number, _INTERACTION.c.reward)
+        .join(_INTERACTION, _INTERACTION.c.decision_id == _DECISION.c.decision_id)
+        .where(
+            _INTERACTION.c.experiment == experiment,
+            _INTERACTION.c.number > after,
+            _INTERACTION.c.policy_traffic.is_(True),
+        )
+        .order_by(_INTERACTION.c.number)
+        .limit(limit)
+    )
+    return [
+        Interaction(
+            number=row.number,
+            decision=decision_from(row),
+            reward=row.reward,
+            policy_traffic=True,
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def interaction_of(connection: Connection, decision_id: str) -> tuple[int, float, bool] | None:
+    """Number, reward and whether it was clipped, of a matured decision."""
+    row = connection.execute(
+        select(_INTERACTION).where(_INTERACTION.c.decision_id == decision_id)
+    ).one_or_none()
+    return None if row is None else (row.number, row.reward, row.clipped)
+
+
+def unit_totals(
+    connection: Connection, experiment: str, units: Sequence[str]
+) -> dict[str, tuple[bool, float]]:
+    """Unit → (in the holdout, total reward), for the units known so far."""
+    return {
+        row.unit: (row.holdout, row.total)
+        for some in batches(units)
+        for row in connection.execute(
+            select(_UNIT).where(_UNIT.c.experiment == experiment, _UNIT.c.unit.in_(some))
+        )
+    }
+
+
+def put_unit_totals(
+    connection: Connection, experiment: str, totals: Mapping[str, tuple[bool, float]]
+) -> None:
+    """Store units' totals."""
+    rows: list[dict[str, Any]] = [
+        {"experiment": experiment, "unit": unit, "holdout": holdout, "total": total}
+        for unit, (holdout, total) in totals.items()
+    ]
+    put(connection, UnitTotalRow, rows)
+
+
+def put_timeline_point(
+    connection: Connection, experiment: str, interactions: int, at: int, payload: str
+) -> None:
+    """Store the estimates as they stand after a number of interactions."""
+    row = {"experiment": experiment, "interactions": interactions, "at": at, "payload": payload}
+    put(connection, TimelineRow, [row])
+
+
+def timeline(connection: Connection, experiment: str) -> list[tuple[int, int, str]]:
+    """(interactions, moment in microseconds, payload) in order."""
+    statement = (
+        select(_TIMELINE)
+        .where(_TIMELINE.c.experiment == experiment)
+        .order_by(_TIMELINE.c.interactions)
+    )
+    return [(row.interactions, row.at, row.payload) for row in connection.execute(statement)]
+
+
+def last_timeline_point(connection: Connection, experiment: str) -> int:
+    """Interactions at the newest timeline point; 0 without one."""
+    newest = select(func.max(_TIMELINE.c.interactions)).where(_TIMELINE.c.experiment == experiment)
+    return connection.execute(newest).scalar() or 0

@@ -1,0 +1,52 @@
+"""One leader at a time: a row that its holder keeps renewing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, or_, select, update
+
+from bandit_platform.errors import UnavailableError
+from bandit_platform.storage.statements import insert, table, to_micros
+from bandit_platform.storage.tables import LeaseRow
+
+_LEASE = table(LeaseRow)
+_WORK = "work"
+
+
+def take_lease(connection: Connection, holder: str, now: datetime, length: timedelta) -> bool:
+    """Take or renew the lead; False while somebody else holds it."""
+    connection.execute(
+        insert(connection, _LEASE)
+        .values(name=_WORK, holder=holder, expires_at=0)
+        .on_conflict_do_nothing()
+    )
+    taken = connection.execute(
+        update(_LEASE)
+        .where(
+            _LEASE.c.name == _WORK,
+            or_(_LEASE.c.holder == holder, _LEASE.c.expires_at < to_micros(now)),
+        )
+        .values(holder=holder, expires_at=to_micros(now + length))
+    )
+    return taken.rowcount == 1
+
+
+def demand_lease(connection: Connection, holder: str) -> None:
+    """Check, inside a transaction that writes, that the lead was not lost meanwhile.
+
+    Raises:
+        UnavailableError: another worker leads; nothing of this transaction may count.
+    """
+    statement = select(_LEASE.c.holder).where(_LEASE.c.name == _WORK)
+    if connection.dialect.name == "postgresql":
+        statement = statement.with_for_update()
+    if connection.execute(statement).scalar_one_or_none() != holder:
+        raise UnavailableError("another worker leads on this database")
+
+
+def release_lease(connection: Connection, holder: str) -> None:
+    """Give the lead up, so that the next worker need not wait."""
+    connection.execute(
+        update(_LEASE).where(_LEASE.c.name == _WORK, _LEASE.c.holder == holder).values(expires_at=0)
+    )

@@ -1,0 +1,153 @@
+"""Published model versions, and where each tracked policy stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from bandit_platform.storage.statements import from_micros, put, table, to_micros
+from bandit_platform.storage.tables import ModelVersionRow, PolicyStateRow
+
+_VERSION = table(ModelVersionRow)
+_STATE = table(PolicyStateRow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion:
+    """A published model; the blob is loaded only where it is needed."""
+
+    experiment: str
+    version: int
+    policy_hash: str
+    arguments: str
+    blob_hash: str
+    interactions: int
+    published_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyState:
+    """Where a tracked policy stands: everything here changes in one transaction."""
+
+    policy: str
+    policy_hash: str
+    cursor: int
+    interactions: int
+    accumulator: str
+    blob: bytes | None
+
+
+def newest_versions(connection: Connection) -> dict[str, tuple[int, str]]:
+    """Experiment → (newest version, its policy hash)."""
+    newest = (
+        select(_VERSION.c.experiment, func.max(_VERSION.c.version).label("version"))
+        .group_by(_VERSION.c.experiment)
+        .subquery()
+    )
+    statement = select(_VERSION.c.experiment, _VERSION.c.version, _VERSION.c.policy_hash).join(
+        newest,
+        (newest.c.experiment == _VERSION.c.experiment) & (newest.c.version == _VERSION.c.version),
+    )
+    return {row.experiment: (row.version, row.policy_hash) for row in connection.execute(statement)}
+
+
+def newest_version(connection: Connection, experiment: str) -> ModelVersion | None:
+    """The version published last."""
+    row = connection.execute(
+        select(
+            _VERSION.c.version,
+            _VERSION.c.policy_hash,
+            _VERSION.c.arguments,
+            _VERSION.c.blob_hash,
+            _VERSION.c.interactions,
+            _VERSION.c.published_at,
+        )
+        .where(_VERSION.c.experiment == experiment)
+        .order_by(_VERSION.c.version.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    return ModelVersion(
+        experiment=experiment,
+        version=row.version,
+        policy_hash=row.policy_hash,
+        arguments=row.arguments,
+        blob_hash=row.blob_hash,
+        interactions=row.interactions,
+        published_at=from_micros(row.published_at),
+    )
+
+
+def model_blob(connection: Connection, experiment: str, version: int) -> tuple[bytes, str] | None:
+    """The bytes of a version and the hash they must have."""
+    row = connection.execute(
+        select(_VERSION.c.blob, _VERSION.c.blob_hash).where(
+            _VERSION.c.experiment == experiment, _VERSION.c.version == version
+        )
+    ).one_or_none()
+    return None if row is None else (row.blob, row.blob_hash)
+
+
+def publish_version(connection: Connection, version: ModelVersion, blob: bytes) -> None:
+    """Publish a model: from here on servers pick it up."""
+    connection.execute(
+        insert(_VERSION).values(
+            experiment=version.experiment,
+            version=version.version,
+            policy_hash=version.policy_hash,
+            arguments=version.arguments,
+            blob=blob,
+            blob_hash=version.blob_hash,
+            interactions=version.interactions,
+            published_at=to_micros(version.published_at),
+        )
+    )
+
+
+def policy_states(connection: Connection, experiment: str) -> dict[str, PolicyState]:
+    """The tracked policies of an experiment by name."""
+    rows = connection.execute(select(_STATE).where(_STATE.c.experiment == experiment))
+    return {
+        row.policy: PolicyState(
+            policy=row.policy,
+            policy_hash=row.policy_hash,
+            cursor=row.cursor,
+            interactions=row.interactions,
+            accumulator=row.accumulator,
+            blob=row.blob,
+        )
+        for row in rows
+    }
+
+
+def put_policy_states(connection: Connection, experiment: str, states: list[PolicyState]) -> None:
+    """Store where policies stand."""
+    put(
+        connection,
+        PolicyStateRow,
+        [
+            {
+                "experiment": experiment,
+                "policy": state.policy,
+                "policy_hash": state.policy_hash,
+                "cursor": state.cursor,
+                "interactions": state.interactions,
+                "accumulator": state.accumulator,
+                "blob": state.blob,
+            }
+            for state in states
+        ],
+    )
+
+
+def remove_policy_states(connection: Connection, experiment: str, policies: set[str]) -> None:
+    """Forget policies that are not tracked any more."""
+    if policies:
+        connection.execute(
+            delete(_STATE).where(
+                _STATE.c.experiment == experiment, _STATE.c.policy.in_(sorted(policies))
+            )
+        )

@@ -1,0 +1,213 @@
+"""The tables.
+
+Moments are whole microseconds since 1970 in UTC, so that they compare and index alike on every
+database and come back exactly as they were written. Lists and objects are JSON text. Rows of
+``decision``, ``event``, ``interaction`` and ``model_version`` are never changed once written,
+except for an event's flags.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+#: SQLite numbers rows only in a column of this very type.
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _moment(*, nullable: bool = False, index: bool = False) -> Column[int]:
+    return Column(BigInteger, nullable=nullable, index=index)
+
+
+class ExperimentRow(SQLModel, table=True):
+    """An experiment as it stands."""
+
+    __tablename__ = "experiment"
+
+    key: str = Field(primary_key=True)
+    state: str
+    #: number of the revision in force
+    revision: int
+    #: the currency of the first amount that counted, unless the spec declares one
+    currency: str | None = None
+    created_at: int = Field(sa_column=_moment())
+    started_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
+    stopped_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class RevisionRow(SQLModel, table=True):
+    """A spec as it was in force from a moment on."""
+
+    __tablename__ = "revision"
+
+    experiment: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    #: canonical JSON of the spec
+    spec: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: int = Field(sa_column=_moment())
+
+
+class DecisionRow(SQLModel, table=True):
+    """A logged choice with its whole distribution."""
+
+    __tablename__ = "decision"
+    __table_args__ = (Index("decision_by_time", "experiment", "decided_at"),)
+
+    decision_id: str = Field(primary_key=True)
+    experiment: str
+    revision: int
+    unit: str
+    slate_id: str
+    slot: int
+    decided_at: int = Field(sa_column=_moment())
+    expires_at: int = Field(sa_column=_moment())
+    reason: str
+    arm: str
+    propensity: float
+    eligible: str = Field(sa_column=Column(Text, nullable=False))
+    pmf: str = Field(sa_column=Column(Text, nullable=False))
+    excluded: str = Field(sa_column=Column(Text, nullable=False))
+    context: str = Field(sa_column=Column(Text, nullable=False))
+    seed: str
+    model_version: int | None = None
+    deferred: bool
+    request_key: str | None = None
+    body_hash: str | None = None
+
+
+class ImmatureRow(SQLModel, table=True):
+    """A measured decision whose reward window has not ended yet; deleted when it matures."""
+
+    __tablename__ = "immature"
+
+    decision_id: str = Field(primary_key=True)
+    experiment: str = Field(index=True)
+    matures_at: int = Field(sa_column=_moment(index=True))
+
+
+class ActivationRow(SQLModel, table=True):
+    """A deferred decision that was really shown."""
+
+    __tablename__ = "activation"
+
+    decision_id: str = Field(primary_key=True)
+    activated_at: int = Field(sa_column=_moment())
+
+
+class EventRow(SQLModel, table=True):
+    """A reported outcome."""
+
+    __tablename__ = "event"
+
+    decision_id: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+    type: str
+    amount: float | None = None
+    currency: str | None = None
+    occurred_at: int = Field(sa_column=_moment())
+    received_at: int = Field(sa_column=_moment())
+    trusted: bool
+    #: outside the reward window, or after the decision matured: kept, counted, not rewarded
+    late: bool
+    #: the decision is not in the database (yet)
+    orphan: bool = Field(index=True)
+
+
+class InteractionRow(SQLModel, table=True):
+    """A decision joined with its mature reward, numbered by the one writer there is."""
+
+    __tablename__ = "interaction"
+    __table_args__ = (Index("interaction_by_experiment", "experiment", "number"),)
+
+    number: int | None = Field(
+        default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True)
+    )
+    decision_id: str = Field(unique=True)
+    experiment: str
+    #: policy traffic; False for the holdout
+    policy_traffic: bool
+    reward: float
+    clipped: bool
+
+
+class ModelVersionRow(SQLModel, table=True):
+    """A published, immutable model."""
+
+    __tablename__ = "model_version"
+
+    experiment: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    policy_hash: str
+    arguments: str
+    blob: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    blob_hash: str
+    #: interactions learned from
+    interactions: int
+    published_at: int = Field(sa_column=_moment())
+
+
+class PolicyStateRow(SQLModel, table=True):
+    """Where one tracked policy stands: cursor, model and accumulator, always changed together."""
+
+    __tablename__ = "policy_state"
+
+    experiment: str = Field(primary_key=True)
+    policy: str = Field(primary_key=True)
+    #: what the policy is; another hash means starting again from the first interaction
+    policy_hash: str
+    #: number of the last interaction taken in
+    cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    interactions: int
+    accumulator: str = Field(sa_column=Column(Text, nullable=False))
+    blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class TimelineRow(SQLModel, table=True):
+    """The estimates as they stood after a number of interactions."""
+
+    __tablename__ = "timeline"
+
+    experiment: str = Field(primary_key=True)
+    interactions: int = Field(primary_key=True)
+    at: int = Field(sa_column=_moment())
+    payload: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class UnitTotalRow(SQLModel, table=True):
+    """What a unit's interactions brought, for the randomised contrast with the holdout."""
+
+    __tablename__ = "unit_total"
+
+    experiment: str = Field(primary_key=True)
+    unit: str = Field(primary_key=True)
+    holdout: bool
+    total: float
+
+
+class CounterRow(SQLModel, table=True):
+    """A running count of an experiment, such as ``decisions.policy`` or ``events.late``."""
+
+    __tablename__ = "counter"
+
+    experiment: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: float
+
+
+class JournalPositionRow(SQLModel, table=True):
+    """How far a journal segment has been taken over."""
+
+    __tablename__ = "journal_position"
+
+    segment: str = Field(primary_key=True)
+    position: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class LeaseRow(SQLModel, table=True):
+    """Who leads the work on this database, and until when."""
+
+    __tablename__ = "lease"
+
+    name: str = Field(primary_key=True)
+    holder: str
+    expires_at: int = Field(sa_column=_moment())

@@ -104,12 +104,17 @@ def _named(frame: pd.DataFrame, prefix: str) -> list[str]:
 
 def _numbers(frame: pd.DataFrame, column: str, problems: Problems) -> npt.NDArray[np.float64]:
     values: npt.NDArray[np.float64] = pd.to_numeric(frame[column], errors="coerce").to_numpy(
-        dtype=np.float64, na_value=np.nan
+        dtype=np.float64, na_value=np.nan, copy=True
     )
-    problems.add(
-        ~np.isfinite(values), lambda at: f"{column} {frame[column].iloc[at]!r} is not a number"
-    )
+    problems.add(~np.isfinite(values), lambda at: f"{column} {_shown(frame[column].iloc[at])}")
     return values
+
+
+def _shown(cell: Any) -> str:
+    """What is wrong with a cell that should hold a finite number."""
+    if pd.isna(cell):
+        return "is missing"
+    return f"{str(cell)[:40]!r} is not a finite number"
 
 
 def _in_range(

@@ -1,0 +1,211 @@
+"""Time-uniform miscoverage of every interval called a confidence sequence, and a negative control.
+
+Simulates logs with a known truth under loggers that are fixed, learn while logging, and face
+drifting rewards; checks the bounds after *every* row. A confidence sequence must fail in at most
+5 % of the runs (plus Monte-Carlo slack); a normal or bootstrap interval that is looked at again
+and again must fail far more often, or this check could not see a failure.
+
+    python scripts/check_coverage.py --runs 1000 --rows 5000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bandit_platform.ope.confidence_sequence import ConfidenceSequence, Settings
+from bandit_platform.ope.normal import quantile
+
+Floats = npt.NDArray[np.float64]
+ALPHA = 0.05
+RATES = np.array([0.02, 0.04, 0.06, 0.08, 0.10])
+FLOOR = 0.065
+TARGET, BASELINE = 4, 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Simulated logs, one run a row: each array has shape (runs, rows).
+
+    Attributes:
+        arm: logged arm.
+        propensity: probability of the logged arm.
+        reward: 0 or 1.
+        rates: true reward rate of every arm at each row, shape (rows, arms).
+    """
+
+    arm: npt.NDArray[np.int64]
+    propensity: Floats
+    reward: Floats
+    rates: Floats
+
+
+def fixed_rates(rows: int) -> Floats:
+    """The same rates at every row."""
+    return np.tile(RATES, (rows, 1))
+
+
+def drifting_rates(rows: int) -> Floats:
+    """Rates that swing by half, each arm with its own phase."""
+    phase = np.arange(RATES.size)[None, :]
+    swing = np.sin(2.0 * np.pi * np.arange(rows)[:, None] / 1500.0 + phase)
+    return RATES * (1.0 + 0.5 * swing)
+
+
+def simulate(rng: np.random.Generator, *, runs: int, rates: Floats, learns: bool) -> Runs:
+    """Draw logs from a logger with a floor on each arm.
+
+    The logger that learns puts its remaining mass on the arm with the best mean so far; the fixed
+    one on an arm that a context draws.
+    """
+    rows, arms = rates.shape
+    arm = np.empty((runs, rows), dtype=np.int64)
+    propensity, reward = np.empty((runs, rows)), np.empty((runs, rows))
+    shown, won, each = np.ones((runs, arms)), np.zeros((runs, arms)), np.arange(runs)
+    for row in range(rows):
+        best = (won / shown).argmax(1) if learns else rng.integers(0, arms, runs)
+        pmf = np.full((runs, arms), FLOOR)
+        pmf[each, best] += 1.0 - FLOOR * arms
+        drawn = (pmf.cumsum(1) < rng.random((runs, 1))).sum(1).clip(max=arms - 1)
+        paid = (rng.random(runs) < rates[row, drawn]).astype(np.float64)
+        shown[each, drawn] += 1.0
+        won[each, drawn] += paid
+        arm[:, row], propensity[:, row], reward[:, row] = drawn, pmf[each, drawn], paid
+    return Runs(arm=arm, propensity=propensity, reward=reward, rates=rates)
+
+
+LOGGERS: dict[str, Callable[[np.random.Generator, int, int], Runs]] = {
+    "iid": lambda rng, runs, rows: simulate(rng, runs=runs, rates=fixed_rates(rows), learns=False),
+    "adaptive": lambda rng, runs, rows: simulate(
+        rng, runs=runs, rates=fixed_rates(rows), learns=True
+    ),
+    "drifting": lambda rng, runs, rows: simulate(
+        rng, runs=runs, rates=drifting_rates(rows), learns=True
+    ),
+}
+
+
+def gains(runs: Runs, uplift: bool) -> tuple[Floats, Floats]:
+    """The factor before the reward (w, or w₁ - w₂) and the true value (or uplift) at each row."""
+    gain = (runs.arm == TARGET) / runs.propensity
+    truth = runs.rates[:, TARGET]
+    if not uplift:
+        return gain, truth
+    return gain - (runs.arm == BASELINE) / runs.propensity, truth - runs.rates[:, BASELINE]
+
+
+def sequence_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> tuple[int, float]:
+    """Runs in which the confidence sequence ever excluded the running truth; mean last width."""
+    gain, truth = gains(runs, uplift)
+    rows = gain.shape[1]
+    bound = np.full(rows, 1.0 / FLOOR)
+    second = bound if uplift else np.zeros(rows)
+    past = np.cumsum(truth[tuning_rows:]) / np.arange(1, rows - tuning_rows + 1)
+    settings = Settings(
+        kind="uplift" if uplift else "value", tuning_rows=tuning_rows, horizon=rows, alpha=ALPHA
+    )
+    missed, width = 0, 0.0
+    for one, paid in zip(gain, runs.reward, strict=True):
+        state, z, v = ConfidenceSequence(settings=settings).walked(one, paid, bound, second)
+        lower, upper = state.curve(np.arange(1.0, z.size + 1.0), z, v)
+        missed += bool(((past < lower) | (past > upper)).any())
+        width += float(upper[-1] - lower[-1]) / gain.shape[0]
+    return missed, width
+
+
+def peeks(rows: int) -> npt.NDArray[np.intp]:
+    """The 60 rows after which the impatient analyst looks."""
+    return np.unique(np.linspace(min(200, rows // 4), rows, 60).astype(np.intp)) - 1
+
+
+def normal_misses(runs: Runs, *, uplift: bool) -> int:
+    """Runs in which a normal interval, looked at 60 times, ever excluded the running truth."""
+    gain, truth = gains(runs, uplift)
+    looks = peeks(gain.shape[1])
+    outcome, count = gain * runs.reward, looks + 1.0
+    mean = outcome.cumsum(1)[:, looks] / count
+    square = (outcome**2).cumsum(1)[:, looks] / count
+    reach = quantile(ALPHA) * np.sqrt(np.maximum(square - mean**2, 0.0) / count)
+    past = truth.cumsum()[looks] / count
+    return int((np.abs(mean - past) > reach).any(1).sum())
+
+
+def bootstrap_misses(
+    runs: Runs, *, uplift: bool, rng: np.random.Generator, resamples: int = 200
+) -> int:
+    """As :func:`normal_misses` with a percentile (Poisson) bootstrap interval."""
+    gain, truth = gains(runs, uplift)
+    looks = peeks(gain.shape[1])
+    past = truth.cumsum()[looks] / (looks + 1.0)
+    missed = 0
+    for outcome in gain * runs.reward:
+        paid = np.flatnonzero(outcome)  # rows worth 0 enter through their number alone
+        block = np.searchsorted(looks, paid)
+        copies = rng.poisson(1.0, (resamples, paid.size)).astype(np.float64)
+        others = np.diff(looks, prepend=-1) - np.bincount(block, minlength=looks.size)
+        sums, sizes = np.zeros((2, resamples, looks.size))
+        np.add.at(sums, (slice(None), block), copies * outcome[paid])
+        np.add.at(sizes, (slice(None), block), copies)
+        sizes += rng.poisson(others.astype(np.float64), sizes.shape)
+        means = sums.cumsum(1) / np.maximum(sizes.cumsum(1), 1)
+        low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2], axis=0)
+        missed += bool(((past < low) | (past > high)).any())
+    return missed
+
+
+def check(*, runs: int, rows: int, tuning_rows: int, seed: int) -> list[dict[str, object]]:
+    """One line per logger, estimand and interval, with its miscoverage and whether it passes."""
+    slack = 3.0 * math.sqrt(ALPHA * (1.0 - ALPHA) / runs)
+    found: list[dict[str, object]] = []
+
+    def note(logger: str, estimand: str, interval: str, missed: int, **more: float) -> None:
+        rate, control = missed / runs, interval.startswith("peeked")
+        good = rate > ALPHA + slack if control else rate <= ALPHA + slack
+        line = {"logger": logger, "estimand": estimand, "interval": interval}
+        found.append({**line, "miscoverage": rate, "passes": good, **more})
+
+    for at, (logger, draw) in enumerate(LOGGERS.items()):
+        rng = np.random.default_rng([seed, at])
+        logs = draw(rng, runs, rows)
+        for uplift in (False, True):
+            what = "uplift" if uplift else "value"
+            missed, width = sequence_misses(logs, uplift=uplift, tuning_rows=tuning_rows)
+            note(logger, what, "confidence-sequence", missed, width=width)
+            if logger == "iid":
+                note(logger, what, "peeked normal", normal_misses(logs, uplift=uplift))
+                resampled = bootstrap_misses(logs, uplift=uplift, rng=rng)
+                note(logger, what, "peeked bootstrap", resampled)
+    return found
+
+
+def main() -> int:
+    """Print the table; 1 where something failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=5000)
+    parser.add_argument("--tuning-rows", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--format", choices=["table", "json"], default="table")
+    asked = parser.parse_args()
+    found = check(runs=asked.runs, rows=asked.rows, tuning_rows=asked.tuning_rows, seed=asked.seed)
+    if asked.format == "json":
+        print(json.dumps(found, indent=2))
+    else:
+        for line in found:
+            passes = "ok" if line["passes"] else "FAILED"
+            print(
+                f"{line['logger']:10} {line['estimand']:7} {line['interval']:20} "
+                f"{line['miscoverage']:.4f}  {passes}"
+            )
+    return 0 if all(line["passes"] for line in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

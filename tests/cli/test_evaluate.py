@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from bandit_platform.cli.evaluate import evaluate
+from bandit_platform.errors import InputError
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    made = typer.Typer()
+    made.command("evaluate")(evaluate)
+    return made
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "log.csv"
+    rows = [f"{'ab'[i % 2]},0.5,{(i * 7) % 10 / 10}" for i in range(400)]
+    path.write_text("arm,propensity,reward\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_json_is_only_json(app: typer.Typer, log: Path) -> None:
+    result = runner.invoke(
+        app,
+        ["--log", str(log), "--policy", "always:a", "--policy", "uniform", "--format", "json"],
+    )
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert [one["policy"] for one in report["policies"]] == ["always:a", "uniform"]
+
+
+def test_options_reach_the_evaluation(app: typer.Typer, log: Path) -> None:
+    options = ["--estimator", "snips", "--baseline", "always:b", "--alpha", "0.1"]
+    ranges = ["--reward-range", "-1", "2", "--policy", "always:a", "--format", "json"]
+    result = runner.invoke(app, ["--log", str(log), *options, *ranges])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["alpha"] == 0.1
+    assert report["reward_range"] == [-1, 2]
+    assert list(report["policies"][0]["estimates"]) == ["snips"]
+    assert report["policies"][0]["uplift"]["baseline"] == "always:b"
+
+
+def test_table_shows_every_policy(app: typer.Typer, log: Path) -> None:
+    result = runner.invoke(app, ["--log", str(log)], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    for text in ("logging", "uniform", "always:a", "always:b", "verdict", "Bonferroni"):
+        assert text in result.output
+
+
+def test_errors_are_raised_for_main_to_print(app: typer.Typer, tmp_path: Path) -> None:
+    result = runner.invoke(app, ["--log", str(tmp_path / "none.csv")])
+    assert isinstance(result.exception, InputError)

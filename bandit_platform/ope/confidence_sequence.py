@@ -33,7 +33,7 @@ class Settings:
 
     kind: Kind = "value"
     alpha: float = 0.05
-    tuning_rows: int = 500
+    tuning_rows: int = 200
     horizon: int = 20_000
     level_share: float = 0.8
 
@@ -163,11 +163,10 @@ class ConfidenceSequence:
             return state, taken
         offset = tuning.offset()
         base = offset if self.settings.kind == "value" else 0.0
-        mean, variance = tuning.moments(offset=offset, base=base)
         frozen = Frozen(
             offset=offset,
-            variance=variance,
-            start=mean * tuning.n,
+            variance=tuning.variance(offset=offset),
+            start=tuning.mean(offset=offset, base=base) * tuning.n,
             bound=first,
             baseline_bound=second,
         )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from bandit_platform.ope.reward_range import Floats
 from bandit_platform.ope.running import CHUNK, running_sums
 
-_SUMS = ("r", "g", "gg", "gr", "ggr", "ggrr")
-_PRIOR_ROWS = 20.0
+_SUMS = ("r", "rr", "g", "size", "gg", "gr", "ggr", "ggrr")
+_PRIOR_ESS = 25.0
+_PRIOR_SQUARES = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,9 @@ class TuningSums:
     Attributes:
         n: number of tuning rows.
         r: Σr.
+        rr: Σr².
         g: Σg.
+        size: Σ|g|.
         gg: Σg².
         gr: Σgr.
         ggr: Σg²r.
@@ -32,7 +37,9 @@ class TuningSums:
 
     n: int = 0
     r: float = 0.0
+    rr: float = 0.0
     g: float = 0.0
+    size: float = 0.0
     gg: float = 0.0
     gr: float = 0.0
     ggr: float = 0.0
@@ -44,31 +51,48 @@ class TuningSums:
         for start in range(0, g.shape[0], CHUNK):
             gc, rc = g[start : start + CHUNK], r[start : start + CHUNK]
             gr = gc * rc
-            columns = (rc, gc, gc * gc, gr, gc * gr, gr * gr)
+            columns = (rc, rc * rc, gc, np.abs(gc), gc * gc, gr, gc * gr, gr * gr)
             carry = running_sums(carry, columns)[:, -1].tolist()
         return TuningSums(n=self.n + g.shape[0], **dict(zip(_SUMS, carry, strict=True)))
+
+    @property
+    def ess(self) -> float:
+        """(Σ|g|)²/Σg²: how many rows' worth of information about the target the gains hold."""
+        return self.size * self.size / self.gg if self.gg > 0.0 else 0.0
 
     def offset(self) -> float:
         """A predictable guess c in [0, 1] that keeps the pseudo-outcome's variance small.
 
-        Var(g(R - c)) is least near c = Σg²r / Σg², an average of the rewards weighted by g². It
-        is drawn towards the plain mean reward as if by 20 rows of average weight, because few
-        heavy rows make a poor guess.
+        Var(g(R - c)) is least near c = Σg²r / Σg², the mean reward weighted by g². Where few rows
+        carry the weight that is a poor guess, so it is drawn towards the plain mean reward as if
+        by rows of an effective sample size of 25.
         """
-        mean_reward = self.r / self.n if self.n else 0.5
-        prior = _PRIOR_ROWS * self.gg / self.n if self.n else 0.0
-        if self.gg <= 0.0:
-            return min(max(mean_reward, 0.0), 1.0)
-        guess = (self.ggr + prior * mean_reward) / (self.gg + prior)
+        if self.n == 0:
+            return 0.5
+        mean = self.r / self.n
+        weighted = self.ggr / self.gg if self.gg > 0.0 else mean
+        guess = self._blend(weighted, mean)
         return min(max(guess, 0.0), 1.0)
 
-    def moments(self, *, offset: float, base: float) -> tuple[float, float]:
-        """Mean and variance over the tuning rows of Z = base + g(r - offset)."""
+    def mean(self, *, offset: float, base: float) -> float:
+        """Mean over the tuning rows of Z = base + g(r - offset)."""
+        return base + (self.gr - offset * self.g) / self.n if self.n else base
+
+    def variance(self, *, offset: float) -> float:
+        """A guess of Var(g(R - offset)), never 0 merely because no reward has occurred yet.
+
+        Σg²(r - c)²/n, drawn (as in :meth:`offset`) towards the product of the mean of g² and the
+        mean of (r - c)² over all rows, the latter with one squared reward range added.
+        """
         if self.n == 0:
-            return base, 0.0
-        mean = (self.gr - offset * self.g) / self.n
-        square = (self.ggrr - 2.0 * offset * self.ggr + offset * offset * self.gg) / self.n
-        return base + mean, max(square - mean * mean, 0.0)
+            return 1.0
+        square = self.ggrr - 2.0 * offset * self.ggr + offset * offset * self.gg
+        plain = self.rr - 2.0 * offset * self.r + offset * offset * self.n
+        apart = (max(plain, 0.0) + _PRIOR_SQUARES) / (self.n + _PRIOR_SQUARES)
+        return self._blend(max(square, 0.0) / self.n, self.gg / self.n * apart)
+
+    def _blend(self, weighted: float, plain: float) -> float:
+        return (self.ess * weighted + _PRIOR_ESS * plain) / (self.ess + _PRIOR_ESS)
 
     def to_state(self) -> dict[str, float]:
         """Plain numbers that survive JSON exactly."""

@@ -32,8 +32,8 @@ def test_better_than_nothing_reads_as_the_product_page_says() -> None:
 def test_worse_than_nothing_says_so_first() -> None:
     said = finding(row(-0.0211, -0.0301, -0.0118), VAGUE, "running", 20000, 18000)
     assert said == (
-        f"Showing nothing would have been better: offers changed reward by {MINUS}0.021 per decision "
-        f"({MINUS}0.030 to {MINUS}0.012, valid at every look)."
+        f"Showing nothing would have been better: offers changed reward by {MINUS}0.021 "
+        f"per decision ({MINUS}0.030 to {MINUS}0.012, valid at every look)."
     )
 
 

@@ -1,0 +1,160 @@
+"""Counts of what arrived and what became of it, each with its meaning in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bandit_platform.services.report_records import Counts
+
+_REASONS = MappingProxyType(
+    {
+        "policy": "A published model decided.",
+        "uniform": "Every eligible arm was equally likely: no model yet, or the mode is uniform.",
+        "holdout": "Set aside by chance; always nothing.",
+        "fallback": "Something failed while deciding, so the shop got nothing. In no estimate.",
+        "paused": "Asked for while paused; always nothing. In no estimate.",
+        "stopped": "Asked for after the stop; always nothing. In no estimate.",
+    }
+)
+_EVENTS = MappingProxyType(
+    {
+        "impression": "The offer was really seen.",
+        "accept": "The shopper took the offer.",
+        "dismiss": "The shopper closed the offer.",
+        "purchase": "Something was bought.",
+        "return": "Something bought was sent back.",
+        "complaint": "The shopper complained.",
+        "review": "The shopper wrote a review.",
+        "referral": "The shopper sent somebody else.",
+        "repeat-purchase": "The shopper came back and bought again.",
+        "visit": "The shopper came to the site.",
+        "conversion": "The shopper did what the experiment is after.",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountLine:
+    """One count as printed."""
+
+    #: stable name, for tests and links
+    key: str
+    label: str
+    count: int
+    meaning: str
+    #: part of the line above it
+    part: bool = False
+    #: why somebody should look; empty when all is well
+    check: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountGroup:
+    """Counts that belong together."""
+
+    title: str
+    lines: tuple[CountLine, ...]
+
+
+def count_groups(counts: Counts) -> tuple[CountGroup, ...]:
+    """Decisions by reason, what became of them, and events."""
+    return (
+        CountGroup(title="Decisions", lines=_decisions(counts)),
+        CountGroup(title="What became of them", lines=_fates(counts)),
+        CountGroup(title="Events", lines=_events(counts)),
+    )
+
+
+def _decisions(counts: Counts) -> tuple[CountLine, ...]:
+    reasons = {"fallback": 0, **counts.by_reason}
+    order = {reason: place for place, reason in enumerate(_REASONS)}
+    total = CountLine(
+        key="decisions",
+        label="Decisions",
+        count=counts.decisions,
+        meaning="Answers given to the shop, showing nothing included.",
+    )
+    parts = [
+        CountLine(
+            key=f"reason-{reason}",
+            label=reason,
+            count=count,
+            meaning=_REASONS.get(reason, "Given with this reason."),
+            part=True,
+            check=_check(reason == "fallback", count, counts.decisions, 0.01),
+        )
+        for reason, count in sorted(reasons.items(), key=lambda item: order.get(item[0], 99))
+    ]
+    return (total, *parts)
+
+
+def _fates(counts: Counts) -> tuple[CountLine, ...]:
+    lines = (
+        ("interactions", "interactions", counts.interactions,
+         "Policy decisions that matured: what every estimate on this page rests on."),
+        ("holdout_interactions", "holdout interactions", counts.holdout_interactions,
+         "Holdout decisions that matured: the other side of the programme uplift."),
+        ("immature", "immature", counts.immature,
+         "Their reward window is still open; in no estimate yet."),
+        ("not_activated", "not activated", counts.not_activated,
+         "Decided ahead, but the shop never said it was shown; never counted."),
+        ("learned", "learned", counts.learned,
+         "Interactions the serving policy has learned from."),
+    )  # fmt: skip
+    made = [CountLine(key=k, label=name, count=n, meaning=why) for k, name, n, why in lines]
+    clipped = CountLine(
+        key="clipped",
+        label="clipped",
+        count=counts.clipped,
+        meaning="Interactions whose reward lay outside the declared range and was cut to it.",
+        check=_check(True, counts.clipped, counts.interactions, 0.01),
+    )
+    return (*made, clipped)
+
+
+def _events(counts: Counts) -> tuple[CountLine, ...]:
+    total = CountLine(
+        key="events",
+        label="Events",
+        count=counts.events,
+        meaning="Outcomes the shop reported, repeats not counted.",
+    )
+    types = [
+        CountLine(
+            key=f"event-{name}",
+            label=name,
+            count=count,
+            meaning=_EVENTS.get(name, "Reported under this name."),
+            part=True,
+        )
+        for name, count in sorted(counts.events_by_type.items(), key=lambda item: -item[1])
+    ]
+    return (total, *types, *_troubles(counts))
+
+
+def _troubles(counts: Counts) -> tuple[CountLine, ...]:
+    lines = (
+        ("late", counts.late, 0.05,
+         "Arrived after the reward window; kept, but in no reward."),
+        ("orphan", counts.orphan, 0.01,
+         "Name a decision that is not stored (yet); kept until it is."),
+        ("other currency", counts.other_currency, 0.0,
+         "Amounts in another currency than the experiment's; left out, never added up."),
+    )  # fmt: skip
+    return tuple(
+        CountLine(
+            key=name.replace(" ", "_"),
+            label=name,
+            count=count,
+            meaning=meaning,
+            check=_check(True, count, counts.events, limit),
+        )
+        for name, count, limit, meaning in lines
+    )
+
+
+def _check(applies: bool, count: int, total: int, limit: float) -> str:
+    if not applies or count == 0 or total == 0 or count / total <= limit:
+        return ""
+    return f"{100 * count / total:.1f} % of {total:,}: worth a look"

@@ -1,0 +1,102 @@
+"""The policy leaderboard: every policy's value on one common axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bandit_platform.services.report_records import ExperimentReport, PolicyRow
+from dashboards.policies import ALWAYS_NOTHING, policy_meaning, policy_words
+from dashboards.scale import Axis, Bar, Tick, bar, common_axis
+from dashboards.text import Shown, shown
+
+#: Below this effective sample size an estimate is called thin.
+_THIN_ESS = 100.0
+#: A mean weight further from 1 than this hints at wrong propensities.
+_WEIGHT_SLACK = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyLine:
+    """One policy as printed."""
+
+    name: str
+    words: str
+    meaning: str
+    kind: str
+    bar: Bar | None
+    value: Shown
+    uplift: Shown
+    snips: Shown
+    is_baseline: bool
+    ess: str
+    exact_ess: float
+    max_weight: str
+    exact_max_weight: float
+    #: what to be careful about; empty for nothing
+    caution: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """All policies, best first, those still collecting at the end."""
+
+    lines: tuple[PolicyLine, ...]
+    ticks: tuple[Tick, ...]
+    #: where always showing nothing falls on the axis, in percent
+    baseline: float | None
+    cut: bool
+
+
+def leaderboard(report: ExperimentReport) -> Leaderboard:
+    """The report's policies, laid out."""
+    rows = sorted(report.policies, key=_order)
+    axis = common_axis([row.value for row in rows])
+    lines = tuple(_line(row, axis) for row in rows)
+    base = next((row.value for row in rows if row.name == ALWAYS_NOTHING), None)
+    bars = [line.bar for line in lines if line.bar is not None]
+    return Leaderboard(
+        lines=lines,
+        ticks=axis.ticks() if axis else (),
+        baseline=_baseline(axis, base.value if base and not base.collecting else None),
+        cut=any(one.cut_left or one.cut_right for one in bars),
+    )
+
+
+def _order(row: PolicyRow) -> tuple[bool, float]:
+    collecting = row.value.collecting or row.value.value is None
+    return collecting, 0.0 if collecting else -(row.value.value or 0.0)
+
+
+def _baseline(axis: Axis | None, value: float | None) -> float | None:
+    return None if axis is None or value is None else axis.place(value)
+
+
+def _line(row: PolicyRow, axis: Axis | None) -> PolicyLine:
+    return PolicyLine(
+        name=row.name,
+        words=policy_words(row.name, row.kind),
+        meaning=policy_meaning(row.name, row.kind),
+        kind=row.kind,
+        bar=bar(axis, row.value) if axis else None,
+        value=shown(row.value),
+        uplift=shown(row.uplift, sign=True),
+        snips=shown(row.snips),
+        is_baseline=row.name == ALWAYS_NOTHING,
+        ess=f"{row.ess:,.0f}",
+        exact_ess=row.ess,
+        max_weight=f"{row.max_weight:.3g}" if row.max_weight < 1000 else f"{row.max_weight:,.0f}",
+        exact_max_weight=row.max_weight,
+        caution=_caution(row),
+    )
+
+
+def _caution(row: PolicyRow) -> str:
+    if row.value.collecting:
+        return ""
+    if row.ess < _THIN_ESS:
+        return "too little data: fewer than 100 effective decisions"
+    if abs(row.mean_weight - 1) > _WEIGHT_SLACK:
+        return (
+            f"weights average {row.mean_weight:.2f} instead of 1: thin data or wrong propensities"
+        )
+    return ""

@@ -1,0 +1,136 @@
+"""Everything an experiment's page prints, ready for its template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from markupsafe import Markup
+
+from bandit_platform.services.finding import Verdict, verdict
+from bandit_platform.services.report_records import EstimateRow, ExperimentReport
+from dashboards.arm_table import ArmLine, arm_lines
+from dashboards.counting import CountGroup, count_groups
+from dashboards.embedding import figure_json
+from dashboards.figures import arm_share_figure, uplift_figure
+from dashboards.guidance import Guidance, guidance
+from dashboards.headline import Headline, Programme, headlines, programme
+from dashboards.leaderboard import Leaderboard, leaderboard
+from dashboards.palette import arm_classes
+from dashboards.series import PolicySeries, uplift_series
+from dashboards.series_table import ShareRow, UpliftRow, share_table, uplift_table
+from dashboards.text import duration, moment, percent
+
+_MARKS = {
+    Verdict.BETTER: "better",
+    Verdict.WORSE: "worse",
+    Verdict.UNCLEAR: "unclear",
+    Verdict.COLLECTING: "collecting",
+    Verdict.NO_DATA: "empty",
+    Verdict.DRAFT: "empty",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A verdict in words, with the name of its shape and colour."""
+
+    words: str
+    mark: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentPage:
+    """One experiment, every number already in words."""
+
+    report: ExperimentReport
+    verdict: Judged
+    facts: tuple[tuple[str, str], ...]
+    as_of: str
+    data_until: str
+    age: str
+    guidance: Guidance | None
+    headlines: tuple[Headline, ...]
+    series: tuple[PolicySeries, ...]
+    uplift_figure: Markup
+    uplift_rows: tuple[UpliftRow, ...]
+    programme: Programme
+    leaderboard: Leaderboard
+    share_figure: Markup
+    share_rows: tuple[ShareRow, ...]
+    arms: tuple[ArmLine, ...]
+    #: colour name → label, for the legend
+    legend: tuple[tuple[str, str], ...]
+    counts: tuple[CountGroup, ...]
+
+
+def experiment_page(
+    report: ExperimentReport, *, service_url: str, window: timedelta | None
+) -> ExperimentPage:
+    """The page of one experiment.
+
+    Args:
+        report: what is known.
+        service_url: where decisions are asked for, for the commands on the page.
+        window: the reward window, where it is known.
+    """
+    return ExperimentPage(
+        report=report,
+        verdict=judged(report),
+        facts=_facts(report),
+        as_of=moment(report.as_of, report.time_zone),
+        data_until=moment(report.data_until, report.time_zone),
+        age=age(report),
+        guidance=guidance(report, service_url, window),
+        headlines=headlines(report),
+        series=tuple(reversed(uplift_series(report))),
+        uplift_figure=figure_json(uplift_figure(report)),
+        uplift_rows=uplift_table(report),
+        programme=programme(report),
+        leaderboard=leaderboard(report),
+        share_figure=figure_json(arm_share_figure(report)),
+        share_rows=share_table(report),
+        arms=arm_lines(report),
+        legend=_legend(report),
+        counts=count_groups(report.counts),
+    )
+
+
+def judged(report: ExperimentReport) -> Judged:
+    """What is known of showing offers, by what the served policy brought over nothing."""
+    row = next((row.uplift for row in report.policies if row.kind == "logging"), _UNKNOWN)
+    counts = report.counts
+    said = verdict(row, report.state, counts.decisions, counts.interactions)
+    return Judged(words=said.value, mark=_MARKS[said])
+
+
+def age(report: ExperimentReport) -> str:
+    """How old the newest matured decision is; empty before there is one."""
+    return duration(report.as_of - report.data_until) if report.data_until else ""
+
+
+def _facts(report: ExperimentReport) -> tuple[tuple[str, str], ...]:
+    facts = [("Placement", report.placement), ("Revision", str(report.revision))]
+    if report.owner:
+        facts.append(("Owner", report.owner))
+    facts.append(("Started", moment(report.started_at, report.time_zone)))
+    if report.model_version is not None:
+        published = moment(report.model_published_at, report.time_zone)
+        learnt = f"after {report.model_interactions:,} interactions"
+        facts.append(("Model", f"version {report.model_version}, {published}, {learnt}"))
+    else:
+        facts.append(("Model", "none published yet"))
+    facts.append(("Holdout", percent(report.holdout_share)))
+    return tuple(facts)
+
+
+def _legend(report: ExperimentReport) -> tuple[tuple[str, str], ...]:
+    classes = arm_classes(report.arms)
+    named = tuple((name, arm) for arm, name in classes.items() if name != "other")
+    others = sum(name == "other" for name in classes.values())
+    return (*named, ("other", f"{others} other arms")) if others else named
+
+
+_UNKNOWN = EstimateRow(
+    value=None, lower=0.0, upper=0.0, interval="confidence-sequence", n=0, collecting=True
+)

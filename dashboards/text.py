@@ -1,0 +1,85 @@
+"""Numbers and moments in words, as the pages print them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bandit_platform.services.finding import validity
+from bandit_platform.services.report_records import EstimateRow
+from bandit_platform.services.rounding import bounds_text, interval_decimals, rounded
+
+COLLECTING = "collecting data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """An estimate as printed, with the exact numbers beside it for machines."""
+
+    collecting: bool
+    #: point estimate in words; "collecting data" while there is none to show
+    value: str
+    #: interval in words; empty while collecting
+    bounds: str
+    #: when the interval may be trusted
+    validity: str
+    n: str
+    exact_value: float | None
+    exact_lower: float
+    exact_upper: float
+
+
+def shown(row: EstimateRow, *, sign: bool = False) -> Shown:
+    """The estimate rounded by its interval: two significant digits of the width.
+
+    Args:
+        row: the estimate.
+        sign: whether it is a difference, which always carries its sign.
+    """
+    collecting = row.collecting or row.value is None
+    if collecting or row.value is None:
+        value, bounds = COLLECTING, ""
+    else:
+        value = rounded(row.value, interval_decimals(row.lower, row.upper), sign=sign)
+        bounds = bounds_text(row.lower, row.upper, sign=sign)
+    return Shown(
+        collecting=collecting,
+        value=value,
+        bounds=bounds,
+        validity=validity(row.interval),
+        n=f"{row.n:,}",
+        exact_value=None if collecting else row.value,
+        exact_lower=row.lower,
+        exact_upper=row.upper,
+    )
+
+
+def moment(at: datetime | None, zone: str) -> str:
+    """A moment in the experiment's time zone, to the minute."""
+    if at is None:
+        return "not yet"
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y, %H:%M %Z}"
+
+
+def short_moment(at: datetime, zone: str, *, seconds: bool = False) -> str:
+    """A moment without the year, for tables."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b, %H:%M:%S}" if seconds else f"{local.day} {local:%b, %H:%M}"
+
+
+def duration(span: timedelta) -> str:
+    """A length of time in its largest fitting unit: ``3 minutes``, ``4 days``."""
+    seconds = max(0.0, span.total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count = int(seconds // length)
+        if count >= 2 or (count == 1 and unit != "second"):
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return "a second"
+
+
+def percent(share: float) -> str:
+    """A share with the digits that say something: ``0.46 %``, ``28.0 %``."""
+    digits = 1 if share >= 0.1 or share == 0 else 2
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"

@@ -1,0 +1,200 @@
+"""``bandit-platform demo``: the whole loop on one machine, with shoppers whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bandit_platform.cli.on_stage import (
+    OutputFormat,
+    estimate_table,
+    finish,
+    interval,
+    number,
+    on_stage,
+    print_json,
+    print_reconciliation,
+    print_shares,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from bandit_platform.bootstrap import Platform
+    from bandit_platform.domain.experiment import ExperimentSpec
+    from bandit_platform.services.report_records import ExperimentReport
+    from bandit_platform.simulation.comparison import Compared, ComparedPolicy
+    from bandit_platform.simulation.run import RunResult
+    from bandit_platform.simulation.shares import ArmShares
+
+_SIMULATED = (
+    "The shoppers are simulated: their behaviour is made up and exactly known, "
+    "so every estimate can be checked against the truth. No real customers are involved."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DemoResult:
+    report: ExperimentReport
+    run: RunResult
+    programme: Compared
+    policies: tuple[ComparedPolicy, ...]
+    shares: ArmShares
+    shoppers: int
+    seed: int
+
+
+def demo(
+    *,
+    shoppers: Annotated[int, typer.Option(min=1, help="How many simulated shoppers.")] = 20_000,
+    leave: Annotated[
+        bool, typer.Option("--exit", help="End after the report instead of staying open.")
+    ] = False,
+    output: Annotated[
+        OutputFormat, typer.Option("--format", help="How to print the report.")
+    ] = OutputFormat.TABLE,
+    seed: Annotated[int, typer.Option(help="Another seed gives other shoppers.")] = 1,
+    rate: Annotated[
+        float, typer.Option(min=1.0, help="Shoppers arriving per second, at most.")
+    ] = 300.0,
+    connections: Annotated[int, typer.Option(min=1, max=64, help="Concurrent connections.")] = 8,
+) -> None:
+    """Start everything, drive simulated shoppers through it, print estimates beside the truth."""
+    from bandit_platform.services.logged_data import read_experiment  # noqa: PLC0415
+    from bandit_platform.simulation.experiment_files import shipped_experiment  # noqa: PLC0415
+    from bandit_platform.simulation.run import Show, perform  # noqa: PLC0415
+    from bandit_platform.simulation.shop_visits import shop_visits  # noqa: PLC0415
+
+    spec = read_experiment(shipped_experiment("confirmation_page"))
+    show = Show(
+        spec=spec,
+        visits=shop_visits(shoppers, seed),
+        size=shoppers,
+        noun="simulated shoppers",
+        connections=connections,
+        rate=rate,
+    )
+    with on_stage(spec) as (platform, stage):
+        run = perform(
+            stage,
+            show,
+            counts=lambda: platform.report(spec.key).counts,
+            progress=progress_bar,
+        )
+        result = _result(platform, spec, run, shoppers, seed)
+        if output is OutputFormat.JSON:
+            print_json(_to_dict(result))
+        else:
+            _print_table(result)
+        finish(stage, spec.key, run, leave=leave)
+
+
+def _result(
+    platform: Platform, spec: ExperimentSpec, run: RunResult, shoppers: int, seed: int
+) -> _DemoResult:
+    from bandit_platform.simulation.comparison import (  # noqa: PLC0415
+        compare,
+        compare_policies,
+        progressive_truth,
+    )
+    from bandit_platform.simulation.shares import last_quarter  # noqa: PLC0415
+    from bandit_platform.simulation.truth import expected_reward  # noqa: PLC0415
+
+    report = platform.report(spec.key)
+    with progress_bar("working out the simulator's truth", report.counts.interactions) as tell:
+        truth = progressive_truth(
+            platform.recompute(spec.key),
+            lambda context, arm: expected_reward(context, arm, spec.reward),
+            progress=tell,
+        )
+    return _DemoResult(
+        report=report,
+        run=run,
+        programme=compare(report.programme, truth.programme),
+        policies=compare_policies(report, truth),
+        shares=last_quarter(run.tally.served, spec.arm_keys),
+        shoppers=shoppers,
+        seed=seed,
+    )
+
+
+def _to_dict(result: _DemoResult) -> dict[str, Any]:
+    report = result.report
+    return {
+        "simulated": True,
+        "note": _SIMULATED,
+        "experiment": report.experiment,
+        "shoppers": result.shoppers,
+        "seed": result.seed,
+        "finding": report.finding,
+        "reward_range": report.reward_range,
+        "model_version": report.model_version,
+        "programme": {
+            **_compared(result.programme),
+            "units": report.units,
+            "holdout_units": report.holdout_units,
+        },
+        "policies": [
+            {
+                "policy": row.policy,
+                "kind": row.kind,
+                "value": _compared(row.value),
+                "uplift": _compared(row.uplift),
+                "ess": row.ess,
+            }
+            for row in result.policies
+        ],
+        "arms_last_quarter": {
+            "drawn": result.shares.drawn,
+            "probability": result.shares.probability,
+        },
+        "counts": report.to_dict()["counts"],
+        **result.run.to_dict(),
+    }
+
+
+def _compared(compared: Compared) -> dict[str, Any]:
+    return {
+        **estimate_table(compared.estimate),
+        "truth": compared.truth,
+        "covered": compared.covered,
+    }
+
+
+def _print_table(result: _DemoResult) -> None:
+    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console()
+    report, programme = result.report, result.programme
+    console.print(_SIMULATED)
+    console.print(report.finding, highlight=False)
+    console.print(
+        f"Programme uplift, {report.units:,} shoppers against {report.holdout_units:,} held out: "
+        f"{number(programme.estimate.value)} reward per shopper ({interval(programme.estimate)}); "
+        f"true: {number(programme.truth)}, {_coverage(programme)}.",
+        highlight=False,
+    )
+    table = Table(title=f"Reward per decision, {report.counts.interactions:,} interactions")
+    headings = ("policy", "value", "interval", "true", "", "uplift over nothing", "true", "")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in {"policy", ""} else "right")
+    for row in result.policies:
+        table.add_row(row.policy, *_value_cells(row.value), *_uplift_cells(row.uplift))
+    console.print(table)
+    print_shares(console, result.shares)
+    print_reconciliation(console, result.run)
+
+
+def _value_cells(value: Compared) -> tuple[str, ...]:
+    estimate = value.estimate
+    return number(estimate.value), interval(estimate), number(value.truth), _coverage(value)
+
+
+def _uplift_cells(uplift: Compared) -> tuple[str, ...]:
+    return interval(uplift.estimate), number(uplift.truth), _coverage(uplift)
+
+
+def _coverage(compared: Compared) -> str:
+    return "inside" if compared.covered else "OUTSIDE"

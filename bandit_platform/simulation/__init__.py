@@ -1,0 +1,1 @@
+"""Shoppers with a known truth, driven through the running service over HTTP."""

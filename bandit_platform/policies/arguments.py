@@ -36,8 +36,11 @@ def vowpal_arguments(exploration: Exploration) -> str:
 
 
 def policy_hash(exploration: Exploration) -> str:
-    """What identifies a learned policy: another hash means learning from the start."""
-    text = f"{vowpal_arguments(exploration)} floor={exploration.floor!r} e{ENCODING_VERSION}"
+    """What identifies a learned model: another hash means learning from the start.
+
+    The floor is no part of it: it is applied after the model.
+    """
+    text = f"{vowpal_arguments(exploration)} encoding {ENCODING_VERSION}"
     return sha256(text.encode()).hexdigest()[:32]
 
 

@@ -14,25 +14,29 @@ from bandit_platform.policies.vowpal import VowpalModel
 class LearnedPolicy:
     """Gives a PMF for a context and eligible arms, and learns from rewards."""
 
-    def __init__(self, exploration: Exploration, model: VowpalModel) -> None:
-        self.floor = exploration.floor
+    def __init__(self, model: VowpalModel) -> None:
         self.model = model
 
     @classmethod
-    def start(cls, exploration: Exploration, blob: bytes | None = None) -> LearnedPolicy:
-        """A fresh policy, or the one that a stored model holds."""
-        model = (
-            VowpalModel.fresh(vowpal_arguments(exploration))
-            if blob is None
-            else VowpalModel.load(blob)
-        )
-        return cls(exploration, model)
+    def fresh(cls, exploration: Exploration) -> LearnedPolicy:
+        """A policy that has learned nothing yet."""
+        return cls(VowpalModel.fresh(vowpal_arguments(exploration)))
 
-    def pmf(self, lines: Sequence[str]) -> tuple[float, ...]:
-        """The probability of each eligible arm, in their order, floor included.
+    @classmethod
+    def load(cls, blob: bytes) -> LearnedPolicy:
+        """The policy that a stored model holds.
+
+        Raises:
+            PolicyError: the bytes are not a model.
+        """
+        return cls(VowpalModel.load(blob))
+
+    def pmf(self, lines: Sequence[str], floor: float) -> tuple[float, ...]:
+        """The probability of each eligible arm, in their order.
 
         Args:
             lines: the decision's text, from :class:`FeatureText`.
+            floor: mass spread evenly over the arms.
 
         Raises:
             PolicyError: the model gives no probability distribution.
@@ -40,16 +44,12 @@ class LearnedPolicy:
         size = len(lines) - 1
         if size == 1:
             return (1.0,)
-        return with_floor(sound_pmf(self.model.predict(lines), size), self.floor)
+        return with_floor(sound_pmf(self.model.predict(lines), size), floor)
 
-    def predict_and_learn(
-        self, lines: Sequence[str], *, position: int, cost: float, propensity: float
-    ) -> tuple[float, ...]:
-        """The PMF before learning, then learning: one step of progressive validation."""
-        pmf = self.pmf(lines)
-        if len(pmf) > 1:
+    def learn(self, lines: Sequence[str], *, position: int, cost: float, propensity: float) -> None:
+        """Learn the outcome of one decision; a choice of one arm teaches nothing."""
+        if len(lines) > 2:
             self.model.learn(lines, position, cost, propensity)
-        return pmf
 
 
 def cost_of(reward: float, spec: RewardSpec) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any, Literal
 
 
@@ -154,13 +155,15 @@ class ExperimentReport:
     revisions: tuple[RevisionMark, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready tables; moments in ISO 8601."""
+        """The report as JSON-ready tables; moments in ISO 8601, unbounded as null."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, float) and not isfinite(value):
+        return None
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

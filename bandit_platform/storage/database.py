@@ -16,6 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bandit_platform.errors import InputError, StorageError
 
+__all__ = ["Connection", "Database"]
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 

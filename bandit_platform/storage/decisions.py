@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,16 @@ from bandit_platform.storage.tables import (
 _DECISION = table(DecisionRow)
 _IMMATURE = table(ImmatureRow)
 _ACTIVATION = table(ActivationRow)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundDecision:
+    """What judging an event needs to know of its decision."""
+
+    experiment: str
+    #: microseconds
+    expires_at: int
+    reason: Reason
 
 
 def insert_decisions(connection: Connection, decisions: Iterable[Decision]) -> list[Decision]:
@@ -58,11 +69,18 @@ def insert_activations(connection: Connection, activated: Mapping[str, datetime]
     insert_new(connection, ActivationRow, rows)
 
 
-def find_decisions(connection: Connection, ids: Collection[str]) -> dict[str, tuple[str, int]]:
-    """Stored decisions among ``ids``: id → (experiment, expiry in microseconds)."""
-    columns = (_DECISION.c.decision_id, _DECISION.c.experiment, _DECISION.c.expires_at)
+def find_decisions(connection: Connection, ids: Collection[str]) -> dict[str, FoundDecision]:
+    """The stored decisions among ``ids``."""
+    columns = (
+        _DECISION.c.decision_id,
+        _DECISION.c.experiment,
+        _DECISION.c.expires_at,
+        _DECISION.c.reason,
+    )
     return {
-        row.decision_id: (row.experiment, row.expires_at)
+        row.decision_id: FoundDecision(
+            experiment=row.experiment, expires_at=row.expires_at, reason=Reason(row.reason)
+        )
         for some in batches(ids)
         for row in connection.execute(select(*columns).where(_DECISION.c.decision_id.in_(some)))
     }

@@ -134,3 +134,11 @@ def _select(connection: Connection, key: str | None = None) -> list[StoredExperi
 
 def _moment(micros: int | None) -> datetime | None:
     return None if micros is None else from_micros(micros)
+
+
+def experiment_heads(connection: Connection) -> dict[str, tuple[State, int]]:
+    """Experiment → (state, revision in force), without reading any spec."""
+    rows = connection.execute(
+        select(_EXPERIMENT.c.key, _EXPERIMENT.c.state, _EXPERIMENT.c.revision)
+    )
+    return {row.key: (State(row.state), row.revision) for row in rows}

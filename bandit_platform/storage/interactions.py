@@ -58,9 +58,17 @@ def insert_interactions(
 
 
 def policy_interactions(
-    connection: Connection, experiment: str, after: int, limit: int
+    connection: Connection, experiment: str, after: int, *, up_to: int | None = None, limit: int
 ) -> list[Interaction]:
-    """The next interactions of the policy traffic after a cursor, in order."""
+    """The next interactions of the policy traffic after a cursor, in order.
+
+    Args:
+        connection: a transaction.
+        experiment: key.
+        after: number of the last interaction already taken.
+        up_to: number of the last one wanted, None for no end.
+        limit: at most so many.
+    """
     statement = (
         select(_DECISION, _INTERACTION.c.number, _INTERACTION.c.reward)
         .join(_INTERACTION, _INTERACTION.c.decision_id == _DECISION.c.decision_id)
@@ -72,6 +80,8 @@ def policy_interactions(
         .order_by(_INTERACTION.c.number)
         .limit(limit)
     )
+    if up_to is not None:
+        statement = statement.where(_INTERACTION.c.number <= up_to)
     return [
         Interaction(
             number=row.number,
@@ -137,3 +147,15 @@ def last_timeline_point(connection: Connection, experiment: str) -> int:
     """Interactions at the newest timeline point; 0 without one."""
     newest = select(func.max(_TIMELINE.c.interactions)).where(_TIMELINE.c.experiment == experiment)
     return connection.execute(newest).scalar() or 0
+
+
+def newest_decided_at(connection: Connection, experiment: str) -> int | None:
+    """When the newest matured decision was made, in microseconds."""
+    statement = (
+        select(_DECISION.c.decided_at)
+        .join(_INTERACTION, _INTERACTION.c.decision_id == _DECISION.c.decision_id)
+        .where(_INTERACTION.c.experiment == experiment)
+        .order_by(_INTERACTION.c.number.desc())
+        .limit(1)
+    )
+    return connection.execute(statement).scalar()

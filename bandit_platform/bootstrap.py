@@ -1,0 +1,153 @@
+"""Builds the services from settings, in one place and without a framework."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bandit_platform.domain.decision import Decision
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.lifecycle import Action, State
+from bandit_platform.errors import UnavailableError
+from bandit_platform.journal.writer import JournalWriter
+from bandit_platform.services.decide import Decider
+from bandit_platform.services.experiments import Applied, Experiments
+from bandit_platform.services.ingest import Ingest
+from bandit_platform.services.recompute import RecomputedRow, recompute
+from bandit_platform.services.record_events import EventRecorder
+from bandit_platform.services.registry import Registry
+from bandit_platform.services.report import experiment_report
+from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.trace import trace
+from bandit_platform.services.work import Worker
+from bandit_platform.settings import Settings, load_secret
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.decisions import get_decision
+
+Clock = Callable[[], datetime]
+_LOOKUP_SECONDS = 0.25
+_LOOKUP_PAUSE_SECONDS = 5.0
+
+
+def utc_now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
+
+
+class Platform:
+    """What console and command line can do with a deployment."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.experiments = Experiments(database, clock)
+        self._clock = clock
+
+    def apply_experiment(self, spec: ExperimentSpec) -> Applied:
+        """See :meth:`Experiments.apply`."""
+        return self.experiments.apply(spec)
+
+    def change_state(self, key: str, action: Action) -> State:
+        """See :meth:`Experiments.change_state`."""
+        return self.experiments.change_state(key, action)
+
+    def report(self, key: str) -> ExperimentReport:
+        """See :func:`experiment_report`."""
+        return experiment_report(self.database, key, self._clock())
+
+    def reports(self) -> list[ExperimentReport]:
+        """The report of every experiment that is not archived."""
+        return [
+            self.report(each.spec.key)
+            for each in self.experiments.all()
+            if each.state is not State.ARCHIVED
+        ]
+
+    def recompute(self, key: str) -> Iterator[RecomputedRow]:
+        """See :func:`recompute`."""
+        return recompute(self.database, key)
+
+    def trace(self, key: str, decision_id: str) -> dict[str, Any]:
+        """See :func:`trace`."""
+        return trace(self.database, key, decision_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What one serving process needs."""
+
+    registry: Registry
+    decider: Decider
+    recorder: EventRecorder
+    journal: JournalWriter
+
+
+def build(settings: Settings, clock: Clock = utc_now) -> Platform:
+    """The platform for console and command line."""
+    database = Database(settings.database)
+    database.ensure_ready()
+    return Platform(database, clock)
+
+
+def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
+    """A serving process's services; its registry keeps itself fresh in the background."""
+    secret = load_secret(settings)
+    database = Database(settings.database, busy_seconds=_LOOKUP_SECONDS)
+    registry = Registry(database)
+    try:
+        Database(settings.database).ensure_ready()
+        registry.refresh()
+    except UnavailableError as error:
+        registry.trouble = str(error)
+    registry.keep_fresh(settings.refresh_seconds)
+    journal = JournalWriter(
+        settings.journal_dir,
+        segment_bytes=settings.journal_segment_bytes,
+        fsync=settings.journal_fsync,
+    )
+    return Serving(
+        registry=registry,
+        decider=Decider(registry, journal, secret, clock, _stored_decision(database)),
+        recorder=EventRecorder(journal, secret, clock),
+        journal=journal,
+    )
+
+
+def build_ingest(settings: Settings) -> Ingest:
+    """The mover of this node's journal."""
+    database = Database(settings.database)
+    database.ensure_ready()
+    return Ingest(database, settings.journal_dir)
+
+
+def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
+    """A worker."""
+    database = Database(settings.database)
+    database.ensure_ready()
+    return Worker(
+        database,
+        Ingest(database, settings.journal_dir),
+        clock,
+        lease=timedelta(seconds=settings.lease_seconds),
+        grace=timedelta(seconds=settings.grace_seconds),
+    )
+
+
+def _stored_decision(database: Database) -> Callable[[str], Decision | None]:
+    """Looks a decision up, and stops asking a database that does not answer for a while."""
+    quiet_until = 0.0
+
+    def look_up(decision_id: str) -> Decision | None:
+        nonlocal quiet_until
+        if time.monotonic() < quiet_until:
+            return None
+        try:
+            with database.read() as connection:
+                return get_decision(connection, decision_id)
+        except UnavailableError:
+            quiet_until = time.monotonic() + _LOOKUP_PAUSE_SECONDS
+            return None
+
+    return look_up

@@ -1,0 +1,52 @@
+"""``bandit-platform``: every command, and what its errors mean for the shell."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bandit_platform.cli import demo, evaluate, experiment, processes, replay, report
+from bandit_platform.errors import (
+    BanditPlatformError,
+    ConflictError,
+    EvaluationError,
+    InputError,
+    NotFoundError,
+    SpecError,
+)
+
+app = typer.Typer(
+    name="bandit-platform",
+    help="Contextual-bandit experiments for offers in the purchase flow.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("up")(processes.up)
+app.command("serve")(processes.serve)
+app.command("console")(processes.console)
+app.command("work")(processes.work)
+app.command("ingest")(processes.ingest)
+app.command("migrate")(processes.migrate)
+app.add_typer(experiment.app, name="experiment")
+app.command("report")(report.report)
+app.command("evaluate")(evaluate.evaluate)
+app.command("demo")(demo.demo)
+app.command("replay")(replay.replay)
+
+
+def main() -> None:
+    """Run a command; exit 0 when done, 1 for a failed check or service, 2 for bad input."""
+    try:
+        app()
+    except SpecError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{error.source}: {problem}\n")
+        sys.exit(2)
+    except (InputError, NotFoundError, ConflictError, EvaluationError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    except BanditPlatformError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)

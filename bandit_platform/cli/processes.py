@@ -1,0 +1,116 @@
+"""The processes: serve, console, work, ingest, and up, which is all of them on one machine."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from threading import Event
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from bandit_platform.settings import Settings
+
+
+def serve() -> None:
+    """Answer shops: decisions and events."""
+    settings = _settings()
+    _run_web("serve_app", settings.host, settings.port, workers=settings.workers, threads=1)
+
+
+def console() -> None:
+    """Show dashboards and experiments to the team."""
+    settings = _settings()
+    _run_web("console_app", settings.console_host, settings.console_port, workers=1, threads=4)
+
+
+def work() -> None:
+    """Ingest, mature, learn and publish."""
+    from bandit_platform.bootstrap import build_worker  # noqa: PLC0415 - keeps --help fast
+
+    settings = _settings()
+    stop = _stopped_by_signals()
+    build_worker(settings).run(stop, settings.work_seconds)
+
+
+def ingest() -> None:
+    """Move this node's journal into the database (on serving nodes without a worker)."""
+    from bandit_platform.bootstrap import build_ingest  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.errors import UnavailableError  # noqa: PLC0415
+
+    settings = _settings()
+    stop = _stopped_by_signals()
+    mover = build_ingest(settings)
+    while not stop.is_set():
+        try:
+            busy = mover.run_once().records > 0
+        except UnavailableError as error:
+            sys.stderr.write(f"{error}\n")
+            busy = False
+        if not busy:
+            stop.wait(settings.work_seconds)
+
+
+def migrate() -> None:
+    """Bring the database's tables to the newest form."""
+    from bandit_platform.storage.database import Database  # noqa: PLC0415 - keeps --help fast
+
+    Database(_settings().database).migrate()
+    typer.echo("The tables are up to date.")
+
+
+def up() -> None:
+    """Run serve, console and work on this machine until interrupted."""
+    settings = _settings()
+    stop = _stopped_by_signals()
+    command = [sys.executable, "-m", "bandit_platform"]
+    running = {
+        name: subprocess.Popen([*command, name])  # noqa: S603 - our own program
+        for name in ("serve", "console", "work")
+    }
+    typer.echo(f"Shops ask      http://{settings.host}:{settings.port}/v1/…")
+    typer.echo(f"The console is http://{settings.console_host}:{settings.console_port}/")
+    ended: str | None = None
+    while ended is None and not stop.wait(0.2):
+        ended = next((n for n, process in running.items() if process.poll() is not None), None)
+    for process in running.values():
+        process.terminate()
+    for process in running.values():
+        process.wait()
+    if ended is not None:
+        typer.echo(f"{ended} ended, so everything was stopped; its message is above.", err=True)
+        raise typer.Exit(1)
+
+
+def _settings() -> Settings:
+    from bandit_platform.settings import load_settings  # noqa: PLC0415 - keeps --help fast
+
+    return load_settings()
+
+
+def _run_web(factory: str, host: str, port: int, *, workers: int, threads: int) -> None:
+    from granian import Granian  # noqa: PLC0415 - keeps --help fast
+    from granian.constants import Interfaces  # noqa: PLC0415
+    from granian.log import LogLevels  # noqa: PLC0415
+
+    Granian(
+        f"bandit_platform.web.apps:{factory}",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        factory=True,
+        workers=workers,
+        blocking_threads=threads,
+        log_level=LogLevels.warning,
+        websockets=False,
+        respawn_failed_workers=True,
+    ).serve()
+
+
+def _stopped_by_signals() -> Event:
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

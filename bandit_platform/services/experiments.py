@@ -1,0 +1,110 @@
+"""Applying an experiment file, and moving an experiment through its life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.lifecycle import Action, State, after
+from bandit_platform.domain.revision import Change, changes, locked_changes
+from bandit_platform.errors import LockedError, NotFoundError, StateError
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.experiments import (
+    StoredExperiment,
+    add_revision,
+    all_experiments,
+    get_experiment,
+    set_state,
+)
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What applying a spec did."""
+
+    experiment: str
+    state: State
+    #: number of the revision now in force
+    revision: int
+    #: "created", "changed" or "unchanged"
+    outcome: str
+    changes: tuple[Change, ...]
+
+
+class Experiments:
+    """The experiments of a deployment, as the team changes them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def apply(self, spec: ExperimentSpec) -> Applied:
+        """Make the experiment what the spec says; applying the same spec again changes nothing.
+
+        Raises:
+            LockedError: the spec changes what a started experiment may not change.
+            StateError: the experiment is stopped or archived.
+        """
+        with self._database.write() as connection:
+            try:
+                current = get_experiment(connection, spec.key)
+            except NotFoundError:
+                add_revision(connection, spec, 1, self._clock())
+                return _applied(spec, State.DRAFT, 1, "created", ())
+            differences = changes(current.spec, spec)
+            if not differences:
+                return _applied(spec, current.state, current.revision, "unchanged", ())
+            _demand_changeable(current, differences)
+            number = current.revision + 1
+            add_revision(connection, spec, number, self._clock())
+            return _applied(spec, current.state, number, "changed", differences)
+
+    def change_state(self, key: str, action: Action) -> State:
+        """Take one step of the lifecycle.
+
+        Raises:
+            NotFoundError: there is no such experiment.
+            StateError: the step is not possible from its state.
+        """
+        with self._database.write() as connection:
+            state = after(get_experiment(connection, key).state, action)
+            set_state(connection, key, state, self._clock())
+        return state
+
+    def get(self, key: str) -> StoredExperiment:
+        """One experiment.
+
+        Raises:
+            NotFoundError: there is no such experiment.
+        """
+        with self._database.read() as connection:
+            return get_experiment(connection, key)
+
+    def all(self) -> list[StoredExperiment]:
+        """Every experiment, by key."""
+        with self._database.read() as connection:
+            return all_experiments(connection)
+
+
+def _demand_changeable(current: StoredExperiment, differences: tuple[Change, ...]) -> None:
+    if current.state in {State.STOPPED, State.ARCHIVED}:
+        raise StateError(f"cannot change an experiment that is {current.state}")
+    locked = locked_changes(differences) if current.started_at is not None else ()
+    if locked:
+        listed = "; ".join(f"{change.path} ({why})" for change, why in locked)
+        raise LockedError(
+            f"started experiments cannot change {listed}. "
+            "Stop it and apply the new definition under another key"
+        )
+
+
+def _applied(
+    spec: ExperimentSpec, state: State, revision: int, outcome: str, found: tuple[Change, ...]
+) -> Applied:
+    return Applied(
+        experiment=spec.key, state=state, revision=revision, outcome=outcome, changes=found
+    )

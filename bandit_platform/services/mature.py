@@ -1,0 +1,154 @@
+"""When a reward window ends: a decision and its events become an interaction.
+
+Never earlier, however early an outcome is known, because letting rewarded decisions in before
+unrewarded ones of the same moment would bias every estimate.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
+from bandit_platform.domain.event import Event
+from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
+from bandit_platform.storage.counters import add
+from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.decisions import activated, due, remove_immature
+from bandit_platform.storage.events import events_of
+from bandit_platform.storage.experiments import StoredExperiment, get_experiment, set_currency
+from bandit_platform.storage.interactions import (
+    insert_interactions,
+    put_unit_totals,
+    unit_totals,
+)
+from bandit_platform.storage.lease import demand_lease
+
+_BATCH = 2000
+Counts = dict[tuple[str, str], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Matured:
+    decision: Decision
+    reward: Reward
+
+    @property
+    def policy_traffic(self) -> bool:
+        return self.decision.reason in POLICY_TRAFFIC
+
+
+def mature(database: Database, holder: str, until: datetime) -> int:
+    """Turn decisions whose window ended by ``until`` into interactions, at most one batch.
+
+    Returns:
+        How many decisions left the queue.
+
+    Raises:
+        UnavailableError: another worker leads.
+        StorageError: the database did not answer; nothing changed.
+    """
+    with database.write() as connection:
+        demand_lease(connection, holder)
+        decisions = due(connection, until, _BATCH)
+        if not decisions:
+            return 0
+        ids = [decision.decision_id for decision in decisions]
+        shown = activated(connection, [d.decision_id for d in decisions if d.deferred])
+        counted = [d for d in decisions if _was_shown(d, shown)]
+        matured = _rewarded(connection, counted)
+        insert_interactions(
+            connection,
+            [(m.decision, m.reward.value, m.reward.clipped, m.policy_traffic) for m in matured],
+        )
+        counts: Counts = defaultdict(float)
+        for decision in decisions:
+            if not _was_shown(decision, shown):
+                counts[decision.experiment, "not_activated"] += 1
+        _count(matured, counts)
+        _add_unit_totals(connection, matured, counts)
+        add(connection, counts)
+        remove_immature(connection, ids)
+    return len(ids)
+
+
+def _was_shown(decision: Decision, shown: dict[str, datetime]) -> bool:
+    if not decision.deferred:
+        return True
+    moment = shown.get(decision.decision_id)
+    return moment is not None and moment <= decision.expires_at
+
+
+def _rewarded(connection: Connection, decisions: Sequence[Decision]) -> list[_Matured]:
+    events = events_of(connection, [decision.decision_id for decision in decisions])
+    experiments: dict[str, StoredExperiment] = {}
+    currencies: dict[str, str | None] = {}
+    matured = []
+    for decision in decisions:
+        key = decision.experiment
+        if key not in experiments:
+            experiments[key] = get_experiment(connection, key)
+            currencies[key] = experiments[key].spec.reward.currency or experiments[key].currency
+        counted = list(_counting(experiments[key], events.get(decision.decision_id, ())))
+        if currencies[key] is None:
+            currencies[key] = _first_currency(experiments[key], counted)
+            if currencies[key] is not None:
+                set_currency(connection, key, str(currencies[key]))
+        reward = reward_of(counted, experiments[key].spec.reward, currencies[key])
+        matured.append(_Matured(decision=decision, reward=reward))
+    return matured
+
+
+def _counting(
+    experiment: StoredExperiment, events: Iterable[tuple[Event, bool]]
+) -> Iterable[Event]:
+    """Events inside the window that are of a kind their sender may report."""
+    secret_only = experiment.spec.events.secret_only
+    for event, late in events:
+        if not late and (event.trusted or event.type not in secret_only):
+            yield event
+
+
+def _first_currency(experiment: StoredExperiment, events: Sequence[Event]) -> str | None:
+    weights = experiment.spec.reward.weights
+    for event in events:
+        if isinstance(weights.get(event.type), AmountWeight) and event.currency is not None:
+            return event.currency
+    return None
+
+
+def _count(matured: Sequence[_Matured], counts: Counts) -> None:
+    for each in matured:
+        key = each.decision.experiment
+        if each.policy_traffic:
+            counts[key, "interactions.policy"] += 1
+            counts[key, f"arm.{each.decision.arm}.count"] += 1
+            counts[key, f"arm.{each.decision.arm}.reward"] += each.reward.value
+        else:
+            counts[key, "interactions.holdout"] += 1
+        counts[key, "clipped"] += each.reward.clipped
+        counts[key, "other_currency"] += each.reward.other_currency
+
+
+def _add_unit_totals(connection: Connection, matured: Sequence[_Matured], counts: Counts) -> None:
+    """Units are what the holdout randomises, so they are what its contrast sums over."""
+    by_experiment: dict[str, dict[str, list[_Matured]]] = defaultdict(lambda: defaultdict(list))
+    for each in matured:
+        by_experiment[each.decision.experiment][each.decision.unit].append(each)
+    for key, by_unit in by_experiment.items():
+        known = unit_totals(connection, key, list(by_unit))
+        changed: dict[str, tuple[bool, float]] = {}
+        for unit, interactions in by_unit.items():
+            holdout = not interactions[0].policy_traffic
+            before = known.get(unit, (holdout, 0.0))[1]
+            total = before
+            for each in interactions:
+                total += each.reward.value
+            changed[unit] = (holdout, total)
+            group = f"units.{'holdout' if holdout else 'policy'}"
+            counts[key, f"{group}.count"] += unit not in known
+            counts[key, f"{group}.total"] += total - before
+            counts[key, f"{group}.squares"] += total * total - before * before
+        put_unit_totals(connection, key, changed)

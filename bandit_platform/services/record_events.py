@@ -1,0 +1,118 @@
+"""Taking in reported outcomes: each is judged on its own and recorded before it is acknowledged."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event
+from bandit_platform.domain.identity import is_genuine
+from bandit_platform.errors import NotFoundError
+from bandit_platform.journal.records import Activation, activation_line, event_line
+from bandit_platform.journal.writer import JournalWriter
+
+_REMEMBERED = 50_000
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventReport:
+    """One outcome as reported."""
+
+    event_id: str
+    decision_id: str
+    type: str
+    amount: float | None
+    currency: str | None
+    occurred_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What became of one reported outcome."""
+
+    event_id: str | None
+    #: accepted, duplicate or rejected
+    status: str
+    why: str | None = None
+
+
+class EventRecorder:
+    """Checks outcomes without the database and appends them to the journal."""
+
+    def __init__(
+        self, journal: JournalWriter, secret: bytes, clock: Callable[[], datetime]
+    ) -> None:
+        self._journal = journal
+        self._secret = secret
+        self._clock = clock
+        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def record(self, reports: Sequence[EventReport], *, trusted: bool) -> list[Receipt]:
+        """Record outcomes; one receipt each, in their order.
+
+        Raises:
+            JournalError: they could not be recorded, so none is acknowledged.
+        """
+        now = self._clock()
+        receipts: list[Receipt] = []
+        accepted: dict[tuple[str, str], Event] = {}
+        for report in reports:
+            why = self._refusal(report, now)
+            key = (report.decision_id, report.event_id)
+            if why is not None:
+                receipts.append(Receipt(event_id=report.event_id, status="rejected", why=why))
+            elif key in self._seen or key in accepted:
+                receipts.append(Receipt(event_id=report.event_id, status="duplicate"))
+            else:
+                accepted[key] = _event(report, now, trusted)
+                receipts.append(Receipt(event_id=report.event_id, status="accepted"))
+        if accepted:
+            self._journal.append(b"".join(map(event_line, accepted.values())))
+            self._remember(accepted)
+        return receipts
+
+    def activate(self, decision_id: str) -> None:
+        """Record that a deferred decision was really shown.
+
+        Raises:
+            NotFoundError: the id was never issued.
+            JournalError: it could not be recorded.
+        """
+        if not is_genuine(self._secret, decision_id):
+            raise NotFoundError("there is no such decision")
+        activation = Activation(decision_id=decision_id, activated_at=self._clock())
+        self._journal.append(activation_line(activation))
+
+    def _refusal(self, report: EventReport, now: datetime) -> str | None:
+        if not is_genuine(self._secret, report.decision_id):
+            return "decision_id was never issued here"
+        if not EVENT_TYPE_PATTERN.fullmatch(report.type):
+            return "type must be a lower-case word of at most 64 characters"
+        if report.amount is not None and not math.isfinite(report.amount):
+            return "amount must be a finite number"
+        if report.occurred_at is not None and report.occurred_at > now + _CLOCK_SKEW:
+            return "occurred_at lies in the future"
+        return None
+
+    def _remember(self, keys: dict[tuple[str, str], Event]) -> None:
+        self._seen.update(dict.fromkeys(keys))
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
+
+def _event(report: EventReport, now: datetime, trusted: bool) -> Event:
+    occurred = report.occurred_at or now
+    return Event(
+        decision_id=report.decision_id,
+        event_id=report.event_id,
+        type=report.type,
+        amount=report.amount,
+        currency=report.currency,
+        occurred_at=min(occurred, now),
+        received_at=now,
+        trusted=trusted,
+    )

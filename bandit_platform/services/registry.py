@@ -1,0 +1,145 @@
+"""What a serving process knows: experiments and models in memory, renewed in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from threading import Event, Thread
+from typing import Any
+
+import structlog
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.lifecycle import State
+from bandit_platform.errors import BanditPlatformError, NotFoundError, PolicyError, UnavailableError
+from bandit_platform.policies.arguments import policy_hash
+from bandit_platform.policies.features import FeatureText
+from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.experiments import experiment_heads, revisions
+from bandit_platform.storage.models import model_blob, newest_versions
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveExperiment:
+    """Everything that deciding needs, as one immutable value."""
+
+    spec: ExperimentSpec
+    state: State
+    revision: int
+    text: FeatureText
+    #: every arm any revision ever listed, with its newest offer
+    offers: Mapping[str, Mapping[str, Any] | None]
+    #: the model in use; None means uniform
+    policy: LearnedPolicy | None
+    model_version: int | None
+
+
+class Registry:
+    """The live experiments by key. Readers never wait: a refresh swaps whole values."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._live: dict[str, LiveExperiment] = {}
+        self._loaded = False
+        #: why the last refresh failed, for readiness; None when it succeeded
+        self.trouble: str | None = "nothing loaded yet"
+        self._stop = Event()
+
+    def get(self, key: str) -> LiveExperiment:
+        """A live experiment.
+
+        Raises:
+            NotFoundError: there is none of that key, or it was never started.
+            UnavailableError: nothing could be loaded yet.
+        """
+        live = self._live.get(key)
+        if live is None:
+            if not self._loaded:
+                raise UnavailableError("experiments are not loaded yet")
+            raise NotFoundError("there is no started experiment with this key")
+        return live
+
+    def refresh(self) -> None:
+        """Look for new revisions, states and model versions.
+
+        Raises:
+            StorageError: the database did not answer; what was known stays in use.
+        """
+        with self._database.read() as connection:
+            heads = experiment_heads(connection)
+            versions = newest_versions(connection)
+            live: dict[str, LiveExperiment] = {}
+            for key, (state, revision) in heads.items():
+                if state is not State.DRAFT:
+                    known = self._live.get(key)
+                    current = _renewed(connection, known, key, state, revision)
+                    live[key] = _with_model(connection, current, versions.get(key))
+        self._live = live
+        self._loaded = True
+        self.trouble = None
+
+    def keep_fresh(self, seconds: float) -> None:
+        """Refresh in a background thread until :meth:`close`."""
+
+        def run() -> None:
+            while not self._stop.wait(seconds):
+                try:
+                    self.refresh()
+                except BanditPlatformError as error:
+                    self.trouble = str(error)
+                    _log.warning("refresh failed", error=str(error))
+
+        Thread(target=run, name="registry-refresh", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop refreshing."""
+        self._stop.set()
+
+
+def _renewed(
+    connection: Any, known: LiveExperiment | None, key: str, state: State, revision: int
+) -> LiveExperiment:
+    if known is not None and known.revision == revision:
+        return known if known.state is state else replace(known, state=state)
+    stored = revisions(connection, key)
+    offers: dict[str, Mapping[str, Any] | None] = {"nothing": None}
+    for each in stored:
+        offers.update({arm.key: arm.offer for arm in each.spec.arms})
+    spec = stored[-1].spec
+    same_model = known is not None and policy_hash(known.spec.policy) == policy_hash(spec.policy)
+    return LiveExperiment(
+        spec=spec,
+        state=state,
+        revision=stored[-1].number,
+        text=FeatureText(spec),
+        offers=offers,
+        policy=known.policy if known is not None and same_model else None,
+        model_version=known.model_version if known is not None and same_model else None,
+    )
+
+
+def _with_model(
+    connection: Any, live: LiveExperiment, newest: tuple[int, str] | None
+) -> LiveExperiment:
+    wanted = newest is not None and live.spec.policy.mode in {"learning", "frozen"}
+    if not wanted or newest is None or newest[1] != policy_hash(live.spec.policy):
+        return replace(live, policy=None, model_version=None) if live.policy else live
+    if live.model_version == newest[0]:
+        return live
+    stored = model_blob(connection, live.spec.key, newest[0])
+    try:
+        policy = _verified(stored)
+    except PolicyError as error:
+        _log.error("model refused", experiment=live.spec.key, version=newest[0], error=str(error))
+        return live
+    return replace(live, policy=policy, model_version=newest[0])
+
+
+def _verified(stored: tuple[bytes, str] | None) -> LearnedPolicy:
+    if stored is None or blob_hash(stored[0]) != stored[1]:
+        raise PolicyError("the stored model does not have its hash")
+    return LearnedPolicy.load(stored[0])

@@ -1,0 +1,116 @@
+"""The policies that are valued on an experiment's stream, and one step of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.policy_spec import NOTHING, Exploration
+from bandit_platform.policies import fixed
+from bandit_platform.policies.arguments import policy_hash
+from bandit_platform.policies.learned import LearnedPolicy, cost_of
+from bandit_platform.storage.interactions import Interaction
+
+Kind = Literal["logging", "serving", "candidate", "fixed"]
+
+LOGGING = "logging"
+SERVING = "serving"
+UNIFORM = "uniform"
+ALWAYS = "always:"
+ALWAYS_NOTHING = f"{ALWAYS}{NOTHING}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedPolicy:
+    """A policy to be valued; learned ones carry how they explore."""
+
+    name: str
+    kind: Kind
+    exploration: Exploration | None = None
+    #: predicts but learns no more
+    frozen: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What the policy is; another identity means starting from the first interaction."""
+        return self.name if self.exploration is None else policy_hash(self.exploration)
+
+    def floor(self, spec: ExperimentSpec) -> float:
+        """The floor that a revision gives this policy."""
+        if self.kind == "serving":
+            return spec.policy.floor
+        for candidate in spec.candidates:
+            if candidate.name == self.name:
+                return candidate.floor
+        return self.exploration.floor if self.exploration else 0.0
+
+
+def tracked_policies(spec: ExperimentSpec) -> list[TrackedPolicy]:
+    """Every policy on the experiment's leaderboard."""
+    policies = [TrackedPolicy(name=LOGGING, kind="logging")]
+    if spec.policy.mode != "uniform":
+        policies.append(
+            TrackedPolicy(
+                name=SERVING,
+                kind="serving",
+                exploration=spec.policy,
+                frozen=spec.policy.mode == "frozen",
+            )
+        )
+    policies += [
+        TrackedPolicy(name=candidate.name, kind="candidate", exploration=candidate)
+        for candidate in spec.candidates
+    ]
+    policies.append(TrackedPolicy(name=UNIFORM, kind="fixed"))
+    policies += [TrackedPolicy(name=f"{ALWAYS}{arm}", kind="fixed") for arm in spec.arm_keys]
+    return policies
+
+
+class Runner:
+    """A tracked policy at work: for each interaction its PMF, then learning."""
+
+    def __init__(self, policy: TrackedPolicy, learned: LearnedPolicy | None) -> None:
+        self.policy = policy
+        self.learned = learned
+
+    def step(
+        self, interaction: Interaction, lines: Sequence[str], spec: ExperimentSpec
+    ) -> tuple[float, ...]:
+        """The PMF the policy gives before it learns from the interaction, then learning.
+
+        Args:
+            interaction: the next one in order.
+            lines: its VW text.
+            spec: the revision under which it was decided.
+        """
+        decision = interaction.decision
+        if self.learned is None:
+            return self._fixed(decision.eligible, decision.pmf)
+        pmf = self.learned.pmf(lines, self.policy.floor(spec))
+        if not self.policy.frozen:
+            self.learned.learn(
+                lines,
+                position=decision.eligible.index(decision.arm),
+                cost=cost_of(interaction.reward, spec.reward),
+                propensity=decision.propensity,
+            )
+        return pmf
+
+    def _fixed(self, eligible: Sequence[str], logged: tuple[float, ...]) -> tuple[float, ...]:
+        name = self.policy.name
+        if name == LOGGING:
+            return logged
+        if name == UNIFORM:
+            return fixed.uniform(eligible)
+        return fixed.always(name.removeprefix(ALWAYS), eligible)
+
+
+def largest_weight(policy: TrackedPolicy, spec: ExperimentSpec) -> float:
+    """The largest importance weight a revision's floor permits this policy."""
+    if policy.kind == "logging":
+        return 1.0
+    if policy.name == UNIFORM:
+        return 1.0 if spec.policy.mode in {"uniform", "shadow"} else 1.0 / spec.policy.floor
+    return spec.largest_weight

@@ -1,0 +1,126 @@
+"""The worker: ingest, mature, learn and publish, round after round, while it holds the lead."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from secrets import token_hex
+from threading import Event
+
+import structlog
+
+from bandit_platform.domain.lifecycle import State
+from bandit_platform.errors import BanditPlatformError, UnavailableError
+from bandit_platform.services.ingest import Ingest
+from bandit_platform.services.learn import Learner
+from bandit_platform.services.mature import mature
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.experiments import experiment_heads
+from bandit_platform.storage.lease import release_lease, take_lease
+
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker of a deployment; several may run, one leads."""
+
+    def __init__(
+        self,
+        database: Database,
+        ingest: Ingest,
+        clock: Callable[[], datetime],
+        *,
+        lease: timedelta,
+        grace: timedelta,
+    ) -> None:
+        self._database = database
+        self._ingest = ingest
+        self._clock = clock
+        self._lease = lease
+        self._grace = grace
+        self._holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
+        self._learner = Learner(database, self._holder)
+        self._drained_at: datetime | None = None
+        self._revisions: dict[str, int] = {}
+        #: experiments with interactions to take in
+        self._behind: set[str] = set()
+        #: experiment → when a learned model may be published
+        self._to_publish: dict[str, datetime] = {}
+
+    def round(self) -> bool:
+        """One round of everything.
+
+        Returns:
+            Whether anything was done, so that the next round should follow at once.
+
+        Raises:
+            UnavailableError: the database did not answer or the lead was lost.
+        """
+        began = self._clock()
+        ingested = self._ingest.run_once()
+        if ingested.drained:
+            self._drained_at = began
+        with self._database.write() as connection:
+            if not take_lease(connection, self._holder, self._clock(), self._lease):
+                return ingested.records > 0
+        self._notice_changes()
+        matured = 0
+        if self._drained_at is not None:
+            matured = mature(self._database, self._holder, self._drained_at - self._grace)
+        if matured:
+            self._behind.update(self._revisions)
+        learned = self._learn()
+        return ingested.records > 0 or matured > 0 or learned > 0
+
+    def run(self, stop: Event, idle_seconds: float) -> None:
+        """Work until ``stop`` is set; trouble is logged and tried again."""
+        while not stop.is_set():
+            try:
+                busy = self.round()
+            except UnavailableError as error:
+                _log.warning("round failed", error=str(error))
+                busy = False
+                stop.wait(0.5)
+            if not busy:
+                stop.wait(idle_seconds)
+        try:
+            with self._database.write() as connection:
+                release_lease(connection, self._holder)
+        except UnavailableError as error:
+            _log.warning("lead not released", error=str(error))
+
+    def _notice_changes(self) -> None:
+        with self._database.read() as connection:
+            heads = experiment_heads(connection)
+        live = {
+            key: revision
+            for key, (state, revision) in heads.items()
+            if state not in {State.DRAFT, State.ARCHIVED}
+        }
+        self._behind.update(
+            key for key, revision in live.items() if self._revisions.get(key) != revision
+        )
+        self._revisions = live
+
+    def _learn(self) -> int:
+        now = self._clock()
+        due = {key for key, moment in self._to_publish.items() if moment <= now}
+        taken = 0
+        for key in sorted((self._behind | due) & set(self._revisions)):
+            try:
+                result = self._learner.learn(key, now)
+            except UnavailableError:
+                raise
+            except BanditPlatformError:
+                _log.exception("learning failed", experiment=key)
+                self._behind.discard(key)
+                continue
+            taken += result.taken
+            if not result.taken:
+                self._behind.discard(key)
+            self._to_publish.pop(key, None)
+            if result.publish_at is not None:
+                self._to_publish[key] = result.publish_at
+        return taken

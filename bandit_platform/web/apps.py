@@ -1,0 +1,83 @@
+"""The two applications: decisions for shops, console for the team. Each made by a function."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from apiflask import APIFlask
+
+from bandit_platform import __version__
+from bandit_platform.bootstrap import Platform, Serving, build, build_serving
+from bandit_platform.errors import BanditPlatformError, NotFoundError
+from bandit_platform.settings import Settings, load_settings
+from bandit_platform.web.console_views import console_blueprint
+from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
+from bandit_platform.web.experiments_api import experiments_blueprint
+from bandit_platform.web.health import health_blueprint
+from bandit_platform.web.openapi import complete_document
+from bandit_platform.web.problems import register_problems
+
+
+def create_decision_app(serving: Serving) -> APIFlask:
+    """The application on the shop's port; it exposes no administration."""
+    app = _bare_app("bandit-platform decisions")
+    app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder))
+    app.register_blueprint(health_blueprint(lambda: serving.registry.trouble))
+    return app
+
+
+def create_console_app(platform: Platform, settings: Settings) -> APIFlask:
+    """The application on the console's port; it decides nothing."""
+    app = _bare_app("bandit-platform console")
+    app.register_blueprint(experiments_blueprint(platform))
+    app.register_blueprint(health_blueprint(lambda: _database_trouble(platform)))
+    app.register_blueprint(
+        console_blueprint(
+            platform.reports,
+            platform.report,
+            reward_window=lambda key: _window(platform, key),
+            service_url=f"http://{settings.host}:{settings.port}",
+        )
+    )
+    return app
+
+
+def serve_app() -> APIFlask:
+    """The decision application of this process, from its environment."""
+    return create_decision_app(build_serving(load_settings()))
+
+
+def console_app() -> APIFlask:
+    """The console application of this process, from its environment."""
+    settings = load_settings()
+    return create_console_app(build(settings), settings)
+
+
+def _bare_app(title: str) -> APIFlask:
+    app = APIFlask(
+        "bandit_platform",
+        title=title,
+        version=__version__,
+        docs_path=None,
+        static_folder=None,  # type: ignore[arg-type] # Flask means: none
+    )
+    app.config["MAX_CONTENT_LENGTH"] = EVENTS_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.spec_processor(complete_document)
+    register_problems(app)
+    return app
+
+
+def _database_trouble(platform: Platform) -> str | None:
+    try:
+        platform.experiments.all()
+    except BanditPlatformError as error:
+        return str(error)
+    return None
+
+
+def _window(platform: Platform, key: str) -> timedelta | None:
+    try:
+        return platform.experiments.get(key).spec.reward.window
+    except NotFoundError:
+        return None

@@ -1,0 +1,109 @@
+"""The bodies of requests and answers, as the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from bandit_platform.domain.context import MAX_KEY_LENGTH, MAX_KEYS, MAX_VALUE_LENGTH
+
+MAX_EVENTS = 100
+
+_Name = Annotated[str, Field(min_length=1, max_length=64)]
+_Text = Annotated[str, Field(min_length=1, max_length=256)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Value = bool | _Number | Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
+_ContextKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DecisionRequest(_Request):
+    """What a shop asks when it could show an offer."""
+
+    unit_id: _Text = Field(description="Whose decision this is; stored as a pseudonym only.")
+    context: dict[_ContextKey, _Value] = Field(
+        default={}, max_length=MAX_KEYS, description="What the experiment declares, nothing else."
+    )
+    request_key: _Text | None = Field(
+        default=None, description="Makes a retry return the same decision: the order id, say."
+    )
+    eligible_arms: list[_Name] | None = Field(
+        default=None, max_length=100, description="Only these arms (and nothing) may be shown."
+    )
+    excluded_arms: list[_Name] = Field(
+        default=[], max_length=100, description="These arms may not be shown."
+    )
+    defer_activation: bool = Field(
+        default=False, description="Count this decision only once it is activated."
+    )
+
+
+class EventItem(_Request):
+    """One reported outcome of a decision."""
+
+    event_id: _Text = Field(description="Makes repeats harmless: a repeated id counts once.")
+    decision_id: Annotated[str, Field(min_length=1, max_length=64)]
+    type: _Name = Field(description="impression, accept, dismiss, purchase, return, complaint, …")
+    amount: _Number | None = Field(default=None, description="Money, in currency.")
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = Field(
+        default=None, description="ISO 4217 code of the amount."
+    )
+    occurred_at: AwareDatetime | None = Field(
+        default=None, description="When it happened; the time of receipt where it is not given."
+    )
+
+
+class EventsRequest(_Request):
+    """A batch of outcomes; each is judged on its own."""
+
+    events: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+class DecisionAnswer(BaseModel):
+    """The arm to show, and how likely each arm was."""
+
+    decision_id: str
+    experiment: str
+    arm: str
+    offer: dict[str, Any] | None
+    propensity: float
+    pmf: dict[str, float]
+    model_version: int | None
+    reason: Literal["policy", "uniform", "holdout", "fallback", "paused", "stopped"]
+    expires_at: datetime
+
+
+class EventReceipt(BaseModel):
+    """What became of one reported outcome."""
+
+    event_id: str | None
+    status: Literal["accepted", "duplicate", "rejected"]
+    why: str | None = None
+
+
+class EventsAnswer(BaseModel):
+    """A receipt for each outcome, in their order."""
+
+    events: list[EventReceipt]
+
+
+class ProblemPart(BaseModel):
+    """One thing wrong with a request."""
+
+    path: str
+    message: str
+
+
+class ProblemAnswer(BaseModel):
+    """Why a request was refused (RFC 9457). The type is stable; values are never repeated."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemPart] = []

@@ -1,0 +1,118 @@
+"""The shop's side of the API: decisions, activations and events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response, request
+from pydantic import ValidationError
+
+from bandit_platform.errors import InputError
+from bandit_platform.services.decide import Answer, Decider, Query
+from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
+from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest
+from bandit_platform.web.reading import read_body
+
+DECISION_BYTES = 32 * 1024
+EVENTS_BYTES = 64 * 1024
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def decisions_blueprint(decider: Decider, recorder: EventRecorder) -> APIBlueprint:
+    """The views over the two services of a serving process."""
+    api = APIBlueprint("decisions", __name__, url_prefix="/v1", tag="Shop")
+
+    @api.post("/experiments/<experiment>/decisions")
+    @api.doc(summary="Which arm to show", operation_id="decide")
+    def decide(experiment: str) -> Response:
+        answer = decider.decide(experiment, _query(read_body(DecisionRequest, DECISION_BYTES)))
+        return _json(_shown(answer), 201 if answer.new else 200)
+
+    @api.post("/decisions/<decision_id>/activate")
+    @api.doc(summary="A deferred decision was really shown", operation_id="activate")
+    def activate(decision_id: str) -> Response:
+        recorder.activate(decision_id)
+        return Response(status=204)
+
+    @api.post("/events")
+    @api.doc(summary="What happened after decisions", operation_id="record_events")
+    def events() -> Response:
+        items = read_body(EventsRequest, EVENTS_BYTES, text=True).events
+        return _json({"events": _record(recorder, items)}, 202)
+
+    return api
+
+
+def _query(body: DecisionRequest) -> Query:
+    header = request.headers.get("Idempotency-Key")
+    if header is not None and (not 1 <= len(header) <= 256):
+        raise InputError("the Idempotency-Key is not 1 to 256 characters long")
+    if header is not None and body.request_key not in {None, header}:
+        raise InputError("the Idempotency-Key differs from request_key")
+    return Query(
+        unit_id=body.unit_id,
+        context=body.context,
+        request_key=body.request_key or header,
+        eligible_arms=None if body.eligible_arms is None else tuple(body.eligible_arms),
+        excluded_arms=tuple(body.excluded_arms),
+        defer_activation=body.defer_activation,
+    )
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    decision = answer.decision
+    return {
+        "decision_id": decision.decision_id,
+        "experiment": decision.experiment,
+        "arm": decision.arm,
+        "offer": answer.offer,
+        "propensity": decision.propensity,
+        "pmf": dict(zip(decision.eligible, decision.pmf, strict=True)),
+        "model_version": decision.model_version,
+        "reason": decision.reason,
+        "expires_at": decision.expires_at.isoformat(),
+    }
+
+
+def _record(recorder: EventRecorder, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Receipts in the order of the items; malformed items are rejected, the others recorded."""
+    reports = [_report(item) for item in items]
+    recorded = iter(
+        # There are no publishable keys yet: whoever reaches this port counts as a server.
+        recorder.record([r for r in reports if isinstance(r, EventReport)], trusted=True)
+    )
+    receipts = [next(recorded) if isinstance(r, EventReport) else r for r in reports]
+    return [
+        {"event_id": r.event_id, "status": r.status, **({"why": r.why} if r.why else {})}
+        for r in receipts
+    ]
+
+
+def _report(item: dict[str, Any]) -> EventReport | Receipt:
+    try:
+        body = EventItem.model_validate_json(json.dumps(item))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = first["loc"][0] if first["loc"] else ""
+        known = field if field in EventItem.model_fields else "an unknown field"
+        event_id = item.get("event_id")
+        return Receipt(
+            event_id=event_id if field != "event_id" and isinstance(event_id, str) else None,
+            status="rejected",
+            why=f"{known}: {first['msg']}" if known == field else f"has {known}",
+        )
+    return EventReport(
+        event_id=body.event_id,
+        decision_id=body.decision_id,
+        type=body.type,
+        amount=body.amount,
+        currency=body.currency,
+        occurred_at=body.occurred_at,
+    )
+
+
+def _json(body: dict[str, Any], status: int) -> Response:
+    return Response(_encode(body), status, content_type="application/json")

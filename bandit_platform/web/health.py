@@ -1,0 +1,33 @@
+"""Whether a process lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apiflask import APIBlueprint
+from flask import Response, json
+
+
+def health_blueprint(trouble: Callable[[], str | None]) -> APIBlueprint:
+    """``/healthz`` and ``/readyz``.
+
+    Args:
+        trouble: why the process cannot do its work at the moment, or None.
+    """
+    api = APIBlueprint("health", __name__, tag="Health")
+
+    @api.get("/healthz")
+    @api.doc(summary="The process answers", operation_id="healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @api.get("/readyz")
+    @api.doc(summary="The process can do its work", operation_id="readyz")
+    def readyz() -> Response:
+        why = trouble()
+        body = {"status": "ready"} if why is None else {"status": "not ready", "why": why}
+        return Response(
+            json.dumps(body), 200 if why is None else 503, content_type="application/json"
+        )
+
+    return api

@@ -1,0 +1,131 @@
+"""Errors as RFC 9457 problem details, in one place; nothing a caller sent is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from flask import Flask, Response, json
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from bandit_platform.domain.spec_file import format_path
+from bandit_platform.errors import (
+    BanditPlatformError,
+    ConflictError,
+    ContextError,
+    InputError,
+    NotFoundError,
+    Problem,
+    SpecError,
+    UnavailableError,
+)
+
+_log = structlog.get_logger(__name__)
+_URN = "urn:bandit-platform:problem:"
+_HTTP_NAMES = {
+    400: "malformed",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
+
+
+def problem(
+    status: int,
+    name: str,
+    title: str,
+    detail: str,
+    errors: Sequence[Problem] = (),
+) -> Response:
+    """A problem+json response."""
+    body: dict[str, Any] = {
+        "type": _URN + name,
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        body["errors"] = [{"path": each.path, "message": each.message} for each in errors]
+    response = Response(json.dumps(body), status, content_type="application/problem+json")
+    if status in {429, 503}:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def register_problems(app: Flask) -> None:
+    """Turn every error of an app into a problem response."""
+    app.register_error_handler(ValidationError, _invalid)
+    app.register_error_handler(BanditPlatformError, _known)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _invalid(error: Exception) -> Response:
+    details = (
+        error.errors(include_url=False, include_input=False)
+        if isinstance(error, ValidationError)
+        else []
+    )
+    if any(detail["type"] == "json_invalid" for detail in details):
+        return problem(400, "malformed", "Malformed JSON", "The body is not valid JSON.")
+    parts = [_part(detail) for detail in details]
+    return problem(
+        422, "invalid-body", "Invalid body", "The body does not have the documented form.", parts
+    )
+
+
+def _part(detail: Any) -> Problem:
+    location = list(detail["loc"])
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        return Problem(path=format_path(location[:-1]), message="has an unknown field")
+    if location and location[0] == "context":
+        location = location[:1]  # what follows is text that the caller chose
+    return Problem(path=format_path(location), message=message)
+
+
+def _known(error: Exception) -> Response:
+    if isinstance(error, UnavailableError):
+        _log.error("unavailable", error=str(error))
+        return problem(503, "unavailable", "Unavailable", "Nothing was changed; try again shortly.")
+    for kind, (status, name, title) in _KINDS.items():
+        if isinstance(error, kind):
+            parts = error.problems if isinstance(error, (ContextError, SpecError)) else ()
+            return problem(status, name, title, f"{error}", parts)
+    return _unexpected(error)
+
+
+_KINDS: dict[type[BanditPlatformError], tuple[int, str, str]] = {
+    ContextError: (422, "invalid-context", "Invalid context"),
+    SpecError: (422, "invalid-experiment", "Invalid experiment"),
+    InputError: (422, "invalid-input", "Invalid input"),
+    NotFoundError: (404, "not-found", "Not found"),
+    ConflictError: (409, "conflict", "Conflict"),
+}
+
+
+def _http(error: Exception) -> Response | HTTPException:
+    if not isinstance(error, HTTPException) or error.code is None or error.code < 400:
+        return error if isinstance(error, HTTPException) else _unexpected(error)
+    name = _HTTP_NAMES.get(error.code, f"http-{error.code}")
+    response = problem(error.code, name, error.name, _HTTP_DETAILS.get(error.code, error.name))
+    if error.code == 405:
+        response.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
+    return response
+
+
+_HTTP_DETAILS = {
+    400: "The request could not be read.",
+    404: "There is nothing at this address.",
+    405: "This address does not take this method.",
+    413: "The body is larger than this address takes.",
+    415: "Send the body as application/json.",
+}
+
+
+def _unexpected(error: Exception) -> Response:
+    _log.error("unexpected error", exc_info=error)
+    return problem(500, "internal", "Internal error", "The error was recorded; nothing is known.")

@@ -148,11 +148,11 @@ class PolicyAccumulator:
             return _collecting(shown, scale.low, scale.high, sequence.tuning.n)
         low, high = sequence.bounds()
         return Estimate(
-            value=scale.clip(scale.unscale(sequence.z / sequence.n)),
+            value=scale.clip(scale.unscale(sequence.stream.z / sequence.stream.n)),
             lower=scale.clip(scale.unscale(low)),
             upper=scale.clip(scale.unscale(high)),
             interval=INTERVAL,
-            n=sequence.n,
+            n=sequence.stream.n,
         )
 
     def uplift(self) -> Estimate:
@@ -165,11 +165,13 @@ class PolicyAccumulator:
             return _collecting(shown, -scale.width, scale.width, sequence.tuning.n)
         low, high = sequence.bounds()
         return Estimate(
-            value=scale.unscale_difference(min(max(sequence.z / sequence.n, -1.0), 1.0)),
+            value=scale.unscale_difference(
+                min(max(sequence.stream.z / sequence.stream.n, -1.0), 1.0)
+            ),
             lower=scale.unscale_difference(low),
             upper=scale.unscale_difference(high),
             interval=INTERVAL,
-            n=sequence.n,
+            n=sequence.stream.n,
         )
 
     def ips(self) -> Estimate:

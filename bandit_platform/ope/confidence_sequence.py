@@ -9,13 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from bandit_platform.errors import EvaluationError
-from bandit_platform.ope.mixture import boundary, tuned_rho
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.running import CHUNK, running_sums
+from bandit_platform.ope.stream import Prior, Stream, margin
 from bandit_platform.ope.tuning import TuningSums
 
 Kind = Literal["value", "uplift"]
-_LEAST_TIME = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +94,7 @@ class ConfidenceSequence:
         frozen: what tuning fixed; None while collecting.
         bound: greatest weight bound so far.
         baseline_bound: the same for the baseline policy (0 for a value).
-        n: rows in the sequence (after tuning).
-        z: ΣZ.
-        v: Σ(Z - Ẑ)², not divided by B².
+        stream: sums over the rows after tuning, Σ(Z - Ẑ)² not divided by B².
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -106,9 +102,7 @@ class ConfidenceSequence:
     frozen: Frozen | None = None
     bound: float = 0.0
     baseline_bound: float = 0.0
-    n: int = 0
-    z: float = 0.0
-    v: float = 0.0
+    stream: Stream = field(default_factory=Stream)
 
     def updated(
         self, gain: Floats, reward: Floats, bound: Floats, baseline_bound: Floats
@@ -121,32 +115,31 @@ class ConfidenceSequence:
             bound: each row's weight bound of the target policy, shape (n,).
             baseline_bound: the same for the baseline, zeros for a value, shape (n,).
         """
-        return self.walked(gain, reward, bound, baseline_bound)[0]
+        state, taken = self._tuned(gain, reward, bound, baseline_bound)
+        if state.frozen is None or taken == gain.shape[0]:
+            return state
+        outcome = state._outcome(gain[taken:], reward[taken:])
+        stream = state.stream.updated(outcome, state._prior())
+        return state._grown(stream, bound[taken:], baseline_bound[taken:])
 
     def walked(
         self, gain: Floats, reward: Floats, bound: Floats, baseline_bound: Floats
     ) -> tuple[ConfidenceSequence, Floats, Floats]:
         """As :meth:`updated`, with ΣZ and Σ(Z - Ẑ)² after each of the new rows past tuning."""
         state, taken = self._tuned(gain, reward, bound, baseline_bound)
-        rest = gain.shape[0] - taken
-        if state.frozen is None or rest == 0:
+        if state.frozen is None or taken == gain.shape[0]:
             return state, np.empty(0), np.empty(0)
-        zs, vs = np.empty(rest), np.empty(rest)
-        n, z, v = state.n, state.z, state.v
-        for at in range(0, rest, CHUNK):
-            rows = slice(taken + at, taken + at + CHUNK)
-            z_path, v_path = state._paths(gain[rows], reward[rows], n, z, v)
-            zs[at : at + CHUNK], vs[at : at + CHUNK] = z_path, v_path
-            n, z, v = n + z_path.shape[0], float(z_path[-1]), float(v_path[-1])
-        state = replace(
-            state,
-            n=n,
-            z=z,
-            v=v,
-            bound=max(state.bound, float(bound[taken:].max())),
-            baseline_bound=max(state.baseline_bound, float(baseline_bound[taken:].max())),
+        outcome = state._outcome(gain[taken:], reward[taken:])
+        stream, z_path, v_path = state.stream.walked(outcome, state._prior())
+        return state._grown(stream, bound[taken:], baseline_bound[taken:]), z_path, v_path
+
+    def _grown(self, stream: Stream, bound: Floats, baseline_bound: Floats) -> ConfidenceSequence:
+        return replace(
+            self,
+            stream=stream,
+            bound=max(self.bound, float(bound.max())),
+            baseline_bound=max(self.baseline_bound, float(baseline_bound.max())),
         )
-        return state, zs, vs
 
     def _tuned(
         self, gain: Floats, reward: Floats, bound: Floats, baseline_bound: Floats
@@ -172,21 +165,28 @@ class ConfidenceSequence:
         )
         return replace(state, frozen=frozen), taken
 
-    def _paths(
-        self, gain: Floats, reward: Floats, n: int, z: float, v: float
-    ) -> tuple[Floats, Floats]:
-        """ΣZ and Σ(Z - Ẑ)² after each row, carried on from (n, z, v)."""
-        frozen = self._known()
-        least = 0.0 if self.settings.kind == "value" else -1.0
-        outcome = gain * (reward - frozen.offset)
+    def _outcome(self, gain: Floats, reward: Floats) -> Floats:
+        """The pseudo-outcome Z of each row."""
+        offset = self._known().offset
+        outcome = reward - offset
+        outcome *= gain
         if self.settings.kind == "value":
-            outcome += frozen.offset
-        z_path = running_sums([z], [outcome])[0]
-        before = self.tuning.n + n + np.arange(outcome.shape[0])
-        guess = np.clip((frozen.start + z_path[:-1]) / before, least, 1.0)
-        miss = outcome - guess
-        v_path = running_sums([v], [miss * miss])[0]
-        return z_path[1:], v_path[1:]
+            outcome += offset
+        return outcome
+
+    @property
+    def _least(self) -> float:
+        return 0.0 if self.settings.kind == "value" else -1.0
+
+    def _prior(self) -> Prior:
+        frozen = self._known()
+        return Prior(
+            rows=float(self.tuning.n),
+            total=frozen.start,
+            variance=frozen.variance,
+            least=self._least,
+            most=1.0,
+        )
 
     def _known(self) -> Frozen:
         if self.frozen is None:
@@ -196,17 +196,18 @@ class ConfidenceSequence:
     @property
     def collecting(self) -> bool:
         """No row is in the sequence yet, so the bounds are the ends of the scale."""
-        return self.frozen is None or self.n == 0
+        return self.frozen is None or self.stream.n == 0
 
     def mean(self) -> float | None:
         """Centre of the bounds, the mean of Z on the reward scale; None while collecting."""
-        return None if self.collecting else self.z / self.n
+        return None if self.collecting else self.stream.z / self.stream.n
 
     def bounds(self) -> tuple[float, float]:
         """Lower and upper bound now, on the scale [0, 1], or [-1, 1] for an uplift."""
         if self.collecting:
-            return (0.0 if self.settings.kind == "value" else -1.0), 1.0
-        lower, upper = self.curve(np.array([self.n]), np.array([self.z]), np.array([self.v]))
+            return self._least, 1.0
+        one = self.stream
+        lower, upper = self.curve(np.array([one.n]), np.array([one.z]), np.array([one.v]))
         return float(lower[0]), float(upper[0])
 
     def curve(self, n: Floats, z: Floats, v: Floats) -> tuple[Floats, Floats]:
@@ -218,17 +219,20 @@ class ConfidenceSequence:
         alpha, growth = self._level()
         down, up = self._spans(growth)
         mean = z / n
-        least = 0.0 if self.settings.kind == "value" else -1.0
         lower = mean - self._margin(n, v, down, alpha / 2.0)
         upper = mean + self._margin(n, v, up, alpha / 2.0)
-        return np.clip(lower, least, 1.0), np.clip(upper, least, 1.0)
+        return np.clip(lower, self._least, 1.0), np.clip(upper, self._least, 1.0)
 
     def _margin(self, n: Floats, v: Floats, span: float, alpha: float) -> Floats:
         """B u(V/B²)/t for one side."""
-        time = self.settings.horizon * self._known().variance / span**2
-        rho = tuned_rho(best_at=max(time, _LEAST_TIME), alpha=alpha)
-        margin: Floats = span * boundary(v / span**2, rho=rho, alpha=alpha) / n
-        return margin
+        return margin(
+            n,
+            v,
+            span=span,
+            variance=self._known().variance,
+            horizon=self.settings.horizon,
+            alpha=alpha,
+        )
 
     def _level(self) -> tuple[float, float]:
         """Share of alpha and growth factor 2^k of the smallest level that covers every row."""
@@ -269,6 +273,7 @@ class ConfidenceSequence:
             settings=Settings(**state["settings"]),
             tuning=TuningSums.from_state(state["tuning"]),
             frozen=None if frozen is None else Frozen(**frozen),
-            **{name: float(state[name]) for name in ("bound", "baseline_bound", "z", "v")},
-            n=int(state["n"]),
+            bound=float(state["bound"]),
+            baseline_bound=float(state["baseline_bound"]),
+            stream=Stream.from_state(state["stream"]),
         )

@@ -129,7 +129,7 @@ def test_a_bound_that_grows_widens_and_stays_valid(rows) -> None:
     grown, steady = fed(state, table, slice(2500, None), bound=35.0), fed(empty(), table)
     assert grown.value_sequence.bound == 35.0
     assert grown.value().upper - grown.value().lower > steady.value().upper - steady.value().lower
-    assert grown.value_sequence.z == steady.value_sequence.z
+    assert grown.value_sequence.stream.z == steady.value_sequence.stream.z
 
 
 def test_a_bound_declared_fixed_must_not_grow(rows) -> None:

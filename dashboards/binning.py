@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,25 +32,34 @@ class ShareBin:
 
 
 def share_bins(timeline: Sequence[TimelinePoint], most: int = MOST_BINS) -> tuple[ShareBin, ...]:
-    """Bins of equal length from first to last point; what came before is in the first bin.
+    """Bins from point to point, so that their counts are exact and none is empty by accident.
+
+    Each is at least a ``most``-th of the whole time long; what came before the first point is in
+    the first bin.
 
     Args:
         timeline: running counts in the order of time.
-        most: how many bins at most; never more than there are steps between points.
+        most: how many bins at most.
     """
     if not timeline:
         return ()
-    first, last = timeline[0].at, timeline[-1].at
-    if len(timeline) == 1 or last <= first:
-        return (ShareBin(start=first, end=last, counts=dict(timeline[-1].arms)),)
-    bins = min(most, len(timeline) - 1)
-    step = (last - first) / bins
-    edges = [first + step * i for i in range(bins)] + [last]
-    moments = [point.at for point in timeline]
+    edges = _edges(timeline, most)
+    if len(edges) == 1:
+        return (ShareBin(start=timeline[0].at, end=edges[0].at, counts=dict(edges[0].arms)),)
     made, before = [], dict[str, int]()
     for start, end in pairwise(edges):
-        now = timeline[bisect_right(moments, end) - 1].arms
-        counts = {arm: count - before.get(arm, 0) for arm, count in now.items()}
-        made.append(ShareBin(start=start, end=end, counts=counts))
-        before = dict(now)
+        counts = {arm: count - before.get(arm, 0) for arm, count in end.arms.items()}
+        made.append(ShareBin(start=start.at, end=end.at, counts=counts))
+        before = dict(end.arms)
     return tuple(made)
+
+
+def _edges(timeline: Sequence[TimelinePoint], most: int) -> list[TimelinePoint]:
+    """First and last point and, between them, points that are far enough apart."""
+    first, last = timeline[0], timeline[-1]
+    shortest = (last.at - first.at) / most
+    edges = [first]
+    for point in timeline[1:-1]:
+        if point.at - edges[-1].at >= shortest and last.at - point.at >= shortest:
+            edges.append(point)
+    return [*edges, last] if last.at > first.at else [last]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bandit_platform.services.report_records import Counts
+from dashboards.text import percent
 
 _REASONS = MappingProxyType(
     {
@@ -67,11 +68,16 @@ def count_groups(counts: Counts) -> tuple[CountGroup, ...]:
 
 
 def _decisions(counts: Counts) -> tuple[CountLine, ...]:
-    reasons = {"fallback": 0, **counts.by_reason}
+    rare = {"paused", "stopped"}
+    reasons = {
+        reason: count
+        for reason, count in {"fallback": 0, **counts.by_reason}.items()
+        if count or reason not in rare
+    }
     order = {reason: place for place, reason in enumerate(_REASONS)}
     total = CountLine(
         key="decisions",
-        label="Decisions",
+        label="all decisions",
         count=counts.decisions,
         meaning="Answers given to the shop, showing nothing included.",
     )
@@ -116,7 +122,7 @@ def _fates(counts: Counts) -> tuple[CountLine, ...]:
 def _events(counts: Counts) -> tuple[CountLine, ...]:
     total = CountLine(
         key="events",
-        label="Events",
+        label="all events",
         count=counts.events,
         meaning="Outcomes the shop reported, repeats not counted.",
     )
@@ -157,4 +163,4 @@ def _troubles(counts: Counts) -> tuple[CountLine, ...]:
 def _check(applies: bool, count: int, total: int, limit: float) -> str:
     if not applies or count == 0 or total == 0 or count / total <= limit:
         return ""
-    return f"{100 * count / total:.1f} % of {total:,}: worth a look"
+    return f"{percent(count / total)} of {total:,}: worth a look"

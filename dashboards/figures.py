@@ -17,10 +17,17 @@ from bandit_platform.services.rounding import decimals_for
 from dashboards.binning import ShareBin, share_bins
 from dashboards.marks import revision_labels
 from dashboards.palette import LIGHT, arm_classes, arm_colour
-from dashboards.scale import uplift_axis
-from dashboards.series import PolicySeries, uplift_series
+from dashboards.series import PolicySeries, uplift_axis, uplift_series
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+#: How moments read on the axis, by the distance between two ticks in milliseconds.
+_TICK_FORMATS = [
+    {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
+    {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%-d %b"},
+    {"dtickrange": [86_400_000, "M1"], "value": "%-d %b"},
+    {"dtickrange": ["M1", None], "value": "%b %Y"},
+]
 
 
 def uplift_figure(report: ExperimentReport) -> go.Figure:
@@ -29,7 +36,7 @@ def uplift_figure(report: ExperimentReport) -> go.Figure:
     figure = _figure("Uplift, reward per decision")
     if not series:
         return figure
-    axis = uplift_axis([one.points for one in series])
+    axis = uplift_axis(series)
     for one in series:
         figure.add_traces(_band(one, report.time_zone))
     figure.update_yaxes(range=[axis.low, axis.high])
@@ -63,7 +70,8 @@ def _band(one: PolicySeries, zone: str) -> list[go.Scatter]:
     points = one.points
     moments = [_local(at, zone) for at in one.moments]
     decimals = max(0, decimals_for(points[-1].uplift_upper - points[-1].uplift_lower))
-    colour, fill = LIGHT[one.colour], LIGHT[f"{one.colour}-band"]
+    colour = LIGHT[one.colour]
+    fill = {"fill": "tonexty", "fillcolor": LIGHT["accent-band"]} if one.leading else {}
     edge = {"x": moments, "mode": "lines", "hoverinfo": "skip", "showlegend": False}
     outline = {"color": colour, "width": 0.5 if one.leading else 1, "dash": one.edge_dash}
     number = f"+.{decimals}f"
@@ -73,7 +81,7 @@ def _band(one: PolicySeries, zone: str) -> list[go.Scatter]:
     )
     return [
         go.Scatter(y=upper, line=outline, **edge),
-        go.Scatter(y=lower, line=outline, fill="tonexty", fillcolor=fill, **edge),
+        go.Scatter(y=lower, line=outline, **fill, **edge),
         go.Scatter(
             x=moments,
             y=middle,
@@ -129,6 +137,7 @@ def _figure(y_title: str) -> go.Figure:
         "gridcolor": LIGHT["grid"],
         "linecolor": LIGHT["line"],
         "zeroline": False,
+        "automargin": True,
         "fixedrange": True,
         "tickfont": {"color": LIGHT["muted"]},
     }
@@ -142,8 +151,21 @@ def _figure(y_title: str) -> go.Figure:
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": LIGHT["surface"], "bordercolor": LIGHT["line"]},
         "dragmode": False,
-        "xaxis": {**axis, "type": "date", "automargin": True, "showgrid": False},
-        "yaxis": {**axis, "automargin": True, "title": {"text": y_title, "standoff": 8}},
+        "xaxis": {
+            **axis,
+            "type": "date",
+            "showgrid": False,
+            "tickformatstops": _TICK_FORMATS,
+            "hoverformat": "%-d %b %Y, %H:%M",
+        },
+        "yaxis": {
+            **axis,
+            "title": {
+                "text": y_title,
+                "standoff": 8,
+                "font": {"size": 13, "color": LIGHT["muted"]},
+            },
+        },
     }
     return go.Figure(layout=layout)
 

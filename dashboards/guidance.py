@@ -43,7 +43,8 @@ def guidance(
         return _eventless(report, service_url)
     if report.state == State.PAUSED:
         return _paused(report)
-    return None
+    served = next((row.uplift for row in report.policies if row.kind == "logging"), None)
+    return _collecting(report) if served is None or served.collecting else None
 
 
 def first_experiment() -> Guidance:
@@ -115,6 +116,16 @@ def _eventless(report: ExperimentReport, service_url: str) -> Guidance:
         text="Without events every reward is the default, so no policy can be told from another. "
         "Report what happened after a decision, with the decision_id that came with it.",
         command=_post(f"{service_url}/v1/events", {"events": [event]}),
+    )
+
+
+def _collecting(report: ExperimentReport) -> Guidance:
+    return Guidance(
+        title="Collecting data",
+        text=f"{report.counts.interactions:,} decisions of the policy traffic have matured. "
+        "Estimates stay hidden until they can say something; the band over time begins there. "
+        "Nothing needs doing but to let shoppers come. To follow it from the command line:",
+        command=f"bandit-platform report {shlex.quote(report.experiment)}",
     )
 
 

@@ -8,7 +8,7 @@ from bandit_platform.domain.decision import MEASURED
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.services.report_records import ExperimentReport
 from dashboards.scale import Bar, Tick, bar, common_axis
-from dashboards.text import COLLECTING, Shown, percent, shown
+from dashboards.text import COLLECTING, Shown, declared_percent, percent, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def programme(report: ExperimentReport) -> Programme:
         zero=axis.place(0.0) if axis else 0.0,
         units=f"{report.units:,}",
         holdout_units=f"{report.holdout_units:,}",
-        holdout_share=percent(report.holdout_share),
+        holdout_share=declared_percent(report.holdout_share),
         without_holdout=report.holdout_share == 0,
     )
 

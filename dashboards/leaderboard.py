@@ -45,6 +45,8 @@ class Leaderboard:
     #: where always showing nothing falls on the axis, in percent
     baseline: float | None
     cut: bool
+    #: the level each interval would need for all of them to hold together
+    corrected: str
 
 
 def leaderboard(report: ExperimentReport) -> Leaderboard:
@@ -58,6 +60,7 @@ def leaderboard(report: ExperimentReport) -> Leaderboard:
         lines=lines,
         ticks=axis.ticks() if axis else (),
         baseline=_baseline(axis, base.value if base and not base.collecting else None),
+        corrected=f"{100 * (1 - 0.05 / max(len(lines), 1)):.1f}",
         cut=any(one.cut_left or one.cut_right for one in bars),
     )
 
@@ -84,7 +87,7 @@ def _line(row: PolicyRow, axis: Axis | None) -> PolicyLine:
         is_baseline=row.name == ALWAYS_NOTHING,
         ess=f"{row.ess:,.0f}",
         exact_ess=row.ess,
-        max_weight=f"{row.max_weight:.3g}" if row.max_weight < 1000 else f"{row.max_weight:,.0f}",
+        max_weight=f"{row.max_weight:,.1f}",
         exact_max_weight=row.max_weight,
         caution=_caution(row),
     )

@@ -17,9 +17,9 @@ from dashboards.guidance import Guidance, guidance
 from dashboards.headline import Headline, Programme, headlines, programme
 from dashboards.leaderboard import Leaderboard, leaderboard
 from dashboards.palette import arm_classes
-from dashboards.series import PolicySeries, uplift_series
+from dashboards.series import PolicySeries, is_cut, uplift_series
 from dashboards.series_table import ShareRow, UpliftRow, share_table, uplift_table
-from dashboards.text import duration, moment, percent
+from dashboards.text import declared_percent, duration, moment
 
 _MARKS = {
     Verdict.BETTER: "better",
@@ -56,6 +56,8 @@ class ExperimentPage:
     uplift_rows: tuple[UpliftRow, ...]
     programme: Programme
     leaderboard: Leaderboard
+    #: a band runs past the edge of the uplift chart
+    uplift_is_cut: bool
     share_figure: Markup
     share_rows: tuple[ShareRow, ...]
     arms: tuple[ArmLine, ...]
@@ -86,6 +88,7 @@ def experiment_page(
         series=tuple(reversed(uplift_series(report))),
         uplift_figure=figure_json(uplift_figure(report)),
         uplift_rows=uplift_table(report),
+        uplift_is_cut=is_cut(uplift_series(report)),
         programme=programme(report),
         leaderboard=leaderboard(report),
         share_figure=figure_json(arm_share_figure(report)),
@@ -115,12 +118,12 @@ def _facts(report: ExperimentReport) -> tuple[tuple[str, str], ...]:
         facts.append(("Owner", report.owner))
     facts.append(("Started", moment(report.started_at, report.time_zone)))
     if report.model_version is not None:
-        published = moment(report.model_published_at, report.time_zone)
-        learnt = f"after {report.model_interactions:,} interactions"
-        facts.append(("Model", f"version {report.model_version}, {published}, {learnt}"))
+        facts.append(("Model version", str(report.model_version)))
+        facts.append(("Published", moment(report.model_published_at, report.time_zone)))
+        facts.append(("Learned from", f"{report.model_interactions:,} interactions"))
     else:
         facts.append(("Model", "none published yet"))
-    facts.append(("Holdout", percent(report.holdout_share)))
+    facts.append(("Holdout", declared_percent(report.holdout_share)))
     return tuple(facts)
 
 

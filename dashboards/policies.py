@@ -24,13 +24,13 @@ def policy_words(name: str, kind: str) -> str:
 def policy_meaning(name: str, kind: str) -> str:
     """One line on what following the policy would have meant."""
     if kind == "logging":
-        return "what shoppers really got, exploration and early learning included"
+        return "what shoppers really got"
     if kind == "serving":
-        return "what the model would have done, learning row by row"
+        return "what the model would have shown"
     if kind == "candidate":
-        return "learns beside the serving policy and never decides"
+        return "learns alongside, never decides"
     if name == ALWAYS_NOTHING:
-        return "no shopper ever gets an offer: the baseline"
+        return "the baseline"
     if name.startswith(ALWAYS):
-        return "every shopper who may get this arm gets it"
-    return "no model: the arms take turns by chance" if name == "uniform" else ""
+        return ""
+    return "no model: chance alone decides" if name == "uniform" else ""

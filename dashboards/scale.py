@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bandit_platform.services.report_records import EstimateRow, TimelinePolicy
+from bandit_platform.services.report_records import EstimateRow
 from bandit_platform.services.rounding import rounded
 
 #: An interval is drawn whole up to this many times the median width; wider ones are cut.
@@ -92,20 +92,6 @@ def padded(low: float, high: float, share: float = 0.06) -> Axis:
     if length <= 0:
         length = abs(high) or 1.0
     return Axis(low=low - share * length, high=high + share * length)
-
-
-def uplift_axis(policies: Sequence[Sequence[TimelinePolicy]]) -> Axis:
-    """The range for uplifts over time: the settled part of each band, and always zero.
-
-    A confidence sequence starts as wide as the reward range allows; showing that would flatten
-    everything learnt since, so the first third of each series may run past the edge.
-    """
-    ends = [0.0]
-    for series in policies:
-        for point in series[len(series) // 3 :]:
-            ends += [point.uplift_lower, point.uplift_upper]
-    finite = [end for end in ends if math.isfinite(end)]
-    return padded(min(finite), max(finite), share=0.08)
 
 
 def _nice_step(rough: float) -> float:

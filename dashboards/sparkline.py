@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bandit_platform.services.report_records import ExperimentReport
-from dashboards.scale import uplift_axis
-from dashboards.series import thinned, uplift_series
+from dashboards.series import thinned, uplift_axis, uplift_series
 
 WIDTH, HEIGHT = 120, 32
 _MOST_POINTS = 60
@@ -24,10 +23,10 @@ class Sparkline:
 def sparkline(report: ExperimentReport) -> Sparkline | None:
     """The uplift over nothing of what was served; None before there are two points."""
     served = next((one for one in uplift_series(report) if one.name != "serving"), None)
-    if served is None or len(served.points) < 2:
+    if served is None:
         return None
     points = thinned(served.points, _MOST_POINTS)
-    axis = uplift_axis([points])
+    axis = uplift_axis([served])
     step = WIDTH / (len(points) - 1)
 
     def place(index: int, value: float) -> str:

@@ -80,6 +80,12 @@ def duration(span: timedelta) -> str:
 
 
 def percent(share: float) -> str:
-    """A share with the digits that say something: ``0.46 %``, ``28.0 %``."""
-    digits = 1 if share >= 0.1 or share == 0 else 2
-    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+    """A measured share to a tenth of a percent: ``27.5 %``, ``0.0 %``, ``under 0.1 %``."""
+    if 0 < share < 0.001:
+        return "under 0.1\N{NO-BREAK SPACE}%"
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def declared_percent(share: float) -> str:
+    """A share that somebody set, with no more digits than it was given: ``5 %``."""
+    return f"{100 * share:g}\N{NO-BREAK SPACE}%"

@@ -226,7 +226,9 @@ def collecting() -> ExperimentReport:
                 ArmRow(arm=a, active=True, interactions=k, share=k / 342, mean_reward=0.1 + i / 9)
                 for i, (a, k) in enumerate(zip(arms, each, strict=True))
             ),
-            timeline=timeline(arms, 342, 14, 0.02, 0.4),
+            timeline=tuple(
+                replace(point, policies={}) for point in timeline(arms, 342, 14, 0.02, 0.4)
+            ),
         )
     )
 

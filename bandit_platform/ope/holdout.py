@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from bandit_platform.errors import EvaluationError
+from bandit_platform.ope.asymptotic import INTERVAL, asymptotic_reach
 from bandit_platform.ope.estimate import Estimate
 
-INTERVAL = "asymptotic-cs"
 BURN_IN = 100
 """Units needed in each group before bounds are shown."""
 
@@ -104,22 +104,3 @@ def holdout_uplift(
     return Estimate(
         value=value, lower=value - reach, upper=value + reach, interval=INTERVAL, n=units
     )
-
-
-def asymptotic_reach(t: float, *, alpha: float, best_at: float) -> float:
-    """Half width of the asymptotic confidence sequence for a standard deviation of 1.
-
-    √(2(t rho² + 1)/(t² rho²) · ln(√(t rho² + 1)/alpha)), which is least at t* for rho² = x/t*
-    where x solves x = -2 ln alpha + ln(1 + x): 8.212 at alpha = 0.05.
-
-    Args:
-        t: rows or units so far, > 0.
-        alpha: two-sided error, in (0, 1).
-        best_at: t* at which the width should be least, > 0.
-    """
-    x = target = -2.0 * math.log(alpha)
-    for _ in range(60):
-        x = target + math.log1p(x)
-    rho2 = x / best_at
-    growth = t * rho2 + 1.0
-    return math.sqrt(2.0 * growth / (t * t * rho2) * math.log(math.sqrt(growth) / alpha))

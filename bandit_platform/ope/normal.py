@@ -21,7 +21,14 @@ def quantile(alpha: float) -> float:
 
 
 def value_estimate(
-    *, value: float, error: float, n: int, alpha: float, scale: RewardRange, interval: str
+    *,
+    value: float,
+    error: float,
+    n: int,
+    alpha: float,
+    scale: RewardRange,
+    interval: str,
+    note: str = "",
 ) -> Estimate:
     """A policy value ± z·error, given on the [0, 1] scale, returned in clipped reward units.
 
@@ -34,6 +41,7 @@ def value_estimate(
         upper=scale.clip(scale.unscale(value + reach)),
         interval=interval,
         n=n,
+        note=note,
     )
 
 

@@ -1,0 +1,17 @@
+"""Direct method: what a reward model says the policy would earn."""
+
+from __future__ import annotations
+
+from bandit_platform.ope.reward_range import Floats
+from bandit_platform.ope.scores import ModelColumns
+
+NOTE = "rests on the reward model: its bias is in the point and not in the interval"
+
+
+def dm_scores(columns: ModelColumns) -> Floats:
+    """Scores Σ_a π(a) q̂(a), shape (n,), whose mean is the estimate.
+
+    Estimand: V(π) as far as the model is right. No propensity enters, so no interval around it
+    can be trusted more than the model (Dudík, Langford, Li 2011).
+    """
+    return columns.direct

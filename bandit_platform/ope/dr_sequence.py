@@ -1,0 +1,122 @@
+"""Confidence sequence of the doubly robust pseudo-outcome, for a value or an uplift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bandit_platform.ope.reward_range import Floats
+from bandit_platform.ope.stream import Prior, Stream, margin
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpan:
+    """The interval into which predictions are clipped; fixed before the sequence starts.
+
+    Attributes:
+        low: least prediction used.
+        high: greatest prediction used.
+    """
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, predictions: Floats) -> ModelSpan:
+        """The middle 98 % of predictions, shape (n, arms), made before the sequence starts."""
+        if predictions.size == 0:
+            return cls(low=0.0, high=1.0)
+        low, high = np.quantile(predictions, [0.01, 0.99])
+        return cls(low=float(low), high=float(high))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrSequence:
+    """Bounds that hold at every row at once, centred on the doubly robust estimate.
+
+    Pseudo-outcome of a value: Z = Σ_a π(a) q̃(a) + w(R - q̃(A)) with q̃ the prediction clipped to
+    [low, high]; then Z ≥ low - W high. The constant offset is the case low = high. Of an uplift:
+    Z = Σ_a (π₁ - π₂)(a) q̃(a) + (w₁ - w₂)(R - q̃(A)) ≥ -(high - low) - max(W₁ high, W₂(1 - low)).
+    The upper side is the reflection: 1 - R with 1 - q̃, for which Z becomes 1 - Z (or -Z).
+
+    Clipping to a fixed interval instead of to k/w keeps both sides on one stream and needs the
+    PMF of the target policy only, not that of the logging policy.
+
+    Assumptions: as :class:`~.confidence_sequence.ConfidenceSequence`; the model is fitted on
+    earlier rows.
+
+    Attributes:
+        uplift: bounds a difference of two policies instead of a value.
+        alpha: two-sided error; each side gets half.
+        horizon: rows at which the bounds should be tightest.
+        bound: greatest weight of the target policy.
+        baseline_bound: greatest weight of the baseline policy (0 for a value).
+        span: where predictions are clipped to; None until the first model is there.
+        variance: guess of Var(Z) made at that moment.
+        start: guess of mean(Z) made at that moment.
+        stream: sums since then.
+    """
+
+    uplift: bool
+    alpha: float
+    horizon: int
+    bound: float
+    baseline_bound: float = 0.0
+    span: ModelSpan | None = None
+    variance: float = 0.0
+    start: float = 0.0
+    stream: Stream = field(default_factory=Stream)
+
+    def started(self, span: ModelSpan, *, variance: float, start: float) -> DrSequence:
+        """The sequence with everything fixed that earlier rows have to fix."""
+        return replace(self, span=span, variance=variance, start=start)
+
+    def updated(self, outcome: Floats) -> DrSequence:
+        """The sequence after more rows of Z made with clipped predictions, shape (n,)."""
+        prior = Prior(
+            rows=50.0,
+            total=50.0 * self.start,
+            variance=self.variance,
+            least=-1.0 if self.uplift else 0.0,
+            most=1.0,
+        )
+        return replace(self, stream=self.stream.updated(outcome, prior))
+
+    @property
+    def collecting(self) -> bool:
+        """No row is in the sequence yet."""
+        return self.span is None or self.stream.n == 0
+
+    def bounds(self) -> tuple[float, float]:
+        """Lower and upper bound now, on the scale [0, 1], or [-1, 1] for an uplift."""
+        least = -1.0 if self.uplift else 0.0
+        if self.span is None or self.stream.n == 0:
+            return least, 1.0
+        down, up = self._spans(self.span)
+        mean = self.stream.z / self.stream.n
+        low, high = mean - self._margin(down), mean + self._margin(up)
+        return min(max(low, least), 1.0), max(min(high, 1.0), least)
+
+    def _spans(self, span: ModelSpan) -> tuple[float, float]:
+        """B = 1 + b for the lower and for the upper side."""
+        first, second = self.bound, self.baseline_bound
+        if not self.uplift:
+            down = first * span.high - span.low
+            up = first * (1.0 - span.low) - (1.0 - span.high)
+            return 1.0 + max(down, 0.0), 1.0 + max(up, 0.0)
+        wide = span.high - span.low
+        down = wide + max(first * span.high, second * (1.0 - span.low))
+        up = wide + max(second * span.high, first * (1.0 - span.low))
+        return 1.0 + down, 1.0 + up
+
+    def _margin(self, span: float) -> float:
+        reach = margin(
+            np.array([float(self.stream.n)]),
+            np.array([self.stream.v]),
+            span=span,
+            variance=self.variance,
+            horizon=self.horizon,
+            alpha=self.alpha / 2.0,
+        )
+        return float(reach[0])

@@ -1,0 +1,25 @@
+"""Doubly robust with optimistic shrinkage (Su, Dimakopoulou, Krishnamurthy, Dudík 2020)."""
+
+from __future__ import annotations
+
+from bandit_platform.ope.reward_range import Floats
+from bandit_platform.ope.scores import ModelColumns, correction
+
+
+def dros_scores(columns: ModelColumns, *, shrinkage: float) -> Floats:
+    """Scores of DR with ŵ = λw/(w² + λ) in place of w, shape (n,).
+
+    Estimand: V(π), biased by the model's error where w² is not small against λ. λ = ∞ is DR,
+    λ = 0 the direct method.
+
+    Args:
+        columns: what the model says of each row.
+        shrinkage: λ ≥ 0.
+    """
+    if shrinkage == 0.0:
+        return columns.direct.copy()
+    weight = columns.weight
+    scores = correction(columns)
+    scores *= weight / (weight * weight / shrinkage + 1.0)
+    scores += columns.direct
+    return scores

@@ -23,6 +23,10 @@ from bandit_platform.errors import (
 )
 
 _log = structlog.get_logger(__name__)
+_CONTEXT = (
+    "has a key longer than 64 characters, or a value that is not true, false, a finite number or "
+    "text of at most 256 characters"
+)
 _URN = "urn:bandit-platform:problem:"
 _HTTP_NAMES = {
     400: "malformed",
@@ -71,7 +75,7 @@ def _invalid(error: Exception) -> Response:
     )
     if any(detail["type"] == "json_invalid" for detail in details):
         return problem(400, "malformed", "Malformed JSON", "The body is not valid JSON.")
-    parts = [_part(detail) for detail in details]
+    parts = list(dict.fromkeys(_part(detail) for detail in details))
     return problem(
         422, "invalid-body", "Invalid body", "The body does not have the documented form.", parts
     )
@@ -82,8 +86,8 @@ def _part(detail: Any) -> Problem:
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         return Problem(path=format_path(location[:-1]), message="has an unknown field")
-    if location and location[0] == "context":
-        location = location[:1]  # what follows is text that the caller chose
+    if len(location) > 1 and location[0] == "context":  # what follows is the caller's own text
+        return Problem(path="context", message=_CONTEXT)
     return Problem(path=format_path(location), message=message)
 
 

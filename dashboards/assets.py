@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -53,6 +54,18 @@ def asset(name: str) -> Asset:
 def compressed(name: str) -> bytes:
     """The static file of that name under gzip."""
     return gzip.compress(asset(name).content, compresslevel=6, mtime=0)
+
+
+@cache
+def plotly_style_ids() -> tuple[str, ...]:
+    """Ids of the style elements that Plotly adds for its maps unless they are there already.
+
+    Our content security policy refuses inline styles, and no page draws a map: an empty element
+    of the same id keeps Plotly from trying.
+    """
+    script = asset("plotly.min.js").content
+    found = re.findall(rb'getElementById\("([0-9a-f]{64})"\)', script)
+    return tuple(dict.fromkeys(name.decode() for name in found))
 
 
 def _read(name: str) -> bytes:

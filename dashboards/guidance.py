@@ -7,10 +7,9 @@ import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bandit_platform.domain.duration import format_duration
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.services.report_records import ExperimentReport
-from dashboards.text import moment
+from dashboards.text import exact_duration, moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +93,7 @@ def _immature(report: ExperimentReport, window: timedelta | None) -> Guidance:
     )
     if window is not None and report.started_at is not None:
         ends = moment(report.started_at + window, report.time_zone)
-        text += f" The window is {format_duration(window)}, so none can mature before {ends}."
+        text += f" The window is {exact_duration(window)}, so none can mature before {ends}."
     else:
         text += " How long it is stands under window in the experiment's [reward] table."
     return Guidance(
@@ -141,4 +140,4 @@ def _paused(report: ExperimentReport) -> Guidance:
 def _post(url: str, body: object) -> str:
     data = shlex.quote(json.dumps(body, ensure_ascii=False))
     kind = "-H 'Content-Type: application/json'"
-    return f"curl -X POST {shlex.quote(url)} {kind} -d {data}"
+    return f"curl -X POST {shlex.quote(url)} \\\n  {kind} \\\n  -d {data}"

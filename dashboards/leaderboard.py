@@ -47,6 +47,8 @@ class Leaderboard:
     cut: bool
     #: the level each interval would need for all of them to hold together
     corrected: str
+    #: no policy has an estimate yet
+    collecting: bool
 
 
 def leaderboard(report: ExperimentReport) -> Leaderboard:
@@ -61,6 +63,7 @@ def leaderboard(report: ExperimentReport) -> Leaderboard:
         ticks=axis.ticks() if axis else (),
         baseline=_baseline(axis, base.value if base and not base.collecting else None),
         corrected=f"{100 * (1 - 0.05 / max(len(lines), 1)):.1f}",
+        collecting=not bars,
         cut=any(one.cut_left or one.cut_right for one in bars),
     )
 

@@ -17,6 +17,7 @@ class ExperimentLine:
     key: str
     placement: str
     state: str
+    #: the finding, without the verdict's words where it starts with them
     finding: str
     verdict: Judged
     decisions: str
@@ -32,7 +33,7 @@ def experiment_lines(reports: Sequence[ExperimentReport]) -> tuple[ExperimentLin
             key=report.experiment,
             placement=report.placement,
             state=report.state,
-            finding=report.finding,
+            finding=_beyond(judged(report).words, report.finding),
             verdict=judged(report),
             decisions=f"{report.counts.decisions:,}",
             sparkline=sparkline(report),
@@ -40,3 +41,8 @@ def experiment_lines(reports: Sequence[ExperimentReport]) -> tuple[ExperimentLin
         )
         for report in reports
     )
+
+
+def _beyond(verdict: str, finding: str) -> str:
+    rest = finding.removeprefix(f"{verdict}: ")
+    return rest[:1].upper() + rest[1:]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from bandit_platform.domain.duration import format_duration
 from bandit_platform.services.finding import validity
 from bandit_platform.services.report_records import EstimateRow
 from bandit_platform.services.rounding import bounds_text, interval_decimals, rounded
@@ -77,6 +78,16 @@ def duration(span: timedelta) -> str:
         if count >= 2 or (count == 1 and unit != "second"):
             return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
     return "a second"
+
+
+def exact_duration(span: timedelta) -> str:
+    """A declared length of time, exactly: ``7 days``, ``90 seconds``, ``500ms``."""
+    seconds = span.total_seconds()
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count = seconds / length
+        if count >= 1 and count.is_integer():
+            return f"{count:.0f} {unit}" if count == 1 else f"{count:.0f} {unit}s"
+    return format_duration(span)
 
 
 def percent(share: float) -> str:

@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from bandit_platform.errors import NotFoundError
 from bandit_platform.services.report_records import ExperimentReport
-from dashboards.assets import TEMPLATES, asset, compressed
+from dashboards.assets import TEMPLATES, asset, compressed, plotly_style_ids
 from dashboards.embedding import dark_colours_json
 from dashboards.glossary import TERMS
 from dashboards.guidance import first_experiment
@@ -60,7 +60,7 @@ def console_blueprint(
 
     pages.add_url_rule("/static/<name>", "static_file", _static_file, methods=["GET"])
     pages.register_error_handler(NotFoundError, _unknown)
-    pages.context_processor(lambda: {"static": _address, "dark_colours": dark_colours_json})
+    pages.context_processor(_in_templates)
     pages.after_request(_secured)
     return pages
 
@@ -85,6 +85,14 @@ def _static_file(name: str) -> Response:
         response.cache_control.no_cache = True
     response.make_conditional(request)
     return response
+
+
+def _in_templates() -> dict[str, Callable[..., object]]:
+    return {
+        "static": _address,
+        "dark_colours": dark_colours_json,
+        "plotly_style_ids": plotly_style_ids,
+    }
 
 
 def _address(name: str) -> str:

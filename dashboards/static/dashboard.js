@@ -46,14 +46,17 @@
   };
 
   let open = null;
-  const close = () => { open?.hidePopover(); open = null; };
+  let closing;
+  const close = () => { clearTimeout(closing); open?.tip.hidePopover(); open = null; };
+  const closeSoon = () => { clearTimeout(closing); closing = setTimeout(close, 200); };
   const explain = (word) => {
     const tip = document.getElementById(word.getAttribute("aria-describedby"));
-    if (tip === open) return;
+    clearTimeout(closing);
+    if (open?.word === word) return;
     close();
     tip.showPopover();
     place(word, tip);
-    open = tip;
+    open = { word, tip };
   };
 
   const explainWords = () => {
@@ -62,11 +65,18 @@
       for (const kind of ["mouseenter", "focus", "click"]) {
         word.addEventListener(kind, () => explain(word));
       }
-      word.addEventListener("mouseleave", () => { if (document.activeElement !== word) close(); });
+      word.addEventListener("mouseleave", () => {
+        if (document.activeElement !== word) closeSoon();
+      });
       word.addEventListener("blur", close);
     }
+    for (const tip of document.querySelectorAll(".tip")) {
+      tip.addEventListener("mouseenter", () => clearTimeout(closing));
+      tip.addEventListener("mouseleave", closeSoon);
+    }
     addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
-    addEventListener("scroll", close, { passive: true });
+    addEventListener("click", (event) => { if (!event.target.closest(".term, .tip")) close(); });
+    addEventListener("scroll", () => { if (open) place(open.word, open.tip); }, { passive: true });
   };
 
   const offerCopies = () => {

@@ -46,10 +46,25 @@ class LearnedPolicy:
             return (1.0,)
         return with_floor(sound_pmf(self.model.predict(lines), size), floor)
 
-    def learn(self, lines: Sequence[str], *, position: int, cost: float, propensity: float) -> None:
-        """Learn the outcome of one decision; a choice of one arm teaches nothing."""
-        if len(lines) > 2:
-            self.model.learn(lines, position, cost, propensity)
+    def predict_and_learn(
+        self,
+        lines: Sequence[str],
+        floor: float,
+        *,
+        position: int,
+        cost: float,
+        propensity: float,
+    ) -> tuple[float, ...]:
+        """The PMF before learning, then learning: one step of progressive validation.
+
+        A choice among one arm teaches nothing. Arguments and errors as for :meth:`pmf` and
+        :meth:`VowpalModel.predict_and_learn`.
+        """
+        size = len(lines) - 1
+        if size == 1:
+            return (1.0,)
+        raw = self.model.predict_and_learn(lines, position, cost, propensity)
+        return with_floor(sound_pmf(raw, size), floor)
 
 
 def cost_of(reward: float, spec: RewardSpec) -> float:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -68,21 +69,19 @@ class VowpalModel:
         Raises:
             PolicyError: VW cannot answer.
         """
-        with self._lock:
-            workspace = self._open()
-            try:
-                example = workspace.parse(lines, LabelType.CONTEXTUAL_BANDIT)
-            except RuntimeError as error:
-                raise PolicyError(f"Vowpal Wabbit cannot parse: {error}") from error
-            try:
-                return list(workspace.predict(example))
-            except RuntimeError as error:
-                raise PolicyError(f"Vowpal Wabbit cannot predict: {error}") from error
-            finally:
-                workspace.finish_example(example)
+        with self._lock, self._parsed(lines) as (workspace, example):
+            return list(workspace.predict(example))
 
     def learn(self, lines: Sequence[str], position: int, cost: float, propensity: float) -> None:
-        """Learn the outcome of one decision.
+        """Learn the outcome of one decision; arguments and errors as predict_and_learn."""
+        self.predict_and_learn(lines, position, cost, propensity)
+
+    def predict_and_learn(
+        self, lines: Sequence[str], position: int, cost: float, propensity: float
+    ) -> list[float]:
+        """Predict, then learn the outcome: one step of progressive validation, parsed once.
+
+        A labelled example gives the same prediction, bit for bit, as the same one unlabelled.
 
         Args:
             lines: as for :meth:`predict`.
@@ -90,8 +89,12 @@ class VowpalModel:
             cost: what VW minimises; the negative of a reward.
             propensity: logged probability of that arm.
 
+        Returns:
+            Raw probabilities before learning, as :meth:`predict` gives them.
+
         Raises:
             InputError: a label that VW would take silently and misread.
+            PolicyError: VW cannot answer.
         """
         if not 0.0 < propensity <= 1.0:
             raise InputError("a propensity must be above 0 and at most 1")
@@ -101,13 +104,10 @@ class VowpalModel:
             raise InputError("the arm's position must be one of the eligible arms")
         labelled = list(lines)
         labelled[position + 1] = f"0:{cost:.9g}:{propensity:.9g} {lines[position + 1]}"
-        with self._lock:
-            workspace = self._open()
-            example = workspace.parse(labelled, LabelType.CONTEXTUAL_BANDIT)
-            try:
-                workspace.learn(example)
-            finally:
-                workspace.finish_example(example)
+        with self._lock, self._parsed(labelled) as (workspace, example):
+            raw = list(workspace.predict(example))
+            workspace.learn(example)
+            return raw
 
     def close(self) -> None:
         """Free the workspace; later calls raise PolicyError."""
@@ -115,6 +115,21 @@ class VowpalModel:
             if self._workspace is not None:
                 self._workspace.finish()
                 self._workspace = None
+
+    @contextmanager
+    def _parsed(self, lines: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+        """The workspace and the parsed example, which is finished whatever happens."""
+        workspace = self._open()
+        try:
+            example = workspace.parse(lines, LabelType.CONTEXTUAL_BANDIT)
+        except RuntimeError as error:
+            raise PolicyError(f"Vowpal Wabbit cannot parse: {error}") from error
+        try:
+            yield workspace, example
+        except RuntimeError as error:
+            raise PolicyError(f"Vowpal Wabbit failed: {error}") from error
+        finally:
+            workspace.finish_example(example)
 
     def _open(self) -> Any:
         if self._workspace is None:

@@ -88,15 +88,16 @@ class Runner:
         decision = interaction.decision
         if self.learned is None:
             return self._fixed(decision.eligible, decision.pmf)
-        pmf = self.learned.pmf(lines, self.policy.floor(spec))
-        if not self.policy.frozen:
-            self.learned.learn(
-                lines,
-                position=decision.eligible.index(decision.arm),
-                cost=cost_of(interaction.reward, spec.reward),
-                propensity=decision.propensity,
-            )
-        return pmf
+        floor = self.policy.floor(spec)
+        if self.policy.frozen:
+            return self.learned.pmf(lines, floor)
+        return self.learned.predict_and_learn(
+            lines,
+            floor,
+            position=decision.eligible.index(decision.arm),
+            cost=cost_of(interaction.reward, spec.reward),
+            propensity=decision.propensity,
+        )
 
     def _fixed(self, eligible: Sequence[str], logged: tuple[float, ...]) -> tuple[float, ...]:
         name = self.policy.name

@@ -21,16 +21,20 @@ def parse_duration(text: str) -> timedelta:
     match = _PATTERN.fullmatch(text.strip())
     if match is None:
         raise ValueError('must be a duration such as "90s", "15m", "2h" or "7d"')
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        raise ValueError("is longer than any duration can be") from None
 
 
 def format_duration(duration: timedelta) -> str:
     """The shortest text that :func:`parse_duration` reads back as the same duration."""
-    seconds = duration.total_seconds()
     for unit in ("w", "d", "h", "m", "s"):
-        if seconds >= _UNITS[unit] and (seconds / _UNITS[unit]).is_integer():
-            return f"{int(seconds / _UNITS[unit])}{unit}"
-    return f"{seconds * 1000:g}ms"
+        whole, rest = divmod(duration, timedelta(seconds=_UNITS[unit]))
+        if whole and not rest:
+            return f"{whole}{unit}"
+    milliseconds, rest = divmod(duration, timedelta(milliseconds=1))
+    return f"{milliseconds}.{rest.microseconds:03}ms" if rest else f"{milliseconds}ms"
 
 
 def _coerce(value: Any) -> Any:

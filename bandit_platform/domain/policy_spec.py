@@ -24,6 +24,18 @@ EXPLORATIONS = MappingProxyType(
     }
 )
 
+#: What Vowpal Wabbit can take; outside it refuses at start, ends the process (bag of none) or
+#: silently takes another value (fractions of a size).
+_LIMITS = MappingProxyType(
+    {
+        "epsilon": (0.0, 1.0),
+        "size": (1.0, 100.0),
+        "lambda": (0.0, 1e6),
+        "gamma_scale": (0.0, 1e9),
+        "gamma_exponent": (0.0, 10.0),
+    }
+)
+
 _UNSOUND = {
     "regcb": "gives arms a propensity of zero and is not valued here",
     "regcbopt": "gives ties a probability of one each",
@@ -69,11 +81,16 @@ class Exploration(BaseModel):
     @model_validator(mode="after")
     def _known_parameters(self) -> Exploration:
         allowed = EXPLORATIONS[self.exploration]
-        for name in self.parameters:
+        for name, value in self.parameters.items():
             if name not in allowed:
                 raise ValueError(
                     f"parameters: {self.exploration} takes {', '.join(allowed)}, nothing else"
                 )
+            low, high = _LIMITS[name]
+            if not low <= value <= high:
+                raise ValueError(f"parameters: {name} must be from {low:g} to {high:g}")
+            if name == "size" and not value.is_integer():
+                raise ValueError("parameters: size must be a whole number")
         return self
 
     def all_parameters(self) -> dict[str, float]:

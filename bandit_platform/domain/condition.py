@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bandit_platform.domain.context import Context, ContextSchema
 
-Scalar = float | str | bool
+Scalar = Annotated[float, Field(allow_inf_nan=False)] | str | bool
 
 _ORDERED = ("gt", "gte", "lt", "lte")
 _WORDS = {

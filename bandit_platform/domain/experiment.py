@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+)
 
 from bandit_platform.domain.condition import Condition
 from bandit_platform.domain.context import MAX_KEY_LENGTH, MAX_KEYS, ContextField
@@ -21,7 +31,7 @@ MAX_OFFER_BYTES = 8192
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 ContextName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=MAX_KEY_LENGTH)]
-Segment = str | dict[str, tuple[float, ...]]
+Segment = str | dict[str, tuple[FiniteFloat, ...]]
 
 
 class _Frozen(BaseModel):
@@ -58,8 +68,20 @@ class Arm(_Frozen):
     @field_validator("offer")
     @classmethod
     def _small(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        if len(json.dumps(value)) > MAX_OFFER_BYTES:
+        try:
+            size = len(json.dumps(value, allow_nan=False))
+        except ValueError:
+            raise ValueError("must hold finite numbers only") from None
+        if size > MAX_OFFER_BYTES:
             raise ValueError(f"must be at most {MAX_OFFER_BYTES} bytes as JSON")
+        return value
+
+    @field_validator("ends_at")
+    @classmethod
+    def _ends_after_start(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
+        starts = info.data.get("starts_at")
+        if value is not None and starts is not None and starts >= value:
+            raise ValueError("must be after starts_at")
         return value
 
 

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from bandit_platform.domain.duration import Duration
 from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event
 
-_RESERVED = frozenset({"window", "default", "range", "currency"})
+#: Entries of the table that are no event types.
+RESERVED = frozenset({"window", "default", "range", "currency"})
 
 
 class AmountWeight(BaseModel):
@@ -48,8 +49,8 @@ class RewardSpec(BaseModel):
     def _gather_weights(cls, data: Any) -> Any:
         if not isinstance(data, dict) or "weights" in data:
             return data
-        fixed = {name: value for name, value in data.items() if name in _RESERVED}
-        weights = {name: value for name, value in data.items() if name not in _RESERVED}
+        fixed = {name: value for name, value in data.items() if name in RESERVED}
+        weights = {name: value for name, value in data.items() if name not in RESERVED}
         return {**fixed, "weights": weights}
 
     @field_validator("window")

@@ -11,10 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from bandit_platform.domain.condition import condition_problem
 from bandit_platform.domain.context import ContextField
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.reward import RESERVED
 from bandit_platform.errors import Problem, SpecError
 
 _FIELD: TypeAdapter[Any] = TypeAdapter(ContextField)
 _UNION_TAGS = frozenset({"number", "category", "boolean", "float", "str", "bool", "AmountWeight"})
+_TYPE_TAGS = ("tuple[", "dict[", "constrained-")
 
 
 def parse_toml(text: str, source: str = "experiment.toml") -> ExperimentSpec:
@@ -82,7 +84,7 @@ def format_path(location: Iterable[int | str]) -> str:
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part in _UNION_TAGS or part in {"[key]", "weights"} or part.startswith("tuple["):
+        elif part in _UNION_TAGS or part in {"[key]", "weights"} or part.startswith(_TYPE_TAGS):
             continue
         else:
             name = part.removesuffix("_") if part == "in_" else part
@@ -93,16 +95,11 @@ def format_path(location: Iterable[int | str]) -> str:
 def _cross_problems(tables: Mapping[str, Any]) -> list[Problem]:
     """What no single field shows; reads raw tables, so that it runs beside other problems."""
     schema = _readable_schema(tables.get("context", {}))
-    arms = [arm for arm in _list(tables.get("arms")) if isinstance(arm, Mapping)]
+    arms = _numbered_tables(tables.get("arms"))
     return [
         *_duplicates(arms, "arms", "key"),
-        *_duplicates(
-            [c for c in _list(tables.get("candidates")) if isinstance(c, Mapping)],
-            "candidates",
-            "name",
-        ),
-        *_condition_problems(arms, schema, _list(tables.get("arms"))),
-        *_schedule_problems(arms),
+        *_duplicates(_numbered_tables(tables.get("candidates")), "candidates", "name"),
+        *_condition_problems(arms, schema),
         *_segment_problems(tables, schema),
         *_secret_only_problems(tables),
         *_reward_problems(tables),
@@ -111,6 +108,10 @@ def _cross_problems(tables: Mapping[str, Any]) -> list[Problem]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _numbered_tables(value: Any) -> list[tuple[int, Mapping[str, Any]]]:
+    return [(i, item) for i, item in enumerate(_list(value)) if isinstance(item, Mapping)]
 
 
 def _readable_schema(raw: Any) -> dict[str, Any]:
@@ -123,10 +124,10 @@ def _readable_schema(raw: Any) -> dict[str, Any]:
     return schema
 
 
-def _duplicates(items: list[Mapping[str, Any]], table: str, name: str) -> list[Problem]:
+def _duplicates(items: list[tuple[int, Mapping[str, Any]]], table: str, name: str) -> list[Problem]:
     seen: dict[Any, int] = {}
     problems = []
-    for index, item in enumerate(items):
+    for index, item in items:
         value = item.get(name)
         if not isinstance(value, str):
             continue
@@ -142,10 +143,10 @@ def _duplicates(items: list[Mapping[str, Any]], table: str, name: str) -> list[P
 
 
 def _condition_problems(
-    arms: list[Mapping[str, Any]], schema: Mapping[str, Any], raw_arms: list[Any]
+    arms: list[tuple[int, Mapping[str, Any]]], schema: Mapping[str, Any]
 ) -> list[Problem]:
     problems = []
-    for arm in arms:
+    for index, arm in arms:
         when = arm.get("when")
         if not isinstance(when, Mapping):
             continue
@@ -156,23 +157,8 @@ def _condition_problems(
                 else None
             )
             if message is not None:
-                path = f"arms[{raw_arms.index(arm)}].when.{name}"
+                path = f"arms[{index}].when.{name}"
                 problems.append(Problem(path=path, message=message))
-    return problems
-
-
-def _schedule_problems(arms: list[Mapping[str, Any]]) -> list[Problem]:
-    problems = []
-    for index, arm in enumerate(arms):
-        starts, ends = arm.get("starts_at"), arm.get("ends_at")
-        try:
-            reversed_ = starts is not None and ends is not None and starts >= ends
-        except TypeError:
-            continue
-        if reversed_:
-            problems.append(
-                Problem(path=f"arms[{index}].ends_at", message="must be after starts_at")
-            )
     return problems
 
 
@@ -185,6 +171,8 @@ def _segment_problems(tables: Mapping[str, Any], schema: Mapping[str, Any]) -> l
         path = f"report.segments[{index}]"
         names = list(segment) if isinstance(segment, Mapping) else [segment]
         for name in names:
+            if not isinstance(name, str):
+                continue  # another problem's business
             if name not in schema:
                 problems.append(Problem(path=path, message="is not declared under [context]"))
             elif isinstance(segment, Mapping) and schema[name].type != "number":
@@ -200,7 +188,7 @@ def _secret_only_problems(tables: Mapping[str, Any]) -> list[Problem]:
     return [
         Problem(path=f"events.secret_only[{index}]", message="is not an event type of [reward]")
         for index, name in enumerate(_list(events.get("secret_only")))
-        if name not in reward
+        if isinstance(name, str) and (name not in reward or name in RESERVED)
     ]
 
 

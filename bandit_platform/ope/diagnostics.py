@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from bandit_platform.ope.pareto import HIGH_K
 from bandit_platform.ope.sums import WeightSums
 
 Verdict = Literal["ok", "caution", "cannot-evaluate"]
@@ -18,8 +20,34 @@ HIGH_SHARE = 0.05
 """One row holding more than this share of all weight calls for caution."""
 LOW_SHARE_OF_ROWS = 0.01
 """An effective sample size below this share of the rows calls for caution."""
+MOST_UNSUPPORTED = 0.2
+"""Share of rows without the policy's choice above which nothing can be said."""
+HIGH_THIN = 0.5
+"""Share of choices on arms logged at the floor above which caution is called for."""
 MEAN_WEIGHT_ERRORS = 5.0
 """A mean weight this many standard errors from 1 contradicts the propensities."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What an evaluation of a whole log knows beyond the sums of the weights.
+
+    Attributes:
+        mean_weight_bounds: confidence sequence of the mean weight, which is 1 where all is right.
+        pareto_k: shape of the weights' upper tail; None where it has none.
+        ess_by_arm: effective sample size of the rows of each arm.
+        thin: share of the policy's choices on arms that the log has at or below the floor, or
+            not at all.
+        fatal: reasons found elsewhere why nothing can be said.
+        mild: reasons found elsewhere for caution.
+    """
+
+    mean_weight_bounds: tuple[float, float] | None = None
+    pareto_k: float | None = None
+    ess_by_arm: Mapping[str, float] = field(default_factory=dict)
+    thin: float = 0.0
+    fatal: tuple[str, ...] = ()
+    mild: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +63,7 @@ class WeightDiagnostics:
         unsupported: share of rows in which the target policy's choice could not be logged.
         verdict: ok, caution or cannot-evaluate.
         why: plain reasons for a verdict other than ok, each with what to do.
+        evidence: what else is known; empty for a live accumulator.
     """
 
     n: int
@@ -45,10 +74,17 @@ class WeightDiagnostics:
     unsupported: float
     verdict: Verdict
     why: tuple[str, ...]
+    evidence: Evidence = field(default_factory=Evidence)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready mapping."""
-        return {**asdict(self), "why": list(self.why)}
+        made = asdict(self)
+        evidence = made.pop("evidence")
+        for name in ("mean_weight_bounds", "pareto_k", "ess_by_arm", "thin"):
+            made[name] = evidence[name]
+        if self.evidence.mean_weight_bounds is not None:
+            made["mean_weight_bounds"] = list(self.evidence.mean_weight_bounds)
+        return {**made, "why": list(self.why)}
 
 
 def effective_sample_size(sums: WeightSums) -> float:
@@ -57,19 +93,20 @@ def effective_sample_size(sums: WeightSums) -> float:
 
 
 def diagnose(
-    sums: WeightSums, *, unsupported: float = 0.0, extra: tuple[str, ...] = ()
+    sums: WeightSums, *, unsupported: float = 0.0, evidence: Evidence | None = None
 ) -> WeightDiagnostics:
     """Judge a policy's weights.
 
     Args:
         sums: the policy's weight sums.
         unsupported: share of rows in which the target's arm was not among the eligible arms.
-        extra: further reasons for caution, found elsewhere.
+        evidence: what an evaluation of a whole log knows besides.
     """
+    known = evidence or Evidence()
     ess = effective_sample_size(sums)
     share = sums.w_max / sums.w if sums.w > 0.0 else 0.0
-    fatal = _fatal(sums, ess, unsupported)
-    mild = (*_mild(sums, ess, share, unsupported), *extra)
+    fatal = (*_fatal(sums, ess, unsupported, known), *known.fatal)
+    mild = (*_mild(sums, ess, share, unsupported), *_more(known), *known.mild)
     verdict: Verdict = "cannot-evaluate" if fatal else "caution" if mild else "ok"
     return WeightDiagnostics(
         n=sums.n,
@@ -80,10 +117,11 @@ def diagnose(
         unsupported=unsupported,
         verdict=verdict,
         why=(*fatal, *mild),
+        evidence=known,
     )
 
 
-def _fatal(sums: WeightSums, ess: float, unsupported: float) -> tuple[str, ...]:
+def _fatal(sums: WeightSums, ess: float, unsupported: float, known: Evidence) -> tuple[str, ...]:
     if sums.n == 0:
         return ("there are no rows: wait for decisions to mature",)
     if sums.w <= 0.0:
@@ -97,12 +135,12 @@ def _fatal(sums: WeightSums, ess: float, unsupported: float) -> tuple[str, ...]:
             f"the effective sample size is {ess:.1f} rows of {sums.n}, too few for any statement; "
             "collect more rows or value a policy closer to the logging one"
         )
-    if unsupported > 0.2:
+    if unsupported > MOST_UNSUPPORTED:
         reasons.append(
             f"in {unsupported:.0%} of the rows the policy's choice was not among the eligible "
             "arms; restrict the log to rows where it was"
         )
-    if sums.n >= 100 and ess >= LEAST_ESS and _mean_off(sums):
+    if _contradicts(sums, ess, unsupported, known):
         reasons.append(
             f"the mean weight is {sums.w / sums.n:.3f} where 1 is due, far beyond chance: the "
             "propensities are wrong or the log lacks rows; check how propensities were recorded"
@@ -123,7 +161,7 @@ def _mild(sums: WeightSums, ess: float, share: float, unsupported: float) -> tup
         reasons.append(
             f"one row carries {share:.0%} of all weight: the estimate hangs on single rows"
         )
-    if 0.0 < unsupported <= 0.2:
+    if 0.0 < unsupported <= MOST_UNSUPPORTED:
         reasons.append(
             f"in {unsupported:.1%} of the rows the policy's choice was not eligible; they count "
             "as reward at the low end of the range"
@@ -131,7 +169,28 @@ def _mild(sums: WeightSums, ess: float, share: float, unsupported: float) -> tup
     return tuple(reasons)
 
 
-def _mean_off(sums: WeightSums) -> bool:
+def _more(known: Evidence) -> tuple[str, ...]:
+    reasons = []
+    if known.pareto_k is not None and known.pareto_k > HIGH_K:
+        reasons.append(
+            f"the weights have a heavy tail (Pareto k {known.pareto_k:.2f}, above {HIGH_K}): rare "
+            "rows yet to come can move the estimate; raise the exploration floor"
+        )
+    if known.thin > HIGH_THIN:
+        reasons.append(
+            f"{known.thin:.0%} of the policy's choices are arms that the log has only at the floor "
+            "or not at all: log more of those arms"
+        )
+    return tuple(reasons)
+
+
+def _contradicts(sums: WeightSums, ess: float, unsupported: float, known: Evidence) -> bool:
+    """The mean weight cannot be 1: by its confidence sequence, else by five standard errors."""
+    if known.mean_weight_bounds is not None:
+        low, high = known.mean_weight_bounds
+        return not low <= 1.0 <= high
+    if sums.n < 100 or ess < LEAST_ESS or unsupported > 0.0:
+        return False
     mean = sums.w / sums.n
     spread = math.sqrt(max(sums.ww / sums.n - mean * mean, 0.0) / sums.n)
     return abs(mean - 1.0) > MEAN_WEIGHT_ERRORS * spread + 1e-6

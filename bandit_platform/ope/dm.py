@@ -5,7 +5,10 @@ from __future__ import annotations
 from bandit_platform.ope.reward_range import Floats
 from bandit_platform.ope.scores import ModelColumns
 
-NOTE = "rests on the reward model: its bias is in the point and not in the interval"
+NOTE = (
+    "rests on the reward model, whose bias no interval of its own would show; the bounds are those "
+    "of the unbiased estimator"
+)
 
 
 def dm_scores(columns: ModelColumns) -> Floats:

@@ -1,35 +1,21 @@
-"""Evaluate target policies on a decision log held in memory."""
+"""Evaluate target policies on decision logs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 
-import numpy as np
-
-from bandit_platform.errors import EvaluationError, InputError
-from bandit_platform.ope.accumulator import INTERVAL, PolicyAccumulator
-from bandit_platform.ope.diagnostics import WeightDiagnostics, diagnose
-from bandit_platform.ope.estimate import Estimate
+from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.normal import vacuous
-from bandit_platform.ope.report import (
-    EvaluationReport,
-    PolicyReport,
-    Uplift,
-    corrected_alpha,
-    default_baseline,
-)
+from bandit_platform.ope.model_state import LearnerFactory, ridge
+from bandit_platform.ope.plan import DEFAULT_ESTIMATORS, INTERVALS, Options, make_plan
+from bandit_platform.ope.progress import Evaluation, TargetSource
+from bandit_platform.ope.report import EvaluationReport
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.ope.targets import Target, target
-
-ESTIMATORS = ("ips", "snips")
-
-
-def file_tuning_rows(n: int) -> int:
-    """Rows that tune a confidence sequence on a log of n known rows: n/50 within 50 … 1000."""
-    return min(max(n // 50, 50), 1000)
+from bandit_platform.ope.segments import Segmenter
+from bandit_platform.ope.summary import summarise
+from bandit_platform.ope.survey import Survey
+from bandit_platform.ope.targets import Target
 
 
 def evaluate(
@@ -39,9 +25,12 @@ def evaluate(
     reward_range: RewardRange,
     baseline: str | None = None,
     alpha: float = 0.05,
-    estimators: Sequence[str] = ESTIMATORS,
+    estimators: Sequence[str] = DEFAULT_ESTIMATORS,
+    interval: str = INTERVALS[0],
     floor: float | None = None,
+    by: Sequence[str] = (),
     prepared: Mapping[str, Target] | None = None,
+    learner: LearnerFactory = ridge,
 ) -> EvaluationReport:
     """Value target policies, and their uplift over a baseline, on the rows of one log.
 
@@ -55,127 +44,89 @@ def evaluate(
         reward_range: declared before looking.
         baseline: what uplifts are over; None for nothing where it exists, else logging.
         alpha: two-sided error of the whole table.
-        estimators: names among :data:`ESTIMATORS`.
+        estimators: names among :data:`~.plan.ESTIMATORS`.
+        interval: kind of interval for IPS, DR and uplifts, among :data:`~.plan.INTERVALS`.
         floor: least propensity the logging policy permits.
+        by: context columns to cut the log by.
         prepared: weights of policies that the log alone cannot define, by specification.
+        learner: makes the learner of the reward model.
 
     Raises:
-        InputError: an unknown policy or estimator.
+        InputError: an unknown policy, estimator, interval or context column.
         EvaluationError: a reward outside the range, a weight above its bound, an empty log.
     """
-    if len(log) == 0:
-        raise EvaluationError("the log has no rows")
-    unknown = [name for name in estimators if name not in ESTIMATORS]
-    if unknown:
-        raise InputError(f"unknown estimator {unknown[0]!r}; there are {', '.join(ESTIMATORS)}")
-    compared = baseline or default_baseline(log)
-    each, notes = corrected_alpha(alpha, policies, compared)
-    ready = dict(prepared or {})
-    for policy in (compared, *policies):
-        if policy not in ready:
-            ready[policy] = target(log, policy, floor=floor)
-    reports = tuple(
-        _policy_report(
-            log, ready[policy], ready[compared], scale=reward_range, alpha=each, names=estimators
-        )
-        for policy in dict.fromkeys(policies)
+    options = Options(
+        baseline=baseline,
+        alpha=alpha,
+        estimators=tuple(estimators),
+        interval=interval,
+        floor=floor,
+        by=tuple(by),
     )
-    return EvaluationReport(
-        n=len(log),
+    sources = {name: _sliced(target) for name, target in (prepared or {}).items()}
+    return evaluate_parts(
+        lambda: (log,),
+        policies,
         reward_range=reward_range,
-        alpha=alpha,
-        alpha_per_policy=each,
-        baseline=compared,
-        diagnostics=_log_facts(log, floor),
-        policies=reports,
-        notes=(*notes, *_log_notes(log)),
+        options=options,
+        sources=sources,
+        learner=learner,
     )
 
 
-def accumulate(
-    log: DecisionLog, first: Target, second: Target, *, scale: RewardRange, alpha: float
-) -> PolicyAccumulator:
-    """The accumulator of one policy against another after the whole log."""
-    tuning = file_tuning_rows(len(log))
-    empty = PolicyAccumulator.empty(
-        reward_range=scale,
-        alpha=alpha,
-        tuning_rows=tuning,
-        horizon=max(len(log) - tuning, 1),
-        level_share=1.0,
-        same_policy=first.policy == second.policy,
-    )
-    return empty.updated(
-        weight=first.weight,
-        baseline_weight=second.weight,
-        reward=log.reward,
-        max_weight=np.full(len(log), float(first.max_weight.max())),
-        baseline_max_weight=np.full(len(log), float(second.max_weight.max())),
-    )
-
-
-def _policy_report(
-    log: DecisionLog,
-    first: Target,
-    second: Target,
+def evaluate_parts(
+    parts: Callable[[], Iterable[DecisionLog]],
+    policies: Sequence[str],
     *,
-    scale: RewardRange,
-    alpha: float,
-    names: Sequence[str],
-) -> PolicyReport:
-    state = accumulate(log, first, second, scale=scale, alpha=alpha)
-    facts = diagnose(state.target, unsupported=float(first.unsupported.mean()))
-    other = diagnose(state.baseline, unsupported=float(second.unsupported.mean()))
-    facts = _with_baseline(facts, other, second.policy)
-    estimates = {name: _estimate(state, name) for name in names}
-    uplift = Uplift(baseline=second.policy, estimate=state.uplift(), snips=state.snips_uplift())
-    if facts.verdict == "cannot-evaluate":
-        estimates = {name: _withheld(one, scale, False) for name, one in estimates.items()}
-    if "cannot-evaluate" in (facts.verdict, other.verdict) and not state.same_policy:
-        uplift = replace(
-            uplift,
-            estimate=_withheld(uplift.estimate, scale, True),
-            snips=_withheld(uplift.snips, scale, True),
-        )
-    return PolicyReport(policy=first.policy, estimates=estimates, uplift=uplift, diagnostics=facts)
+    reward_range: RewardRange,
+    options: Options,
+    sources: Mapping[str, TargetSource] | None = None,
+    learner: LearnerFactory = ridge,
+) -> EvaluationReport:
+    """As :func:`evaluate` for a log that comes in parts, larger than memory if need be.
 
+    The parts are walked twice: once to learn which arms and propensities there are, once in
+    order to evaluate. Segments and features are fixed on the first part.
 
-def _with_baseline(
-    facts: WeightDiagnostics, other: WeightDiagnostics, baseline: str
-) -> WeightDiagnostics:
-    """The target's diagnostics, with what is wrong with the baseline added as caution."""
-    if other.verdict != "cannot-evaluate":
-        return facts
-    why = tuple(f"the baseline {baseline} cannot be valued: {reason}" for reason in other.why)
-    verdict = "caution" if facts.verdict == "ok" else facts.verdict
-    return replace(facts, verdict=verdict, why=(*facts.why, *why))
+    Args:
+        parts: gives the parts in decision order, the same at each call.
+        policies: specifications of the target policies.
+        reward_range: declared before looking.
+        options: what the caller chose.
+        sources: policies that the log alone cannot define, by specification.
+        learner: makes the learner of the reward model.
 
-
-def _estimate(state: PolicyAccumulator, name: str) -> Estimate:
-    return state.value() if name == "ips" else state.snips()
-
-
-def _withheld(estimate: Estimate, scale: RewardRange, uplift: bool) -> Estimate:
-    note = "withheld: the data cannot answer"
-    return vacuous(scale=scale, interval=estimate.interval, n=estimate.n, uplift=uplift, note=note)
-
-
-def _log_facts(log: DecisionLog, floor: float | None) -> dict[str, Any]:
-    counts = np.bincount(log.arm, minlength=len(log.arms))
-    return {
-        "mean_reward": float(log.reward.mean()),
-        "least_propensity": log.least_propensity,
-        "floor": floor,
-        "interval_method": INTERVAL,
-        "tuning_rows": file_tuning_rows(len(log)),
-        "arms": {arm: int(count) for arm, count in zip(log.arms, counts, strict=True)},
-    }
-
-
-def _log_notes(log: DecisionLog) -> tuple[str, ...]:
-    if not log.estimated_propensity:
-        return ()
-    return (
-        "propensities were estimated from the log, not recorded when deciding: no interval here "
-        "has its stated error unless the choice depended on nothing but what was modelled",
+    Raises:
+        InputError: as :func:`evaluate`.
+        EvaluationError: as :func:`evaluate`.
+    """
+    options.check()
+    surveys = [Survey.of(part) for part in parts() if len(part)]
+    if not surveys:
+        raise EvaluationError("the log has no rows")
+    survey = reduce(Survey.merged, surveys)
+    first = next(iter(parts()))
+    plan = make_plan(
+        survey,
+        policies,
+        scale=reward_range,
+        options=options,
+        segmenters=[Segmenter.of(first, column) for column in options.by],
     )
+    evaluation = Evaluation(plan, sources=sources, factory=learner)
+    for part in parts():
+        evaluation.take(part)
+    return summarise(evaluation)
+
+
+def _sliced(whole: Target) -> TargetSource:
+    """Gives a target that was made for the whole log a piece at a time."""
+    done = 0
+
+    def source(log: DecisionLog) -> Target:
+        nonlocal done
+        rows = slice(done, done + len(log))
+        done += len(log)
+        return whole.rows(rows)
+
+    return source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class DecisionLog:
         targets: target policies' probabilities of the logged arm by policy name, shape (n,) each.
         context: context columns, n rows; None where the log has none.
         unit: unit identifiers, shape (n,); None where the log has none.
+        moment: when each decision was made, shape (n,); None where the log does not say.
         estimated_propensity: propensities were estimated from the log, not recorded.
     """
 
@@ -46,6 +47,7 @@ class DecisionLog:
     targets: Mapping[str, Floats] = field(default_factory=dict)
     context: pd.DataFrame | None = None
     unit: npt.NDArray[np.object_] | None = None
+    moment: npt.NDArray[np.datetime64] | None = None
     estimated_propensity: bool = False
 
     def __post_init__(self) -> None:
@@ -95,8 +97,8 @@ class DecisionLog:
             least = min(least, float(positive.min())) if positive.size else least
         return least
 
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> DecisionLog:
-        """The log of the chosen rows, shape (n,), in the same order and with the same arms."""
+    def rows(self, chosen: npt.NDArray[np.bool_] | slice) -> DecisionLog:
+        """The log of the chosen rows, in the same order and with the same arms."""
         return DecisionLog(
             arms=self.arms,
             arm=self.arm[chosen],
@@ -107,5 +109,27 @@ class DecisionLog:
             targets={name: column[chosen] for name, column in self.targets.items()},
             context=None if self.context is None else self.context[chosen],
             unit=None if self.unit is None else self.unit[chosen],
+            moment=None if self.moment is None else self.moment[chosen],
             estimated_propensity=self.estimated_propensity,
         )
+
+    def recoded(self, arms: tuple[str, ...]) -> DecisionLog:
+        """The same log with arms numbered by a longer list of names.
+
+        Raises:
+            EvaluationError: the list lacks an arm of the log.
+        """
+        if arms == self.arms:
+            return self
+        missing = set(self.arms) - set(arms)
+        if missing:
+            raise EvaluationError(f"no such arm: {', '.join(sorted(missing))}")
+        place = np.array([arms.index(arm) for arm in self.arms], dtype=np.int64)
+        eligible, pmf = None, None
+        if self.eligible is not None:
+            eligible = np.zeros((len(self), len(arms)), dtype=np.bool_)
+            eligible[:, place] = self.eligible
+        if self.pmf is not None:
+            pmf = np.zeros((len(self), len(arms)))
+            pmf[:, place] = self.pmf
+        return replace(self, arms=arms, arm=place[self.arm], eligible=eligible, pmf=pmf)

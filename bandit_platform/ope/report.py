@@ -1,15 +1,13 @@
-"""One evaluation of several target policies on one log, as a frozen report."""
+"""The frozen report of an evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bandit_platform.errors import InputError
 from bandit_platform.ope.diagnostics import WeightDiagnostics
 from bandit_platform.ope.estimate import Estimate
-from bandit_platform.ope.log import NOTHING, DecisionLog
 from bandit_platform.ope.reward_range import RewardRange
 
 
@@ -20,20 +18,88 @@ class Uplift:
     Attributes:
         baseline: specification of the policy compared with.
         estimate: the difference with its own interval, in reward units.
-        snips: the difference of SNIPS values with its linearised interval.
+        others: the difference by further estimators: snips, and dr where there is a model.
     """
 
     baseline: str
     estimate: Estimate
-    snips: Estimate
+    others: Mapping[str, Estimate]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready mapping."""
         return {
             "baseline": self.baseline,
             **self.estimate.to_dict(),
-            "snips": self.snips.to_dict(),
+            **{name: one.to_dict() for name, one in self.others.items()},
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentReport:
+    """One policy in one segment of the log.
+
+    Attributes:
+        column: the context column.
+        level: the value or range.
+        value: policy value there.
+        uplift: over the baseline there.
+        diagnostics: weights and verdict there.
+    """
+
+    column: str
+    level: str
+    value: Estimate
+    uplift: Estimate
+    diagnostics: WeightDiagnostics
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready mapping."""
+        return {
+            "column": f"context.{self.column}",
+            "level": self.level,
+            "value": self.value.to_dict(),
+            "uplift": self.uplift.to_dict(),
+            "diagnostics": self.diagnostics.to_dict(),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A policy's confidence sequences as they stood after some rows.
+
+    Attributes:
+        rows: rows of the log so far.
+        moment: when the last of them was decided, ISO 8601; empty where the log does not say.
+        value: policy value then.
+        uplift: over the baseline then.
+    """
+
+    rows: int
+    moment: str
+    value: Estimate
+    uplift: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready mapping."""
+        return {
+            "rows": self.rows,
+            "moment": self.moment or None,
+            "value": self.value.to_dict(),
+            "uplift": self.uplift.to_dict(),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightBin:
+    """One bar of the histogram of importance weights.
+
+    Attributes:
+        up_to: upper edge of the bin; 0 for the rows of weight 0.
+        rows: rows in it.
+    """
+
+    up_to: float
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,21 +111,30 @@ class PolicyReport:
         estimates: policy value by estimator name.
         uplift: over the baseline policy.
         diagnostics: its weights and the verdict.
+        segments: the policy in each segment, where segments were asked for.
+        over_time: its confidence sequences as they went, where that was asked for.
+        weights: histogram of its weights.
     """
 
     policy: str
     estimates: Mapping[str, Estimate]
     uplift: Uplift
     diagnostics: WeightDiagnostics
+    segments: tuple[SegmentReport, ...] = ()
+    over_time: tuple[Moment, ...] = ()
+    weights: tuple[WeightBin, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready mapping."""
-        return {
+        """JSON-ready mapping; segments only where they were asked for, no plot data."""
+        made: dict[str, Any] = {
             "policy": self.policy,
             "estimates": {name: one.to_dict() for name, one in self.estimates.items()},
             "uplift": self.uplift.to_dict(),
             "diagnostics": self.diagnostics.to_dict(),
         }
+        if self.segments:
+            made["segments"] = [one.to_dict() for one in self.segments]
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,28 +174,3 @@ class EvaluationReport:
             "policies": [policy.to_dict() for policy in self.policies],
             "notes": list(self.notes),
         }
-
-
-def default_baseline(log: DecisionLog) -> str:
-    """``always:nothing`` where the log knows that arm, else ``logging``."""
-    return f"always:{NOTHING}" if NOTHING in log.arms else "logging"
-
-
-def corrected_alpha(
-    alpha: float, policies: Sequence[str], baseline: str
-) -> tuple[float, tuple[str, ...]]:
-    """Error left for each policy when several are compared, and the note that says so.
-
-    The best of m intervals, picked after looking, is only valid at alpha/m each (Bonferroni). The
-    baseline itself is not a competitor.
-    """
-    if not policies:
-        raise InputError("give at least one policy to evaluate")
-    competitors = max(len({policy for policy in policies if policy != baseline}), 1)
-    if competitors == 1:
-        return alpha, ()
-    note = (
-        f"{competitors} policies are compared, so each interval has error {alpha}/{competitors} "
-        "(Bonferroni): the best of them may be picked afterwards"
-    )
-    return alpha / competitors, (note,)

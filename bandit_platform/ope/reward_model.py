@@ -127,4 +127,4 @@ class RidgeLearner:
         common = np.linalg.solve(gram.sum(0) + 0.1 * self.penalty * slopes, moment.sum(0))
         pulled = gram + self.penalty * np.eye(width)
         own = np.linalg.solve(pulled, (moment + self.penalty * common)[..., None])
-        return LinearModel(coefficients=own[..., 0].T.copy())
+        return LinearModel(coefficients=own[..., 0].T.astype(np.float64))

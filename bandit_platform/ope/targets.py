@@ -35,6 +35,17 @@ class Target:
     unsupported: npt.NDArray[np.bool_]
     pmf: Floats | None = None
 
+    def rows(self, chosen: slice) -> Target:
+        """The policy on some of the rows."""
+        return Target(
+            policy=self.policy,
+            probability=self.probability[chosen],
+            weight=self.weight[chosen],
+            max_weight=self.max_weight[chosen],
+            unsupported=self.unsupported[chosen],
+            pmf=None if self.pmf is None else self.pmf[chosen],
+        )
+
 
 def target(log: DecisionLog, policy: str, *, floor: float | None = None) -> Target:
     """The importance weights of a policy named by its specification.

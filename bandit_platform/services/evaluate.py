@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bandit_platform.errors import InputError
-from bandit_platform.ope.evaluation import ESTIMATORS, evaluate
+from bandit_platform.ope.evaluation import evaluate
 from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.plan import DEFAULT_ESTIMATORS
 from bandit_platform.ope.report import EvaluationReport
 from bandit_platform.ope.reward_range import RewardRange
 from bandit_platform.services.decision_log import read_decision_log
@@ -59,7 +60,7 @@ def evaluate_log(request: EvaluationRequest) -> EvaluationReport:
         reward_range=RewardRange(low=low, high=high),
         baseline=request.baseline,
         alpha=request.alpha,
-        estimators=request.estimators or ESTIMATORS,
+        estimators=request.estimators or DEFAULT_ESTIMATORS,
         floor=request.floor,
     )
     if file.skipped:

@@ -1,0 +1,135 @@
+"""The model-based estimators of all policies of an evaluation, a piece of the log at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bandit_platform.ope.dr_sequence import DrSequence
+from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.model_state import LearnerFactory, ModelState
+from bandit_platform.ope.model_sums import ModelSums
+from bandit_platform.ope.mrdr import mrdr_fit_weights
+from bandit_platform.ope.plan import Plan
+from bandit_platform.ope.reward_range import Floats
+from bandit_platform.ope.scores import ModelColumns
+from bandit_platform.ope.targets import Target
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """What a model says of some rows.
+
+    Attributes:
+        every: q̂ of every arm, shape (n, arms).
+        logged: q̂ of the logged arm, shape (n,).
+        reward: scaled rewards, shape (n,).
+    """
+
+    every: Floats
+    logged: Floats
+    reward: Floats
+
+    @classmethod
+    def of(cls, every: Floats, log: DecisionLog, reward: Floats) -> Predictions:
+        """The predictions for the rows of a log."""
+        return cls(every=every, logged=every[np.arange(len(log)), log.arm], reward=reward)
+
+    def columns(self, target: Target) -> ModelColumns | None:
+        """The columns of one policy; None where its whole PMF is not known."""
+        if target.pmf is None:
+            return None
+        direct = np.einsum("na,na->n", target.pmf, self.every)
+        return ModelColumns(
+            weight=target.weight, reward=self.reward, direct=direct, fitted=self.logged
+        )
+
+
+class Modelling:
+    """Predicts each piece with models of earlier rows, adds it up, then learns from it."""
+
+    def __init__(self, plan: Plan, factory: LearnerFactory) -> None:
+        """Set up the estimators of a plan; the factory makes the learners."""
+        self.plan = plan
+        self.common = ModelState(due=plan.tuning_rows, factory=factory)
+        self.sums: dict[str, ModelSums | None] = {
+            policy: empty_model_sums(plan, policy) for policy in plan.policies
+        }
+        own = plan.policies if "mrdr" in plan.estimators else ()
+        self.own = {policy: ModelState(due=plan.tuning_rows, factory=factory) for policy in own}
+
+    @property
+    def rows_to_next_fit(self) -> int:
+        """A piece must not be longer than this."""
+        return max(self.common.due - self.common.n, 1)
+
+    def take(self, log: DecisionLog, targets: Mapping[str, Target]) -> None:
+        """Take in the next piece.
+
+        Args:
+            log: the rows.
+            targets: every policy on them, the baseline included.
+        """
+        reward = self.plan.scale.scale(log.reward)
+        self.common, features = self.common.features(log)
+        every = self.common.predicted(features)
+        if every is not None:
+            predictions = Predictions.of(every, log, reward)
+            for policy in self.plan.policies:
+                own = self.own[policy].predicted(features) if policy in self.own else None
+                special = None if own is None else Predictions.of(own, log, reward)
+                self._add_up(policy, targets, predictions, special)
+        self.common = self.common.learned(log, features, reward)
+        for policy, state in self.own.items():
+            weight = mrdr_fit_weights(targets[policy].probability, log.propensity)
+            self.own[policy] = state.learned(log, features, reward, weight)
+        first = self.common.predicted(features) if every is None else None
+        if first is not None:
+            self._start(targets, Predictions.of(first, log, reward))
+
+    def _add_up(
+        self,
+        policy: str,
+        targets: Mapping[str, Target],
+        predictions: Predictions,
+        special: Predictions | None,
+    ) -> None:
+        sums = self.sums[policy]
+        own = predictions.columns(targets[policy])
+        other = predictions.columns(targets[self.plan.baseline])
+        if sums is None or own is None or other is None:
+            self.sums[policy] = None
+            return
+        for_dr = None if special is None else special.columns(targets[policy])
+        self.sums[policy] = sums.updated(own, other, for_dr)
+
+    def _start(self, targets: Mapping[str, Target], predictions: Predictions) -> None:
+        """Fix what the DR sequences need from the rows before the first fit."""
+        span = self.common.span
+        other = predictions.columns(targets[self.plan.baseline])
+        for policy, sums in self.sums.items():
+            own = predictions.columns(targets[policy])
+            if span is not None and sums is not None and own is not None and other is not None:
+                self.sums[policy] = sums.started(span, own, other)
+
+
+def empty_model_sums(plan: Plan, policy: str) -> ModelSums:
+    """The sums of one policy before the first row."""
+
+    def sequence(uplift: bool) -> DrSequence:
+        return DrSequence(
+            uplift=uplift,
+            alpha=plan.alpha_each,
+            horizon=plan.horizon,
+            bound=plan.weight_bound(policy),
+            baseline_bound=plan.weight_bound(plan.baseline) if uplift else 0.0,
+        )
+
+    return ModelSums(
+        estimators=frozenset(plan.estimators),
+        bound=plan.weight_bound(policy),
+        value=sequence(False),
+        uplift=sequence(True),
+    )

@@ -13,6 +13,7 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State
 from bandit_platform.errors import UnavailableError
 from bandit_platform.journal.writer import JournalWriter
+from bandit_platform.services.audit import Audit, audit
 from bandit_platform.services.decide import Decider
 from bandit_platform.services.experiments import Applied, Experiments
 from bandit_platform.services.ingest import Ingest
@@ -40,8 +41,9 @@ def utc_now() -> datetime:
 class Platform:
     """What console and command line can do with a deployment."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, secret: bytes) -> None:
         self.database = database
+        self._secret = secret
         self.experiments = Experiments(database, clock)
         self._clock = clock
 
@@ -69,6 +71,10 @@ class Platform:
         """See :func:`recompute`."""
         return recompute(self.database, key)
 
+    def audit(self, key: str, since: datetime | None = None) -> Audit:
+        """See :func:`audit`."""
+        return audit(self.database, self._secret, key, since)
+
     def trace(self, key: str, decision_id: str) -> dict[str, Any]:
         """See :func:`trace`."""
         return trace(self.database, key, decision_id)
@@ -88,7 +94,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Platform:
     """The platform for console and command line."""
     database = Database(settings.database)
     database.ensure_ready()
-    return Platform(database, clock)
+    return Platform(database, clock, load_secret(settings))
 
 
 def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:

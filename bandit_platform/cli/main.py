@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bandit_platform.cli import demo, evaluate, experiment, processes, replay, report
+from bandit_platform.cli import audit, demo, evaluate, experiment, processes, replay, report
 from bandit_platform.errors import (
     BanditPlatformError,
     ConflictError,
@@ -31,6 +31,7 @@ app.command("ingest")(processes.ingest)
 app.command("migrate")(processes.migrate)
 app.add_typer(experiment.app, name="experiment")
 app.command("report")(report.report)
+app.command("audit")(audit.audit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)

@@ -129,6 +129,40 @@ def due(connection: Connection, until: datetime, limit: int) -> list[Decision]:
     return sorted(found, key=lambda decision: (decision.decided_at, decision.decision_id))
 
 
+def decisions_since(
+    connection: Connection,
+    experiment: str,
+    since: datetime | None,
+    *,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Decision]:
+    """The next decisions of an experiment in the order they were made.
+
+    Args:
+        connection: a transaction.
+        experiment: key.
+        since: only those made at or after this moment.
+        after: moment and id of the last decision already read.
+        limit: at most so many.
+    """
+    statement = (
+        select(_DECISION)
+        .where(_DECISION.c.experiment == experiment)
+        .order_by(_DECISION.c.decided_at, _DECISION.c.decision_id)
+        .limit(limit)
+    )
+    if since is not None:
+        statement = statement.where(_DECISION.c.decided_at >= to_micros(since))
+    if after is not None:
+        moment = to_micros(after[0])
+        statement = statement.where(
+            _DECISION.c.decided_at >= moment,
+            (_DECISION.c.decided_at > moment) | (_DECISION.c.decision_id > after[1]),
+        )
+    return [decision_from(row) for row in connection.execute(statement)]
+
+
 def remove_immature(connection: Connection, ids: Collection[str]) -> None:
     """Take decisions off the queue for maturity."""
     for some in batches(ids):

@@ -1,0 +1,207 @@
+"""Recomputing what was logged: the same distribution, bit for bit, and the same draw.
+
+For each decision the audit takes the stored revision, context, eligible arms, model version and
+seed, and computes again who was eligible, how likely each arm was, and which one the seed draws.
+Whatever differs was changed after the fact, or decided by something else than was recorded.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
+from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.eligibility import eligible_arms
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.identity import is_genuine
+from bandit_platform.domain.pmf import uniform_pmf
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.errors import BanditPlatformError, PolicyError
+from bandit_platform.policies.features import FeatureText
+from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.decisions import decisions_since
+from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.models import model_blob
+
+_BATCH = 5000
+_MODELS_HELD = 8
+_BY_REQUEST = frozenset({"not among the request's eligible arms", "excluded by the request"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """A decision that cannot have come about as it is recorded."""
+
+    decision_id: str
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What an audit found."""
+
+    experiment: str
+    #: decisions looked at
+    checked: int
+    #: decisions whose distribution a model gave, recomputed from its stored bytes
+    recomputed: int
+    mismatches: tuple[Mismatch, ...]
+
+
+def audit(
+    database: Database, secret: bytes, experiment: str, since: datetime | None = None
+) -> Audit:
+    """Recompute every logged decision of an experiment.
+
+    Args:
+        database: where they are stored.
+        secret: the deployment's secret, which seeds and ids are keyed with.
+        experiment: key.
+        since: only decisions made at or after this moment.
+
+    Raises:
+        NotFoundError: there is no such experiment.
+    """
+    with database.read() as connection:
+        get_experiment(connection, experiment)
+        specs = {
+            each.number: (each.spec, FeatureText(each.spec))
+            for each in revisions(connection, experiment)
+        }
+    models = _Models(database, experiment)
+    checked = recomputed = 0
+    mismatches: list[Mismatch] = []
+    for batch in _batches(database, experiment, since):
+        for decision in sorted(batch, key=lambda d: d.model_version or 0):
+            checked += 1
+            recomputed += decision.reason is Reason.POLICY
+            what = _mismatch(decision, secret, specs, models)
+            if what is not None:
+                mismatches.append(Mismatch(decision_id=decision.decision_id, what=what))
+    return Audit(
+        experiment=experiment,
+        checked=checked,
+        recomputed=recomputed,
+        mismatches=tuple(mismatches),
+    )
+
+
+def _batches(
+    database: Database, experiment: str, since: datetime | None
+) -> Iterator[Sequence[Decision]]:
+    after: tuple[datetime, str] | None = None
+    while True:
+        with database.read() as connection:
+            batch = decisions_since(connection, experiment, since, after=after, limit=_BATCH)
+        if not batch:
+            return
+        after = (batch[-1].decided_at, batch[-1].decision_id)
+        yield batch
+
+
+class _Models:
+    """The stored model versions, a few of them loaded at a time."""
+
+    def __init__(self, database: Database, experiment: str) -> None:
+        self._database = database
+        self._experiment = experiment
+        self._loaded: OrderedDict[int, LearnedPolicy | PolicyError] = OrderedDict()
+
+    def get(self, version: int) -> LearnedPolicy:
+        """A version's policy.
+
+        Raises:
+            PolicyError: it is missing, altered or cannot be loaded.
+        """
+        if version not in self._loaded:
+            self._loaded[version] = self._load(version)
+            if len(self._loaded) > _MODELS_HELD:
+                _, oldest = self._loaded.popitem(last=False)
+                if isinstance(oldest, LearnedPolicy):
+                    oldest.model.close()
+        found = self._loaded[version]
+        if isinstance(found, PolicyError):
+            raise found
+        return found
+
+    def _load(self, version: int) -> LearnedPolicy | PolicyError:
+        with self._database.read() as connection:
+            stored = model_blob(connection, self._experiment, version)
+        if stored is None:
+            return PolicyError(f"model version {version} is not stored")
+        if blob_hash(stored[0]) != stored[1]:
+            return PolicyError(f"model version {version} does not have its hash")
+        try:
+            return LearnedPolicy.load(stored[0])
+        except PolicyError as error:
+            return error
+
+
+def _mismatch(
+    decision: Decision,
+    secret: bytes,
+    specs: dict[int, tuple[ExperimentSpec, FeatureText]],
+    models: _Models,
+) -> str | None:
+    """What about a decision does not follow from what is recorded with it, or None."""
+    if not is_genuine(secret, decision.decision_id):
+        return "its id was never issued by this deployment"
+    if decision.seed != draw_seed(secret, decision.experiment, decision.decision_id):
+        return "the seed is not the one its id leads to"
+    if decision.revision not in specs:
+        return f"revision {decision.revision} is not stored"
+    spec, text = specs[decision.revision]
+    try:
+        return (
+            _assignment_mismatch(decision, secret, spec)
+            or _eligibility_mismatch(decision, spec)
+            or _draw_mismatch(decision, _expected_pmf(decision, spec, text, models))
+        )
+    except BanditPlatformError as error:
+        return str(error)
+
+
+def _assignment_mismatch(decision: Decision, secret: bytes, spec: ExperimentSpec) -> str | None:
+    if decision.reason not in {Reason.HOLDOUT, Reason.POLICY, Reason.UNIFORM}:
+        return None
+    held_out = in_holdout(secret, spec.key, decision.unit, spec.holdout.share)
+    if held_out != (decision.reason is Reason.HOLDOUT):
+        return f"the unit is {'in' if held_out else 'not in'} the holdout"
+    return None
+
+
+def _eligibility_mismatch(decision: Decision, spec: ExperimentSpec) -> str | None:
+    if decision.reason not in {Reason.POLICY, Reason.UNIFORM}:
+        return None if decision.eligible == (NOTHING,) else "only nothing can have been eligible"
+    by_request = [arm for arm, why in decision.excluded.items() if why in _BY_REQUEST]
+    expected = eligible_arms(spec, decision.context, decision.decided_at, without=by_request)
+    if expected.arms != decision.eligible:
+        return "other arms were eligible in this context"
+    return None
+
+
+def _expected_pmf(
+    decision: Decision, spec: ExperimentSpec, text: FeatureText, models: _Models
+) -> tuple[float, ...]:
+    if decision.reason is not Reason.POLICY:
+        return uniform_pmf(len(decision.eligible))
+    if decision.model_version is None:
+        raise PolicyError("no model version is recorded")
+    policy = models.get(decision.model_version)
+    return policy.pmf(text.lines(decision.context, decision.eligible), spec.policy.floor)
+
+
+def _draw_mismatch(decision: Decision, pmf: tuple[float, ...]) -> str | None:
+    if pmf != decision.pmf:
+        return "the distribution is another one"
+    position = draw(pmf, decision.seed)
+    if decision.eligible[position] != decision.arm:
+        return "the seed draws another arm"
+    if decision.propensity != pmf[position]:
+        return "the propensity is not the arm's probability"
+    return None

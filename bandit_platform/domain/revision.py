@@ -52,8 +52,8 @@ def locked_changes(differences: tuple[Change, ...]) -> tuple[tuple[Change, str],
 
 def _named(spec: ExperimentSpec) -> dict[str, Any]:
     data = spec.to_file()
-    data["arms"] = {arm.pop("key"): arm for arm in data["arms"]}
-    data["candidates"] = {item.pop("name"): item for item in data.get("candidates", ())}
+    data["arms"] = {arm["key"]: arm for arm in data["arms"]}
+    data["candidates"] = {item["name"]: item for item in data.get("candidates", ())}
     return data
 
 
@@ -65,6 +65,4 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             flat.update(_flat(item, f"{path}."))
         elif not isinstance(item, Mapping):
             flat[path] = item
-        elif prefix in {"arms.", "candidates."}:
-            flat[path] = {}
     return flat

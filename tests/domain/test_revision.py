@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.revision import Change, changes, locked_changes
+from bandit_platform.domain.spec_file import parse_tables
+
+
+@pytest.fixture
+def tables(spec: ExperimentSpec) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(spec.to_json())
+    return data
+
+
+def changed(spec: ExperimentSpec, tables: dict[str, Any]) -> list[str]:
+    return [str(change) for change in changes(spec, parse_tables(tables))]
+
+
+def test_the_same_file_twice_is_no_difference(spec: ExperimentSpec, tables: dict[str, Any]) -> None:
+    assert changes(spec, parse_tables(tables)) == ()
+
+
+def test_a_changed_value_shows_both_sides(spec: ExperimentSpec, tables: dict[str, Any]) -> None:
+    tables["policy"]["floor"] = 0.2
+    tables["arms"][0]["offer"]["title"] = "Better seats"
+    assert changed(spec, tables) == [
+        "~ arms.upgrade.offer.title: 'Upgrade' → 'Better seats'",
+        "~ policy.floor: 0.1 → 0.2",
+    ]
+
+
+def test_what_is_added_and_what_is_dropped(spec: ExperimentSpec, tables: dict[str, Any]) -> None:
+    tables["arms"][0]["features"]["rank"] = 2.0
+    del tables["arms"][1]["features"]["kind"]
+    tables["candidates"] = []
+    tables["candidates"].append({"name": "softer", "exploration": "softmax"})
+    found = changed(spec, tables)
+    assert "+ arms.upgrade.features.rank = 2.0" in found
+    assert "- arms.insurance.features.kind (was 'partner')" in found
+    assert "- candidates.greedier.exploration (was 'epsilon_greedy')" in found
+    assert "+ candidates.softer.exploration = 'softmax'" in found
+
+
+def test_an_arm_without_anything_but_its_key_is_a_difference(
+    spec: ExperimentSpec, tables: dict[str, Any]
+) -> None:
+    tables["arms"].append({"key": "bare"})
+    assert changed(spec, tables) == ["+ arms.bare.key = 'bare'"]
+    (back,) = changes(parse_tables(tables), spec)
+    assert str(back) == "- arms.bare.key (was 'bare')"
+
+
+def test_arms_are_matched_by_name_not_by_place(
+    spec: ExperimentSpec, tables: dict[str, Any]
+) -> None:
+    tables["arms"].insert(0, {"key": "first", "features": {"rank": 1.0}})
+    assert changed(spec, tables) == [
+        "+ arms.first.key = 'first'",
+        "+ arms.first.features.rank = 1.0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "path"),
+    [
+        (("placement",), "cart", "placement"),
+        (("reward", "window"), "2h", "reward.window"),
+        (("reward", "accept"), 0.5, "reward.accept"),
+        (("reward", "purchase", "amount"), 0.02, "reward.purchase.amount"),
+        (("reward", "review"), 0.1, "reward.review"),
+        (("holdout", "share"), 0.2, "holdout.share"),
+    ],
+)
+def test_what_data_depend_on_is_locked_with_a_reason(
+    spec: ExperimentSpec, tables: dict[str, Any], way: tuple[str, ...], value: Any, path: str
+) -> None:
+    place = tables
+    for step in way[:-1]:
+        place = place[step]
+    place[way[-1]] = value
+    ((change, reason),) = locked_changes(changes(spec, parse_tables(tables)))
+    assert change.path == path
+    assert len(reason) > 20
+
+
+def test_arms_targeting_policy_and_report_stay_open(
+    spec: ExperimentSpec, tables: dict[str, Any]
+) -> None:
+    open_changes = copy.deepcopy(tables)
+    open_changes["owner"] = "somebody"
+    open_changes["arms"] = [{**tables["arms"][0], "when": {}}, {"key": "new", "offer": {"x": 1}}]
+    open_changes["policy"]["exploration"] = "softmax"
+    open_changes["context"]["device"] = {"type": "category"}
+    open_changes["report"]["time_zone"] = "Europe/London"
+    differences = changes(spec, parse_tables(open_changes))
+    assert {change.path.split(".")[0] for change in differences} == {
+        "owner",
+        "arms",
+        "policy",
+        "context",
+        "report",
+    }
+    assert locked_changes(differences) == ()
+
+
+def test_a_change_reads_as_added_dropped_or_replaced() -> None:
+    assert str(Change(path="a", before=None, after=1)) == "+ a = 1"
+    assert str(Change(path="a", before=1, after=None)) == "- a (was 1)"
+    assert str(Change(path="a", before=False, after=0.5)) == "~ a: False → 0.5"

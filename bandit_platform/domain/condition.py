@@ -40,7 +40,7 @@ class Condition(BaseModel):
 
     @model_validator(mode="after")
     def _not_empty(self) -> Condition:
-        if not self.model_fields_set:
+        if not self.operators():
             raise ValueError("needs at least one of eq, ne, in, not_in, gt, gte, lt, lte")
         return self
 

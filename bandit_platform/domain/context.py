@@ -45,7 +45,11 @@ class NumberField(_Field):
         """Why ``value`` is not acceptable, or None."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return "must be a number"
-        if not math.isfinite(value):
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # a whole number beyond every float
+            finite = False
+        if not finite:
             return "must be a finite number"
         if self.min is not None and value < self.min:
             return f"must be at least {self.min:g}"
@@ -68,6 +72,10 @@ class CategoryField(_Field):
             return "must be text"
         if len(value) > MAX_VALUE_LENGTH:
             return f"must have at most {MAX_VALUE_LENGTH} characters"
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half a surrogate pair, which no log could hold
+            return "must be valid Unicode text"
         if self.values is not None and value not in self.values:
             return "is not one of the declared values"
         return None

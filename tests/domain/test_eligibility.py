@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bandit_platform.domain.eligibility import eligible_arms
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.spec_file import parse_tables
+
+NOON = datetime(2026, 12, 10, 12, tzinfo=UTC)
+
+
+def experiment(**arms: dict[str, Any]) -> ExperimentSpec:
+    return parse_tables(
+        {
+            "key": "k",
+            "placement": "cart",
+            "context": {"cart_value": {"type": "number"}, "country": {"type": "category"}},
+            "arms": [{"key": key, **arm} for key, arm in arms.items()],
+            "reward": {"range": [0.0, 1.0], "accept": 1.0},
+        }
+    )
+
+
+def test_arms_come_in_the_order_of_the_file_after_nothing() -> None:
+    spec = experiment(zebra={}, apple={}, mango={})
+    found = eligible_arms(spec, {}, NOON, only=["mango", "zebra", "apple"])
+    assert found.arms == ("nothing", "zebra", "apple", "mango")
+    assert found.excluded == {}
+
+
+@pytest.mark.parametrize("listed", [[], ["nothing"], ["a"]])
+def test_nothing_is_eligible_whatever_a_request_says(listed: list[str]) -> None:
+    spec = experiment(a={}, b={})
+    assert eligible_arms(spec, {}, NOON, only=listed).arms[0] == "nothing"
+    assert eligible_arms(spec, {}, NOON, without=listed).arms[0] == "nothing"
+    assert eligible_arms(spec, {}, NOON, only=[], without=["nothing", "a", "b"]).arms == (
+        "nothing",
+    )
+
+
+def test_a_request_may_allow_and_rule_out_arms() -> None:
+    spec = experiment(a={}, b={}, c={})
+    found = eligible_arms(spec, {}, NOON, only=["a", "b"], without=["b"])
+    assert found.arms == ("nothing", "a")
+    assert found.excluded == {
+        "b": "excluded by the request",
+        "c": "not among the request's eligible arms",
+    }
+
+
+def test_allowing_no_arm_is_not_the_same_as_allowing_all() -> None:
+    spec = experiment(a={})
+    assert eligible_arms(spec, {}, NOON, only=[]).arms == ("nothing",)
+    assert eligible_arms(spec, {}, NOON, only=None).arms == ("nothing", "a")
+
+
+def test_an_arm_is_eligible_from_its_start_until_just_before_its_end() -> None:
+    starts, ends = NOON, NOON + timedelta(hours=1)
+    spec = experiment(a={"starts_at": starts, "ends_at": ends})
+    instant = timedelta(microseconds=1)
+    assert eligible_arms(spec, {}, starts - instant).excluded == {
+        "a": "starts at 2026-12-10T12:00:00+00:00"
+    }
+    assert eligible_arms(spec, {}, starts).arms == ("nothing", "a")
+    assert eligible_arms(spec, {}, ends - instant).arms == ("nothing", "a")
+    assert eligible_arms(spec, {}, ends).excluded == {"a": "ended at 2026-12-10T13:00:00+00:00"}
+
+
+def test_conditions_say_why_an_arm_is_out() -> None:
+    spec = experiment(a={"when": {"cart_value": {"gte": 50}, "country": {"in": ["GB", "US"]}}})
+    assert eligible_arms(spec, {"cart_value": 50.0, "country": "GB"}, NOON).arms == ("nothing", "a")
+    for context, reason in (
+        ({"cart_value": 49.0, "country": "GB"}, "cart_value must be at least 50"),
+        ({"cart_value": 50.0, "country": "FR"}, "country must be one of GB, US"),
+        ({"country": "GB"}, "cart_value is missing from the context"),
+        ({}, "cart_value is missing from the context"),
+    ):
+        found = eligible_arms(spec, context, NOON)
+        assert found.arms == ("nothing",)
+        assert found.excluded == {"a": reason}
+
+
+def test_every_arm_is_either_eligible_or_has_a_reason() -> None:
+    spec = experiment(
+        a={}, b={"starts_at": NOON + timedelta(1)}, c={"when": {"country": {"eq": "GB"}}}, d={}
+    )
+    found = eligible_arms(spec, {}, NOON, without=["d"])
+    assert set(found.arms) | set(found.excluded) == set(spec.arm_keys)
+    assert not set(found.arms) & set(found.excluded)

@@ -24,8 +24,9 @@ def sound_pmf(raw: Sequence[float], size: int) -> tuple[float, ...]:
     """
     if len(raw) != size:
         raise PolicyError(f"the model gave {len(raw)} probabilities for {size} arms")
-    total = math.fsum(raw)
-    if not (abs(total - 1.0) <= TOLERANCE and all(0.0 <= p <= 1.0 + TOLERANCE for p in raw)):
+    within = all(0.0 <= p <= 1.0 + TOLERANCE for p in raw)
+    total = math.fsum(raw) if within else 0.0  # fsum itself refuses opposite infinities
+    if not abs(total - 1.0) <= TOLERANCE:
         raise PolicyError("the model gave no probability distribution")
     return tuple(p / total for p in raw)
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bandit_platform.domain.identity import (
+    decision_id_for,
+    is_genuine,
+    new_decision_id,
+    pseudonym,
+)
+
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+OTHER = b"another secret of at least 32 bytes!"
+
+
+@pytest.fixture(params=["fresh", "by request key"])
+def decision_id(request: pytest.FixtureRequest, secret: bytes) -> str:
+    if request.param == "fresh":
+        return new_decision_id(secret, NOW)
+    return decision_id_for(secret, "e", "order-1")
+
+
+def test_issued_ids_are_genuine_and_only_here(decision_id: str, secret: bytes) -> None:
+    assert len(decision_id) == 48
+    assert is_genuine(secret, decision_id)
+    assert not is_genuine(OTHER, decision_id)
+
+
+def test_an_id_with_any_character_changed_is_refused(decision_id: str, secret: bytes) -> None:
+    for place, character in enumerate(decision_id):
+        for other in "0123456789abcdefABCDEF" + "é \x00":
+            if other != character:
+                forged = decision_id[:place] + other + decision_id[place + 1 :]
+                assert not is_genuine(secret, forged), (place, other)
+
+
+def test_an_id_shortened_lengthened_or_rearranged_is_refused(
+    decision_id: str, secret: bytes
+) -> None:
+    forged = [decision_id[:cut] for cut in range(48)]
+    forged += [decision_id + "0", decision_id + "\n", " " + decision_id, decision_id.upper()]
+    forged += [decision_id[16:] + decision_id[:16], decision_id[::-1], decision_id * 2]
+    assert not any(is_genuine(secret, each) for each in forged if each != decision_id)
+
+
+@given(st.one_of(st.text(), st.text(min_size=48, max_size=48)))
+@example("\ud800" * 48)
+def test_any_text_is_told_from_an_id_without_a_crash(text: str) -> None:
+    assert not is_genuine(OTHER, text)
+
+
+def test_fresh_ids_differ_and_sort_by_time(secret: bytes) -> None:
+    same_moment = {new_decision_id(secret, NOW) for _ in range(1000)}
+    assert len(same_moment) == 1000
+    later = new_decision_id(secret, NOW + timedelta(milliseconds=1))
+    assert later > max(same_moment)
+
+
+def test_a_request_key_always_leads_to_the_same_id_of_its_experiment(secret: bytes) -> None:
+    first = decision_id_for(secret, "e", "order-1")
+    assert first == decision_id_for(secret, "e", "order-1")
+    assert first != decision_id_for(secret, "e", "order-2")
+    assert first != decision_id_for(secret, "f", "order-1")
+    assert first != decision_id_for(OTHER, "e", "order-1")
+
+
+def test_a_pseudonym_neither_shows_nor_shares_the_unit(secret: bytes) -> None:
+    name = pseudonym(secret, "ada@example.com")
+    assert name == pseudonym(secret, "ada@example.com")
+    assert len(name) == 32
+    assert name != pseudonym(OTHER, "ada@example.com")
+    assert name != pseudonym(secret, "ada@example.con")
+    assert "ada" not in name
+    assert b"ada" not in bytes.fromhex(name)

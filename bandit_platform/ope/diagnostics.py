@@ -23,7 +23,9 @@ LOW_SHARE_OF_ROWS = 0.01
 MOST_UNSUPPORTED = 0.2
 """Share of rows without the policy's choice above which nothing can be said."""
 HIGH_THIN = 0.5
-"""Share of choices on arms logged at the floor above which caution is called for."""
+"""Share of choices on arms logged at the floor above which caution is called for …"""
+PLENTY_ESS = 1000.0
+"""… unless the effective sample size is at least this."""
 MEAN_WEIGHT_ERRORS = 5.0
 """A mean weight this many standard errors from 1 contradicts the propensities."""
 
@@ -106,7 +108,7 @@ def diagnose(
     ess = effective_sample_size(sums)
     share = sums.w_max / sums.w if sums.w > 0.0 else 0.0
     fatal = (*_fatal(sums, ess, unsupported, known), *known.fatal)
-    mild = (*_mild(sums, ess, share, unsupported), *_more(known), *known.mild)
+    mild = (*_mild(sums, ess, share, unsupported), *_more(known, ess), *known.mild)
     verdict: Verdict = "cannot-evaluate" if fatal else "caution" if mild else "ok"
     return WeightDiagnostics(
         n=sums.n,
@@ -169,14 +171,14 @@ def _mild(sums: WeightSums, ess: float, share: float, unsupported: float) -> tup
     return tuple(reasons)
 
 
-def _more(known: Evidence) -> tuple[str, ...]:
+def _more(known: Evidence, ess: float) -> tuple[str, ...]:
     reasons = []
     if known.pareto_k is not None and known.pareto_k > HIGH_K:
         reasons.append(
             f"the weights have a heavy tail (Pareto k {known.pareto_k:.2f}, above {HIGH_K}): rare "
             "rows yet to come can move the estimate; raise the exploration floor"
         )
-    if known.thin > HIGH_THIN:
+    if known.thin > HIGH_THIN and ess < PLENTY_ESS:
         reasons.append(
             f"{known.thin:.0%} of the policy's choices are arms that the log has only at the floor "
             "or not at all: log more of those arms"

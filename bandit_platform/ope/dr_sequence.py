@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.reward_range import Floats
 from bandit_platform.ope.stream import Prior, Stream, margin
+
+_PRIOR_ROWS = 50.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +78,25 @@ class DrSequence:
 
     def updated(self, outcome: Floats) -> DrSequence:
         """The sequence after more rows of Z made with clipped predictions, shape (n,)."""
-        prior = Prior(
-            rows=50.0,
-            total=50.0 * self.start,
+        return replace(self, stream=self.stream.updated(outcome, self._prior()))
+
+    def walked(self, outcome: Floats) -> tuple[DrSequence, Floats, Floats]:
+        """As :meth:`updated`, with ΣZ and Σ(Z - Ẑ)² after each of the rows."""
+        stream, z_path, v_path = self.stream.walked(outcome, self._prior())
+        return replace(self, stream=stream), z_path, v_path
+
+    def _prior(self) -> Prior:
+        return Prior(
+            rows=_PRIOR_ROWS,
+            total=_PRIOR_ROWS * self.start,
             variance=self.variance,
-            least=-1.0 if self.uplift else 0.0,
+            least=self._least,
             most=1.0,
         )
-        return replace(self, stream=self.stream.updated(outcome, prior))
+
+    @property
+    def _least(self) -> float:
+        return -1.0 if self.uplift else 0.0
 
     @property
     def collecting(self) -> bool:
@@ -91,13 +105,21 @@ class DrSequence:
 
     def bounds(self) -> tuple[float, float]:
         """Lower and upper bound now, on the scale [0, 1], or [-1, 1] for an uplift."""
-        least = -1.0 if self.uplift else 0.0
-        if self.span is None or self.stream.n == 0:
-            return least, 1.0
+        if self.collecting:
+            return self._least, 1.0
+        one = self.stream
+        lower, upper = self.curve(np.array([one.n]), np.array([one.z]), np.array([one.v]))
+        return float(lower[0]), float(upper[0])
+
+    def curve(self, n: Floats, z: Floats, v: Floats) -> tuple[Floats, Floats]:
+        """Bounds at many moments, each given by n, ΣZ, Σ(Z - Ẑ)² at that moment, shape (m,)."""
+        if self.span is None:
+            raise EvaluationError("the doubly robust sequence has no model yet")
         down, up = self._spans(self.span)
-        mean = self.stream.z / self.stream.n
-        low, high = mean - self._margin(down), mean + self._margin(up)
-        return min(max(low, least), 1.0), max(min(high, 1.0), least)
+        mean = z / n
+        lower = mean - self._margin(n, v, down)
+        upper = mean + self._margin(n, v, up)
+        return np.clip(lower, self._least, 1.0), np.clip(upper, self._least, 1.0)
 
     def _spans(self, span: ModelSpan) -> tuple[float, float]:
         """B = 1 + b for the lower and for the upper side."""
@@ -111,13 +133,12 @@ class DrSequence:
         up = wide + max(second * span.high, first * (1.0 - span.low))
         return 1.0 + down, 1.0 + up
 
-    def _margin(self, span: float) -> float:
-        reach = margin(
-            np.array([float(self.stream.n)]),
-            np.array([self.stream.v]),
+    def _margin(self, n: Floats, v: Floats, span: float) -> Floats:
+        return margin(
+            n,
+            v,
             span=span,
             variance=self.variance,
             horizon=self.horizon,
             alpha=self.alpha / 2.0,
         )
-        return float(reach[0])

@@ -7,7 +7,7 @@ import pytest
 
 from bandit_platform.errors import EvaluationError
 from bandit_platform.ope import GroupTotals, holdout_uplift
-from bandit_platform.ope.holdout import asymptotic_reach
+from bandit_platform.ope.asymptotic import asymptotic_reach
 
 
 def group(values) -> GroupTotals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Mapping
@@ -85,8 +86,8 @@ def _convert(name: str, text: str, kind: type) -> Any:
         value = kind(text)
     except ValueError:
         raise InputError(f"{name} must be {_KIND_NAMES.get(kind, 'text')}") from None
-    if kind in {int, float} and value < 0:
-        raise InputError(f"{name} must not be negative")
+    if kind in {int, float} and not 0 <= value < math.inf:
+        raise InputError(f"{name} must be finite and not negative")
     return value
 
 
@@ -100,12 +101,10 @@ def load_secret(settings: Settings) -> bytes:
     readable by its owner only, and every later process reads it.
 
     Raises:
-        InputError: the configured secret is too short.
+        InputError: the secret is too short.
     """
     if settings.secret:
-        if len(settings.secret) < 32:
-            raise InputError(f"{PREFIX}SECRET must have at least 32 characters")
-        return settings.secret.encode()
+        return _long_enough(settings.secret, f"{PREFIX}SECRET")
     path = settings.data_dir / "secret"
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"secret.{os.getpid()}.{secrets.token_hex(4)}")
@@ -121,4 +120,10 @@ def load_secret(settings: Settings) -> bytes:
             pass
         finally:
             draft.unlink()
-    return path.read_text().strip().encode()
+    return _long_enough(path.read_text().strip(), f"the secret in {path}")
+
+
+def _long_enough(secret: str, name: str) -> bytes:
+    if len(secret) < 32:
+        raise InputError(f"{name} must have at least 32 characters")
+    return secret.encode()

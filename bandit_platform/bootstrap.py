@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import structlog
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
@@ -36,6 +39,24 @@ _LOOKUP_PAUSE_SECONDS = 5.0
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
+
+
+def configure_logs() -> None:
+    """Log to stderr, tracebacks without the values of variables.
+
+    The library's default prints every local variable of every frame: what a shopper's request
+    held would be in the log, and one failing decision would take seconds to describe.
+    """
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
 
 
 class Platform:
@@ -92,6 +113,7 @@ class Serving:
 
 def build(settings: Settings, clock: Clock = utc_now) -> Platform:
     """The platform for console and command line."""
+    configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
     return Platform(database, clock, load_secret(settings))
@@ -99,6 +121,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Platform:
 
 def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
     """A serving process's services; its registry keeps itself fresh in the background."""
+    configure_logs()
     secret = load_secret(settings)
     database = Database(settings.database, busy_seconds=_LOOKUP_SECONDS)
     registry = Registry(database)
@@ -123,6 +146,7 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
 
 def build_ingest(settings: Settings) -> Ingest:
     """The mover of this node's journal."""
+    configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
     return Ingest(database, settings.journal_dir)
@@ -130,6 +154,7 @@ def build_ingest(settings: Settings) -> Ingest:
 
 def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
     """A worker."""
+    configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
     return Worker(

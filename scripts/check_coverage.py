@@ -20,8 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bandit_platform.ope.asymptotic import LARGEST_SHARE, LEAST_ROWS, asymptotic_reach
 from bandit_platform.ope.confidence_sequence import ConfidenceSequence, Settings
+from bandit_platform.ope.dr_sequence import DrSequence, ModelSpan
 from bandit_platform.ope.normal import quantile
+from bandit_platform.ope.tuning import TuningSums
 
 Floats = npt.NDArray[np.float64]
 ALPHA = 0.05
@@ -101,23 +104,109 @@ def gains(runs: Runs, uplift: bool) -> tuple[Floats, Floats]:
     return gain - (runs.arm == BASELINE) / runs.propensity, truth - runs.rates[:, BASELINE]
 
 
-def sequence_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> tuple[int, float]:
-    """Runs in which the confidence sequence ever excluded the running truth; mean last width."""
+@dataclass(frozen=True, kw_only=True)
+class Misses:
+    """What became of one kind of interval over all runs.
+
+    Attributes:
+        missed: runs in which it ever excluded the running truth.
+        width: mean width after the last row.
+    """
+
+    missed: int
+    width: float
+
+
+def running(truth: Floats) -> Floats:
+    """The running average of the truth."""
+    return np.cumsum(truth) / np.arange(1.0, truth.size + 1.0)
+
+
+def outside(past: Floats, lower: Floats, upper: Floats) -> bool:
+    """The truth was outside the bounds at some row."""
+    return bool(((past < lower) | (past > upper)).any())
+
+
+def sequence_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> dict[str, Misses]:
+    """The offset confidence sequence, and the asymptotic one from the same sums."""
     gain, truth = gains(runs, uplift)
     rows = gain.shape[1]
     bound = np.full(rows, 1.0 / FLOOR)
     second = bound if uplift else np.zeros(rows)
-    past = np.cumsum(truth[tuning_rows:]) / np.arange(1, rows - tuning_rows + 1)
+    past = running(truth[tuning_rows:])
     settings = Settings(
         kind="uplift" if uplift else "value", tuning_rows=tuning_rows, horizon=rows, alpha=ALPHA
     )
-    missed, width = 0, 0.0
+    reach = asymptotic_reaches(past.size, horizon=rows)
+    missed, late, width, narrow = 0, 0, 0.0, 0.0
     for one, paid in zip(gain, runs.reward, strict=True):
         state, z, v = ConfidenceSequence(settings=settings).walked(one, paid, bound, second)
-        lower, upper = state.curve(np.arange(1.0, z.size + 1.0), z, v)
-        missed += bool(((past < lower) | (past > upper)).any())
+        count = np.arange(1.0, z.size + 1.0)
+        lower, upper = state.curve(count, z, v)
+        missed += outside(past, lower, upper)
         width += float(upper[-1] - lower[-1]) / gain.shape[0]
-    return missed, width
+        shown = burnt_in_at(v)
+        half = reach * np.sqrt(v / count)
+        late += outside(past[shown], (z / count - half)[shown], (z / count + half)[shown])
+        narrow += 2.0 * float(half[-1]) / gain.shape[0]
+    return {
+        "confidence-sequence": Misses(missed=missed, width=width),
+        "asymptotic-cs": Misses(missed=late, width=narrow),
+    }
+
+
+def asymptotic_reaches(rows: int, *, horizon: int) -> Floats:
+    """The asymptotic sequence's reach after each row."""
+    return np.array([asymptotic_reach(t, alpha=ALPHA, best_at=horizon) for t in range(1, rows + 1)])
+
+
+def burnt_in_at(v: Floats) -> npt.NDArray[np.bool_]:
+    """After which rows the asymptotic sequence is shown (see ``asymptotic.burnt_in``)."""
+    peak = np.maximum.accumulate(np.diff(v, prepend=0.0))
+    return (np.arange(1, v.size + 1) >= LEAST_ROWS) & (peak <= LARGEST_SHARE * v)
+
+
+def doubly_robust_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> Misses:
+    """The doubly robust confidence sequence with each arm's mean reward so far as the model."""
+    gain, truth = gains(runs, uplift)
+    rows = gain.shape[1]
+    past = running(truth[tuning_rows:])
+    missed, width = 0, 0.0
+    for one, arm, paid in zip(gain, runs.arm, runs.reward, strict=True):
+        means, ends = arm_means(arm, paid, tuning_rows)
+        span = ModelSpan.of(means[0][None, :])
+        outcome = np.empty(rows)
+        for model, (start, end) in zip(means, ends, strict=True):
+            q = np.clip(model, span.low, span.high)
+            direct = q[TARGET] - (q[BASELINE] if uplift else 0.0)
+            outcome[start:end] = direct + one[start:end] * (paid - q[arm])[start:end]
+        tuned = TuningSums().updated(one[:tuning_rows], (paid - means[0][arm])[:tuning_rows])
+        state = DrSequence(
+            uplift=uplift,
+            alpha=ALPHA,
+            horizon=rows,
+            bound=1.0 / FLOOR,
+            baseline_bound=1.0 / FLOOR if uplift else 0.0,
+        ).started(span, variance=tuned.variance(offset=0.0), start=float(means[0][TARGET]))
+        state, z, v = state.walked(outcome[tuning_rows:])
+        lower, upper = state.curve(np.arange(1.0, z.size + 1.0), z, v)
+        missed += outside(past, lower, upper)
+        width += float(upper[-1] - lower[-1]) / gain.shape[0]
+    return Misses(missed=missed, width=width)
+
+
+def arm_means(
+    arm: npt.NDArray[np.int64], paid: Floats, first: int
+) -> tuple[list[Floats], list[tuple[int, int]]]:
+    """Each arm's mean reward (drawn to 0.06 as by ten rows), refitted as the rows double."""
+    means, ends, at = [], [], first
+    while at < arm.size:
+        shown = np.bincount(arm[:at], minlength=RATES.size)
+        won = np.bincount(arm[:at], weights=paid[:at], minlength=RATES.size)
+        means.append((won + 0.6) / (shown + 10.0))
+        ends.append((at, min(2 * at, arm.size)))
+        at *= 2
+    return means, ends
 
 
 def peeks(rows: int) -> npt.NDArray[np.intp]:
@@ -176,8 +265,10 @@ def check(*, runs: int, rows: int, tuning_rows: int, seed: int) -> list[dict[str
         logs = draw(rng, runs, rows)
         for uplift in (False, True):
             what = "uplift" if uplift else "value"
-            missed, width = sequence_misses(logs, uplift=uplift, tuning_rows=tuning_rows)
-            note(logger, what, "confidence-sequence", missed, width=width)
+            both = sequence_misses(logs, uplift=uplift, tuning_rows=tuning_rows)
+            modelled = doubly_robust_misses(logs, uplift=uplift, tuning_rows=tuning_rows)
+            for interval, one in (*both.items(), ("dr confidence-sequence", modelled)):
+                note(logger, what, interval, one.missed, width=one.width)
             if logger == "iid":
                 note(logger, what, "peeked normal", normal_misses(logs, uplift=uplift))
                 resampled = bootstrap_misses(logs, uplift=uplift, rng=rng)
@@ -200,9 +291,10 @@ def main() -> int:
     else:
         for line in found:
             passes = "ok" if line["passes"] else "FAILED"
+            width = f"width {line['width']:.4f}" if "width" in line else ""
             print(
-                f"{line['logger']:10} {line['estimand']:7} {line['interval']:20} "
-                f"{line['miscoverage']:.4f}  {passes}"
+                f"{line['logger']:10} {line['estimand']:7} {line['interval']:23} "
+                f"{line['miscoverage']:.4f}  {passes:6}  {width}"
             )
     return 0 if all(line["passes"] for line in found) else 1
 

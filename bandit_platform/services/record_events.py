@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event
 from bandit_platform.domain.identity import is_genuine
@@ -16,6 +15,9 @@ from bandit_platform.journal.writer import JournalWriter
 
 _REMEMBERED = 50_000
 _CLOCK_SKEW = timedelta(minutes=5)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+#: Sums and products of amounts up to here stay finite, and no purchase is above it.
+_MOST_MONEY = 1e12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,20 +90,29 @@ class EventRecorder:
         self._journal.append(activation_line(activation))
 
     def _refusal(self, report: EventReport, now: datetime) -> str | None:
+        """Why a report cannot be taken in; what passes here can always be stored and added up."""
         if not is_genuine(self._secret, report.decision_id):
             return "decision_id was never issued here"
         if not EVENT_TYPE_PATTERN.fullmatch(report.type):
             return "type must be a lower-case word of at most 64 characters"
-        if report.amount is not None and not math.isfinite(report.amount):
-            return "amount must be a finite number"
-        if report.occurred_at is not None and report.occurred_at > now + _CLOCK_SKEW:
-            return "occurred_at lies in the future"
-        return None
+        if "\0" in report.event_id:
+            return "event_id must not hold a NUL character"
+        if report.amount is not None and not abs(report.amount) <= _MOST_MONEY:
+            return "amount must be a finite number of at most 1e12 either way"
+        return _impossible_moment(report.occurred_at, now)
 
     def _remember(self, keys: dict[tuple[str, str], Event]) -> None:
         self._seen.update(dict.fromkeys(keys))
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _impossible_moment(occurred_at: datetime | None, now: datetime) -> str | None:
+    if occurred_at is None:
+        return None
+    if occurred_at > now + _CLOCK_SKEW:
+        return "occurred_at lies in the future"
+    return "occurred_at lies before 1970" if occurred_at < _EARLIEST else None
 
 
 def _event(report: EventReport, now: datetime, trusted: bool) -> Event:

@@ -20,7 +20,11 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
 
 #: Raised whenever the encoding changes, because models of different encodings do not mix.
-ENCODING_VERSION = 1
+ENCODING_VERSION = 2
+
+#: VW multiplies up to three features in single precision, which ends at 3.4e38: beyond it lies
+#: infinity, and a model that sees it gives no distribution.
+_LARGEST = 1e12
 
 
 @lru_cache(maxsize=65536)
@@ -35,7 +39,8 @@ def feature(name: str, value: float | str | bool) -> str:
         return f"{encode(name)}={'true' if value else 'false'}"
     if isinstance(value, str):
         return f"{encode(name)}={encode(value)}"
-    return f"{encode(name)}:{value:.9g}".replace("e+", "e")
+    limited = min(max(value, -_LARGEST), _LARGEST)
+    return f"{encode(name)}:{limited:.9g}".replace("e+", "e")
 
 
 class FeatureText:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bandit_platform.cli.on_stage import (
-    OutputFormat,
     estimate_table,
     finish,
-    interval,
-    number,
     on_stage,
+    plain_number,
     print_json,
     print_reconciliation,
     print_shares,
     progress_bar,
+    wide_console,
+    with_interval,
 )
+from bandit_platform.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
     from bandit_platform.bootstrap import Platform
@@ -32,6 +33,9 @@ _SIMULATED = (
     "The shoppers are simulated: their behaviour is made up and exactly known, "
     "so every estimate can be checked against the truth. No real customers are involved."
 )
+
+#: however few shoppers there are, they take about so long to come
+_SHORTEST_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +55,16 @@ def demo(
     leave: Annotated[
         bool, typer.Option("--exit", help="End after the report instead of staying open.")
     ] = False,
-    output: Annotated[
-        OutputFormat, typer.Option("--format", help="How to print the report.")
-    ] = OutputFormat.TABLE,
+    output: FormatOption = Format.TABLE,
     seed: Annotated[int, typer.Option(help="Another seed gives other shoppers.")] = 1,
     rate: Annotated[
-        float, typer.Option(min=1.0, help="Shoppers arriving per second, at most.")
-    ] = 300.0,
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="Shoppers arriving per second, at most. Default: 300, fewer where there are "
+            "few shoppers, so that a model is learned while they come.",
+        ),
+    ] = None,
     connections: Annotated[int, typer.Option(min=1, max=64, help="Concurrent connections.")] = 8,
 ) -> None:
     """Start everything, drive simulated shoppers through it, print estimates beside the truth."""
@@ -73,7 +80,7 @@ def demo(
         size=shoppers,
         noun="simulated shoppers",
         connections=connections,
-        rate=rate,
+        rate=rate or min(300.0, max(1.0, shoppers / _SHORTEST_SECONDS)),
     )
     with on_stage(spec) as (platform, stage):
         run = perform(
@@ -83,7 +90,7 @@ def demo(
             progress=progress_bar,
         )
         result = _result(platform, spec, run, shoppers, seed)
-        if output is OutputFormat.JSON:
+        if output is Format.JSON:
             print_json(_to_dict(result))
         else:
             _print_table(result)
@@ -163,38 +170,33 @@ def _compared(compared: Compared) -> dict[str, Any]:
 
 
 def _print_table(result: _DemoResult) -> None:
-    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - keeps --help fast
 
-    console = Console()
+    console = wide_console()
     report, programme = result.report, result.programme
     console.print(_SIMULATED)
-    console.print(report.finding, highlight=False)
+    console.print(report.finding, style="bold", markup=False)
     console.print(
-        f"Programme uplift, {report.units:,} shoppers against {report.holdout_units:,} held out: "
-        f"{number(programme.estimate.value)} reward per shopper ({interval(programme.estimate)}); "
-        f"true: {number(programme.truth)}, {_coverage(programme)}.",
-        highlight=False,
+        f"Programme uplift of {report.units:,} shoppers over {report.holdout_units:,} held out: "
+        f"{with_interval(programme.estimate, sign=True)} reward per shopper; "
+        f"true: {_truth(programme, sign=True)} the interval."
     )
     table = Table(title=f"Reward per decision, {report.counts.interactions:,} interactions")
-    headings = ("policy", "value", "interval", "true", "", "uplift over nothing", "true", "")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in {"policy", ""} else "right")
+    for heading in ("Policy", "Value", "True value", "Uplift over nothing", "True uplift"):
+        table.add_column(heading)
     for row in result.policies:
-        table.add_row(row.policy, *_value_cells(row.value), *_uplift_cells(row.uplift))
+        table.add_row(
+            row.policy,
+            with_interval(row.value.estimate),
+            _truth(row.value),
+            with_interval(row.uplift.estimate, sign=True),
+            _truth(row.uplift, sign=True),
+        )
     console.print(table)
     print_shares(console, result.shares)
     print_reconciliation(console, result.run)
 
 
-def _value_cells(value: Compared) -> tuple[str, ...]:
-    estimate = value.estimate
-    return number(estimate.value), interval(estimate), number(value.truth), _coverage(value)
-
-
-def _uplift_cells(uplift: Compared) -> tuple[str, ...]:
-    return interval(uplift.estimate), number(uplift.truth), _coverage(uplift)
-
-
-def _coverage(compared: Compared) -> str:
-    return "inside" if compared.covered else "OUTSIDE"
+def _truth(compared: Compared, *, sign: bool = False) -> str:
+    where = "inside" if compared.covered else "OUTSIDE"
+    return f"{plain_number(compared.truth, compared.estimate, sign=sign)} {where}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from bandit_platform.simulation.run import RunResult
     from bandit_platform.simulation.shares import ArmShares
     from bandit_platform.simulation.stage import Stage
-
-
-class OutputFormat(StrEnum):
-    """How to print the result."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 @contextmanager
@@ -121,16 +114,35 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def number(value: float | None) -> str:
-    """A reward as text."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:+.4f}"
+def wide_console() -> Console:
+    """A console for tables: the terminal's width, or wide enough where there is none."""
+    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
+
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
 
 
-def interval(estimate: EstimateRow) -> str:
-    """An estimate's bounds as text."""
+def with_interval(estimate: EstimateRow, *, sign: bool = False) -> str:
+    """An estimate with its bounds, rounded by their distance."""
+    from bandit_platform.services.rounding import (  # noqa: PLC0415 - keeps --help fast
+        bounds_text,
+        interval_decimals,
+        rounded,
+    )
+
+    if estimate.value is None:
+        return "no data"
+    decimals = interval_decimals(estimate.lower, estimate.upper)
+    value = rounded(estimate.value, decimals, sign=sign)
     if estimate.collecting:
-        return "collecting"
-    return f"{number(estimate.lower)} to {number(estimate.upper)}"
+        return f"{value} (collecting data)"
+    return f"{value} ({bounds_text(estimate.lower, estimate.upper, sign=sign)})"
+
+
+def plain_number(value: float, estimate: EstimateRow, *, sign: bool = False) -> str:
+    """A number rounded as the estimate beside it, but never to fewer than three decimals."""
+    from bandit_platform.services.rounding import interval_decimals, rounded  # noqa: PLC0415
+
+    return rounded(value, max(3, interval_decimals(estimate.lower, estimate.upper)), sign=sign)
 
 
 def print_shares(console: Console, shares: ArmShares) -> None:
@@ -143,7 +155,7 @@ def print_reconciliation(console: Console, result: RunResult) -> None:
     """Print whether everything sent is accounted for, and every count behind it."""
     for check in result.checks:
         mark = "agrees" if check.ok else f"DOES NOT AGREE, expected {check.expected:,}"
-        console.print(f"  {check.what}: {check.found:,} ({mark})", highlight=False)
+        console.print(f"  {check.what}: {check.found:,} ({mark})")
     for failure, times in result.tally.failures.most_common():
         console.print(f"  failed {times:,} times: {failure}", markup=False)
     counts = result.counts
@@ -153,6 +165,5 @@ def print_reconciliation(console: Console, result: RunResult) -> None:
     seconds = result.seconds
     console.print(
         f"{verdict} Starting took {seconds.starting:.0f} s, sending {seconds.visiting:.0f} s, "
-        f"maturing and learning {seconds.settling:.0f} s more.",
-        highlight=False,
+        f"maturing and learning {seconds.settling:.0f} s more."
     )

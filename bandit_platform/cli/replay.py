@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bandit_platform.cli.on_stage import (
-    OutputFormat,
     estimate_table,
     finish,
-    interval,
-    number,
     on_stage,
+    plain_number,
     print_json,
     print_reconciliation,
     print_shares,
     progress_bar,
+    wide_console,
+    with_interval,
 )
+from bandit_platform.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
     from bandit_platform.services.logged_data import LoggedData
@@ -49,9 +50,7 @@ def replay(
     leave: Annotated[
         bool, typer.Option("--exit", help="End after the report instead of staying open.")
     ] = False,
-    output: Annotated[
-        OutputFormat, typer.Option("--format", help="How to print the report.")
-    ] = OutputFormat.TABLE,
+    output: FormatOption = Format.TABLE,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Replay only so many rows from the start.")
     ] = None,
@@ -81,7 +80,7 @@ def replay(
             progress=progress_bar,
         )
         result = _result(platform.report(spec.key), log, run, data)
-        if output is OutputFormat.JSON:
+        if output is Format.JSON:
             print_json(_to_dict(result))
         else:
             _print_table(result)
@@ -134,34 +133,31 @@ def _to_dict(result: _ReplayResult) -> dict[str, Any]:
 
 
 def _print_table(result: _ReplayResult) -> None:
-    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - keeps --help fast
 
-    console = Console()
+    console = wide_console()
     report = result.report
     matched = result.run.tally.activations_acknowledged
     console.print(
         f"{result.rows:,} logged rows; the service chose the logged arm for {matched:,} of them "
-        "and learned from those alone.",
-        highlight=False,
+        "and learned from those alone."
     )
-    console.print(report.finding, highlight=False)
+    console.print(report.finding, style="bold", markup=False)
     table = Table(title=f"Reward per decision, {report.counts.interactions:,} interactions")
-    for heading in ("policy", "value", "interval", "uplift over nothing", "ESS", "whole log"):
-        table.add_column(heading, justify="left" if heading == "policy" else "right")
+    for heading in ("Policy", "Value", "Uplift over nothing", "ESS", "In the whole log"):
+        table.add_column(heading)
     for row in report.policies:
-        table.add_row(*_cells(row, result.log_values))
+        table.add_row(*_cells(row, result.log_values.get(row.name)))
     console.print(table)
     print_shares(console, result.shares)
     print_reconciliation(console, result.run)
 
 
-def _cells(row: PolicyRow, log: Mapping[str, float]) -> tuple[str, ...]:
+def _cells(row: PolicyRow, whole_log: float | None) -> tuple[str, ...]:
     return (
         row.name,
-        number(row.value.value),
-        interval(row.value),
-        interval(row.uplift),
+        with_interval(row.value),
+        with_interval(row.uplift, sign=True),
         f"{row.ess:,.0f}",
-        number(log.get(row.name)),
+        "" if whole_log is None else plain_number(whole_log, row.value),
     )

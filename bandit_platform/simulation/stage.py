@@ -90,7 +90,8 @@ class Stage:
         for name, process in self._running.items():
             status = process.poll()
             if status is not None:
-                raise UnavailableError(f"{name} ended with status {status}:\n{self._tail(name)}")
+                how = f"status {status}" if status >= 0 else signal.Signals(-status).name
+                raise UnavailableError(f"{name} ended with {how}. {self._tail(name)}")
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until serve and console say that they are ready.
@@ -109,7 +110,7 @@ class Stage:
                 self.check()
                 if time.monotonic() > deadline:
                     raise UnavailableError(
-                        f"{name} is not ready after {seconds:g} s:\n{self._tail(name)}"
+                        f"{name} is not ready after {seconds:g} s. {self._tail(name)}"
                     )
                 time.sleep(0.1)
         self.check()
@@ -165,7 +166,8 @@ class Stage:
 
     def _tail(self, name: str) -> str:
         text = (self._folder / f"{name}.log").read_text(errors="replace")
-        return "\n".join(text.splitlines()[-_TAIL_LINES:])
+        lines = text.splitlines()[-_TAIL_LINES:]
+        return "\n".join(["Its last words:", *lines]) if lines else "It said nothing."
 
 
 def _ready(host: str, port: int) -> bool:

@@ -65,7 +65,7 @@ def test_processes_run_inside_and_are_gone_outside(tmp_path: Path) -> None:
 
 
 def test_what_a_dead_process_said_is_shown(tmp_path: Path) -> None:
-    message = r"(?s)work ended with status 3:.*about to fail"
+    message = r"(?s)work ended with status 3\. Its last words:.*about to fail"
     with pytest.raises(UnavailableError, match=message), stage(tmp_path, dies=True) as running:
         watch(running)
     assert not any(map(alive, pids(tmp_path)))

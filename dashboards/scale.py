@@ -35,7 +35,7 @@ class Axis:
         share = (value - self.low) / (self.high - self.low)
         return round(100 * min(max(share, 0.0), 1.0), 2)
 
-    def ticks(self, about: int = 4, *, sign: bool = False) -> tuple[Tick, ...]:
+    def ticks(self, about: int = 5, *, sign: bool = False) -> tuple[Tick, ...]:
         """Round numbers along the axis."""
         step = _nice_step((self.high - self.low) / about)
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))

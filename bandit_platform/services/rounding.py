@@ -55,5 +55,12 @@ def bounds_text(lower: float, upper: float, *, sign: bool = False) -> str:
     """An interval in words: ``0.012 to 0.030``; both ends signed where it spans zero."""
     decimals = interval_decimals(lower, upper)
     signed = sign or lower < 0 < upper
-    low, high = (rounded(end, decimals, sign=signed) for end in (lower, upper))
+    low, high = (_end(end, decimals, signed) for end in (lower, upper))
     return f"{low} to {high}"
+
+
+def _end(value: float, decimals: int, sign: bool) -> str:
+    """An end of an interval; one too close to zero to tell says on which side it lies."""
+    if value != 0 and round(value, decimals) == 0:
+        return "just above 0" if value > 0 else "just below 0"
+    return rounded(value, decimals, sign=sign)

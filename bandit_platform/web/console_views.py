@@ -17,12 +17,13 @@ from dashboards.guidance import first_experiment
 from dashboards.overview import experiment_lines
 from dashboards.page import experiment_page
 
-SECURITY_HEADERS = {
+_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
 }
 _YEAR = 31_536_000
 
@@ -61,7 +62,7 @@ def console_blueprint(
     pages.add_url_rule("/static/<name>", "static_file", _static_file, methods=["GET"])
     pages.register_error_handler(NotFoundError, _unknown)
     pages.context_processor(_in_templates)
-    pages.after_request(_secured)
+    pages.after_request(_with_headers)
     return pages
 
 
@@ -105,7 +106,7 @@ def _unknown(error: Exception) -> tuple[str, int]:
     return render_template("dashboards/unknown.html", key=key, error=error), 404
 
 
-def _secured(response: Response) -> Response:
-    for name, value in SECURITY_HEADERS.items():
+def _with_headers(response: Response) -> Response:
+    for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -233,50 +233,40 @@ def collecting() -> ExperimentReport:
     )
 
 
+RICH_COUNTS = Counts(
+    decisions=214_903,
+    by_reason={
+        "policy": 196_021,
+        "uniform": 7_410,
+        "holdout": 10_702,
+        "fallback": 27,
+        "paused": 743,
+    },
+    immature=19_002,
+    interactions=184_220,
+    holdout_interactions=9_673,
+    not_activated=1_238,
+    learned=184_220,
+    events=301_554,
+    events_by_type={
+        "impression": 196_400,
+        "accept": 41_203,
+        "dismiss": 38_911,
+        "purchase": 22_020,
+        "return": 1_804,
+        "complaint": 216,
+        "opened-box": 1_000,
+    },
+    late=1_312,
+    orphan=41,
+    clipped=88,
+    other_currency=12,
+)
+
+
 def rich(arms: tuple[str, ...] = SIX_ARMS, uplift: float = 0.0213) -> ExperimentReport:
-    n, half, nothing = 184_220, 0.0091, 0.4021
-    counts = Counts(
-        decisions=214_903,
-        by_reason={
-            "policy": 196_021,
-            "uniform": 7_410,
-            "holdout": 10_702,
-            "fallback": 27,
-            "paused": 743,
-        },
-        immature=19_002,
-        interactions=n,
-        holdout_interactions=9_673,
-        not_activated=1_238,
-        learned=n,
-        events=301_554,
-        events_by_type={
-            "impression": 196_400,
-            "accept": 41_203,
-            "dismiss": 38_911,
-            "purchase": 22_020,
-            "return": 1_804,
-            "complaint": 216,
-            "opened-box": 1_000,
-        },
-        late=1_312,
-        orphan=41,
-        clipped=88,
-        other_currency=12,
-    )
-    last = timeline(arms, n, 800, uplift * 1.25, half)
-    fixed = [
-        policy_row(
-            f"always:{arm}",
-            "fixed",
-            nothing + 0.012 - 0.011 * i,
-            nothing,
-            n,
-            0.012 + 0.004 * i,
-            3.2 + 2 * i,
-        )
-        for i, arm in enumerate(arms[1:])
-    ]
+    n = RICH_COUNTS.interactions
+    points = timeline(arms, n, 800, uplift * 1.25, 0.0091)
     report = replace(
         draft(),
         experiment="confirmation-page",
@@ -292,36 +282,56 @@ def rich(arms: tuple[str, ...] = SIX_ARMS, uplift: float = 0.0213) -> Experiment
         model_version=412,
         model_published_at=NOW - timedelta(minutes=4),
         model_interactions=n,
-        counts=counts,
+        counts=RICH_COUNTS,
         programme=estimate(0.0262 if uplift > 0 else -0.0262, 0.0171, 170_001, "asymptotic-cs"),
         units=161_400,
         holdout_units=8_601,
-        policies=(
-            policy_row("logging", "logging", nothing + uplift, nothing, n, half, 1.0),
-            policy_row("serving", "serving", nothing + uplift * 1.25, nothing, n, half * 1.2, 2.1),
-            policy_row("greedier", "candidate", nothing + uplift * 1.3, nothing, n, half * 1.6, 4),
-            policy_row("uniform", "fixed", nothing - 0.004, nothing, n, half * 1.1, 2.9),
-            policy_row("always:nothing", "fixed", nothing, nothing, n, half, 3.4),
-            *fixed,
-        ),
-        arms=tuple(
-            ArmRow(
-                arm=arm,
-                active=arm != "merch-bundle",
-                interactions=last[-1].arms[arm],
-                share=last[-1].arms[arm] / n,
-                mean_reward=0.42 - 0.05 * i if i < 5 else -0.07,
-            )
-            for i, arm in enumerate(arms)
-        ),
-        timeline=last,
-        revisions=(
-            RevisionMark(number=1, at=START),
-            RevisionMark(number=2, at=START + timedelta(days=6, hours=5)),
-            RevisionMark(number=3, at=START + timedelta(days=11, hours=2)),
+        policies=rich_policies(arms, uplift, n),
+        arms=rich_arms(points[-1].arms, n),
+        timeline=points,
+        revisions=tuple(
+            RevisionMark(number=i + 1, at=START + timedelta(days=days))
+            for i, days in enumerate((0, 6.2, 11.1))
         ),
     )
     return with_finding(report)
+
+
+def rich_policies(arms: tuple[str, ...], uplift: float, n: int) -> tuple[PolicyRow, ...]:
+    half, nothing = 0.0091, 0.4021
+    fixed = [
+        policy_row(
+            f"always:{arm}",
+            "fixed",
+            nothing + 0.012 - 0.011 * i,
+            nothing,
+            n,
+            0.012 + 0.004 * i,
+            3.2 + 2 * i,
+        )
+        for i, arm in enumerate(arms[1:])
+    ]
+    return (
+        policy_row("logging", "logging", nothing + uplift, nothing, n, half, 1.0),
+        policy_row("serving", "serving", nothing + uplift * 1.25, nothing, n, half * 1.2, 2.1),
+        policy_row("greedier", "candidate", nothing + uplift * 1.3, nothing, n, half * 1.6, 4),
+        policy_row("uniform", "fixed", nothing - 0.004, nothing, n, half * 1.1, 2.9),
+        policy_row("always:nothing", "fixed", nothing, nothing, n, half, 3.4),
+        *fixed,
+    )
+
+
+def rich_arms(drawn: dict[str, int], n: int) -> tuple[ArmRow, ...]:
+    return tuple(
+        ArmRow(
+            arm=arm,
+            active=arm != "merch-bundle",
+            interactions=count,
+            share=count / n,
+            mean_reward=0.42 - 0.05 * i if i < 5 else -0.07,
+        )
+        for i, (arm, count) in enumerate(drawn.items())
+    )
 
 
 def negative() -> ExperimentReport:

@@ -33,6 +33,8 @@ def test_an_interval_that_excludes_zero_never_reads_as_touching_it() -> None:
     assert interval_decimals(0.0003, 0.02) == 4
     assert bounds_text(0.0003, 0.02) == "0.0003 to 0.0200"
     assert interval_decimals(1e-9, 0.02) == 3
+    assert bounds_text(1e-9, 0.02) == "just above 0 to 0.020"
+    assert bounds_text(-0.02, -1e-9) == "\N{MINUS SIGN}0.020 to just below 0"
 
 
 def test_an_interval_across_zero_carries_signs() -> None:

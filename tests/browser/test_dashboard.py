@@ -1,0 +1,211 @@
+"""The pages in a real browser: drawn, readable at both widths, silent in the console."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from bandit_platform.errors import NotFoundError
+from bandit_platform.services.report_records import EstimateRow, ExperimentReport
+from bandit_platform.web.console_views import console_blueprint
+from tests.dashboards.fake_reports import all_reports, rich
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+REQUIRED = os.environ.get("BANDIT_PLATFORM_REQUIRE_BROWSER") == "1"
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.exists() and not REQUIRED,
+    reason=f"there is no {CHROMIUM}; install Chromium, or set BANDIT_PLATFORM_REQUIRE_BROWSER=1",
+)
+
+if REQUIRED:
+    playwright_api = importlib.import_module("playwright.sync_api")
+else:
+    playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing")
+REPORTS = {report.experiment: report for report in all_reports()}
+PATHS = ["/", *(f"/experiments/{key}" for key in REPORTS)]
+
+LAYOUT_SHIFT = """() => new Promise(resolve => {
+    let total = 0;
+    new PerformanceObserver(list => list.getEntries().forEach(entry => { total += entry.value; }))
+        .observe({type: 'layout-shift', buffered: true});
+    setTimeout(() => resolve(total), 300);
+})"""
+
+
+def _report(key: str) -> ExperimentReport:
+    if key not in REPORTS:
+        raise NotFoundError(key)
+    return REPORTS[key]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    app = Flask("console-in-browser")
+    app.register_blueprint(console_blueprint(lambda: list(REPORTS.values()), _report))
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with playwright_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+class Visit:
+    """A window with everything its pages complained about."""
+
+    def __init__(self, browser, width, scheme="light"):
+        size = {"width": width, "height": 844 if width < 600 else 900}
+        self.page = browser.new_page(viewport=size, color_scheme=scheme)
+        self.complaints: list[str] = []
+        self.requested: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.on("request", lambda request: self.requested.append(request.url))
+
+    def to(self, address):
+        self.page.goto(address)
+        for chart in self.page.locator("[data-figure]").all():
+            chart.and_(self.page.locator("[data-drawn]")).wait_for()
+        return self.page
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "light"), (390, "dark")])
+def test_no_page_complains_scrolls_sideways_or_calls_elsewhere(url, browser, width, scheme):
+    visit = Visit(browser, width, scheme)
+    for path in PATHS:
+        page = visit.to(f"{url}{path}")
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert visit.complaints == [], path
+    assert all(address.startswith(url) for address in visit.requested)
+    visit.to(f"{url}/experiments/unknown")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert len(visit.complaints) == 1
+    assert "404" in visit.complaints[0]
+    page.close()
+
+
+def test_charts_are_drawn_where_their_space_was_reserved(url, browser):
+    page = Visit(browser, 1440).to(f"{url}/experiments/confirmation-page")
+    assert page.locator("[data-figure=uplift-figure] .scatterlayer .trace").count() == 6
+    assert page.locator("[data-figure=share-figure] .barlayer .trace").count() == 6
+    for chart in page.locator(".chart").all():
+        box, drawn = chart.bounding_box(), chart.locator("svg.main-svg").first.bounding_box()
+        assert box is not None
+        assert drawn is not None
+        assert abs(box["height"] - drawn["height"]) < 1
+        assert abs(box["width"] - drawn["width"]) < 1
+    shift = page.evaluate(LAYOUT_SHIFT)
+    assert shift < 0.02
+    page.close()
+
+
+def test_charts_follow_the_colour_scheme(url, browser):
+    page = Visit(browser, 1440).to(f"{url}/experiments/confirmation-page")
+    line = page.locator("[data-figure=uplift-figure] .scatterlayer .trace .js-line").last
+    light = line.evaluate("node => getComputedStyle(node).stroke")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(300)
+    dark = line.evaluate("node => getComputedStyle(node).stroke")
+    assert light == "rgb(74, 63, 196)"
+    assert dark == "rgb(167, 159, 251)"
+    page.close()
+
+
+def _exact(row: EstimateRow) -> tuple[float | None, float, float]:
+    return row.value, row.lower, row.upper
+
+
+def test_the_tables_numbers_are_the_reports(url, browser):
+    report = rich()
+    page = Visit(browser, 1440).to(f"{url}/experiments/{report.experiment}")
+    read = """row => Object.fromEntries([...row.querySelectorAll('[data-cell]')].map(cell => {
+        const value = cell.querySelector('data'), bounds = cell.querySelector('.bounds');
+        return [cell.dataset.cell, [value && +value.value,
+                bounds && +bounds.dataset.lower, bounds && +bounds.dataset.upper]];
+    }))"""
+    for policy in report.policies:
+        row = page.locator(f"tr[data-policy='{policy.name}']")
+        cells = row.evaluate(read)
+        assert tuple(cells["value"]) == _exact(policy.value)
+        assert tuple(cells["snips"]) == _exact(policy.snips)
+        assert cells["ess"][0] == policy.ess
+        assert cells["max_weight"][0] == policy.max_weight
+        if policy.name != "always:nothing":
+            assert tuple(cells["uplift"]) == _exact(policy.uplift)
+    counts = page.locator("[data-count]").evaluate_all(
+        "nodes => Object.fromEntries(nodes.map(n => [n.dataset.count, +n.value]))"
+    )
+    assert counts["decisions"] == report.counts.decisions
+    assert counts["learned"] == report.counts.learned
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_words_are_explained_on_hover_on_focus_and_inside_the_window(url, browser, width):
+    page = Visit(browser, width).to(f"{url}/experiments/confirmation-page")
+    words = page.locator(".term:visible")
+    assert words.count() > 10
+    for word in words.all():
+        word.focus()
+        tip = page.locator(f"[id='{word.get_attribute('aria-describedby')}']")
+        tip.wait_for(state="visible")
+        box = tip.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        page.keyboard.press("Escape")
+        tip.wait_for(state="hidden")
+    page.evaluate("document.activeElement.blur()")
+    words.first.hover()
+    page.locator(".tip:visible").wait_for()
+    page.mouse.move(5, 5)
+    page.locator(".tip:visible").wait_for(state="detached")
+    page.close()
+
+
+def test_a_command_can_be_copied(url, browser):
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{url}/experiments/checkout-insurance")
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "bandit-platform experiment start checkout-insurance"
+    context.close()
+
+
+def test_without_scripts_every_number_is_still_there(url, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{url}/experiments/confirmation-page")
+    assert page.get_by_text("its numbers are in the table below").first.is_visible()
+    page.locator("summary").first.click()
+    assert page.locator("#uplift-table tbody tr").last.is_visible()
+    context.close()

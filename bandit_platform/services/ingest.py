@@ -28,6 +28,7 @@ from bandit_platform.storage.decisions import (
     insert_decisions,
 )
 from bandit_platform.storage.events import adopt_orphans, insert_events, mark_late
+from bandit_platform.storage.lease import take_turns
 from bandit_platform.storage.positions import (
     forget_journal_position,
     journal_positions,
@@ -95,6 +96,7 @@ class Ingest:
 
 
 def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
+    take_turns(connection)
     records = [record for chunk in chunks for record in chunk.records]
     counts: Counter[tuple[str, str]] = Counter()
     new = insert_decisions(connection, [r for r in records if isinstance(r, Decision)])

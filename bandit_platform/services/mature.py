@@ -24,7 +24,7 @@ from bandit_platform.storage.interactions import (
     put_unit_totals,
     unit_totals,
 )
-from bandit_platform.storage.lease import demand_lease
+from bandit_platform.storage.lease import demand_lease, take_turns
 
 _BATCH = 2000
 Counts = dict[tuple[str, str], float]
@@ -52,6 +52,7 @@ def mature(database: Database, holder: str, until: datetime) -> int:
     """
     with database.write() as connection:
         demand_lease(connection, holder)
+        take_turns(connection)
         decisions = due(connection, until, _BATCH)
         if not decisions:
             return 0

@@ -1,10 +1,10 @@
-"""One leader at a time: a row that its holder keeps renewing."""
+"""One leader at a time: a row that its holder keeps renewing; and writers that take turns."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from bandit_platform.errors import UnavailableError
 from bandit_platform.storage.statements import insert, table, to_micros
@@ -12,6 +12,7 @@ from bandit_platform.storage.tables import LeaseRow
 
 _LEASE = table(LeaseRow)
 _WORK = "work"
+_TURNS = int.from_bytes(b"bandit", "big")
 
 
 def take_lease(connection: Connection, holder: str, now: datetime, length: timedelta) -> bool:
@@ -50,3 +51,13 @@ def release_lease(connection: Connection, holder: str) -> None:
     connection.execute(
         update(_LEASE).where(_LEASE.c.name == _WORK, _LEASE.c.holder == holder).values(expires_at=0)
     )
+
+
+def take_turns(connection: Connection) -> None:
+    """Wait for every other transaction that called this, and keep later ones waiting.
+
+    For writers that decide by what they read of each other's rows: an event stored while its
+    decision is stored, or matures, elsewhere. SQLite's writers take turns anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_TURNS)))

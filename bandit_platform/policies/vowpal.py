@@ -8,7 +8,6 @@ changes it, so a model is loaded with ``-i`` alone.
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,10 @@ from typing import Any
 from vowpalwabbit import LabelType, Workspace
 
 from bandit_platform.errors import InputError, PolicyError
+
+_LOADING = ("--quiet", "--preserve_performance_counters")
+#: Labels are read in single precision: what is smaller is zero there, what is larger infinite.
+_SMALLEST, _LARGEST = 1e-37, 1e37
 
 
 class VowpalModel:
@@ -52,7 +55,7 @@ class VowpalModel:
             path = Path(folder) / "model.vw"
             path.write_bytes(blob)
             try:
-                return cls(Workspace(f"-i {path} --quiet --preserve_performance_counters"))
+                return cls(Workspace(arg_list=["-i", str(path), *_LOADING]))
             except RuntimeError as error:
                 raise PolicyError(f"the stored model cannot be loaded: {error}") from error
 
@@ -96,9 +99,9 @@ class VowpalModel:
             InputError: a label that VW would take silently and misread.
             PolicyError: VW cannot answer.
         """
-        if not 0.0 < propensity <= 1.0:
+        if not _SMALLEST <= propensity <= 1.0:
             raise InputError("a propensity must be above 0 and at most 1")
-        if not math.isfinite(cost):
+        if not abs(cost) <= _LARGEST:
             raise InputError("a reward must be finite")
         if not 0 <= position < len(lines) - 1:
             raise InputError("the arm's position must be one of the eligible arms")

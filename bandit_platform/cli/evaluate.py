@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bandit_platform.ope.estimate import Estimate
+    from collections.abc import Callable, Iterator
+
     from bandit_platform.ope.report import EvaluationReport
 
 
@@ -19,59 +23,137 @@ class OutputFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    HTML = "html"
+
+
+class Engine(StrEnum):
+    """Where to compute."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+class IntervalKind(StrEnum):
+    """Kind of interval for IPS, DR and uplifts."""
+
+    CONFIDENCE_SEQUENCE = "confidence-sequence"
+    ASYMPTOTIC = "asymptotic-cs"
+    NORMAL = "normal"
+
+
+LogOption = Annotated[
+    Path,
+    typer.Option(
+        "--log",
+        help="Decision log: .csv, .csv.gz, .parquet, a folder of .parquet, or DSJSON (.json).",
+    ),
+]
+PolicyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        help="Policy to value, repeatable: logging, uniform, always:ARM, column:NAME (a target. "
+        "column), learn:PRESET or learn:VW-ARGUMENTS, model:FILE. Default: logging, uniform and "
+        "each arm.",
+    ),
+]
+EstimatorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--estimator",
+        help="Estimators, comma-separated or repeated: ips, snips, clipped-ips, dm, dr, sndr, "
+        "switch-dr, dros, mrdr, cressie-read. Default: ips,snips,dr,cressie-read.",
+    ),
+]
+BaselineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        help="Policy that uplifts are over. Default: always:nothing where that arm exists, else "
+        "logging.",
+    ),
+]
+RangeOption = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--reward-range",
+        metavar="LO HI",
+        help="Least and greatest reward that can occur, not the observed ones. Default: the "
+        "experiment's, else 0 1.",
+    ),
+]
+FloorOption = Annotated[
+    float | None,
+    typer.Option(
+        "--floor",
+        help="Least propensity the logging policy permits. Default: the least in the log.",
+    ),
+]
+ByOption = Annotated[
+    list[str] | None,
+    typer.Option("--by", help="Cut the log by a context column, repeatable: context.NAME."),
+]
+ExperimentOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--experiment",
+        help="Experiment folder whose experiment.toml and columns.toml say how to read the log.",
+    ),
+]
+EstimateOption = Annotated[
+    bool,
+    typer.Option(
+        "--estimate-propensities",
+        help="Where the log has no propensities, take each arm's share of the rows.",
+    ),
+]
+TrainedOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--trained-until",
+        formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"],
+        help="Moment up to which a model: policy had learned; only later rows are used.",
+    ),
+]
+HeldOutOption = Annotated[
+    bool, typer.Option("--held-out", help="Declare that model: policies have seen no row of it.")
+]
 
 
 def evaluate(
     *,
-    log: Annotated[Path, typer.Option("--log", help="Decision log: .csv, .csv.gz or .parquet.")],
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--policy",
-            help="Policy to value: logging, uniform, always:ARM, column:NAME. Repeatable.",
-        ),
-    ] = None,
-    estimator: Annotated[
-        list[str] | None,
-        typer.Option("--estimator", help="Estimators, comma-separated or repeated: ips, snips."),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            help="Policy that uplifts are over. Default: always:nothing, else logging.",
-        ),
-    ] = None,
-    reward_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            "--reward-range",
-            metavar="LO HI",
-            help="Least and greatest possible reward, not the observed ones. Default: 0 1.",
-        ),
-    ] = None,
+    log: LogOption,
+    policy: PolicyOption = None,
+    estimator: EstimatorOption = None,
+    interval: Annotated[
+        IntervalKind, typer.Option("--interval", help="Interval of IPS, DR and uplifts.")
+    ] = IntervalKind.CONFIDENCE_SEQUENCE,
+    baseline: BaselineOption = None,
+    reward_range: RangeOption = None,
     alpha: Annotated[
         float, typer.Option("--alpha", help="Error of all intervals together.")
     ] = 0.05,
-    floor: Annotated[
-        float | None,
-        typer.Option(
-            "--floor",
-            help="Least propensity the logging policy permits. Default: the least in the log.",
-        ),
-    ] = None,
-    experiment: Annotated[
-        Path | None,
-        typer.Option(
-            "--experiment", help="Experiment folder whose columns.toml says how to read the log."
-        ),
-    ] = None,
+    floor: FloorOption = None,
+    by: ByOption = None,
+    experiment: ExperimentOption = None,
     skip_bad_rows: Annotated[
         bool, typer.Option("--skip-bad-rows", help="Leave bad rows out and count them.")
     ] = False,
+    estimate_propensities: EstimateOption = False,
+    trained_until: TrainedOption = None,
+    held_out: HeldOutOption = False,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="Compute here or on a dask cluster.")
+    ] = Engine.LOCAL,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="Address of a dask scheduler.")
+    ] = None,
     output: Annotated[
         OutputFormat, typer.Option("--format", help="What to print.")
     ] = OutputFormat.TABLE,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write there instead of to the terminal.")
+    ] = None,
 ) -> None:
     """Value policies on logged decisions, with intervals and a verdict."""
     from bandit_platform.services.evaluate import (  # noqa: PLC0415 - keeps --help fast
@@ -79,65 +161,59 @@ def evaluate(
         evaluate_log,
     )
 
-    report = evaluate_log(
-        EvaluationRequest(
-            log=log,
-            policies=policy or (),
-            baseline=baseline,
-            reward_range=reward_range,
-            alpha=alpha,
-            estimators=_split(estimator),
-            floor=floor,
-            experiment=experiment,
-            skip_bad_rows=skip_bad_rows,
-        )
+    request = EvaluationRequest(
+        log=log,
+        policies=policy or (),
+        baseline=baseline,
+        reward_range=reward_range,
+        alpha=alpha,
+        estimators=_split(estimator),
+        interval=interval.value,
+        floor=floor,
+        by=_split(by),
+        experiment=experiment,
+        skip_bad_rows=skip_bad_rows,
+        estimate_propensities=estimate_propensities,
+        trained_until=trained_until,
+        held_out=held_out,
+        engine=engine.value,
+        scheduler=scheduler,
     )
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps(report.to_dict(), indent=2, allow_nan=False))
-    else:
-        _print_table(report)
+    with _progress() as progress:
+        report = evaluate_log(request, progress)
+    _write(_rendered(report, output), out)
 
 
 def _split(names: list[str] | None) -> tuple[str, ...]:
     return tuple(name.strip() for text in names or () for name in text.split(",") if name.strip())
 
 
-def _print_table(report: EvaluationReport) -> None:
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """A counter of rows that models were applied to, on stderr, shown once there is one."""
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
-    from rich.table import Table  # noqa: PLC0415 - keeps --help fast
+    from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415 - as above
 
-    names = list(report.policies[0].estimates)
-    table = Table(title=f"{report.n} decisions, reward {_range(report)}, alpha {report.alpha:g}")
-    for column in ("policy", *names, f"uplift over {report.baseline}", "ESS", "verdict"):
-        table.add_column(column, justify="left" if column in ("policy", "verdict") else "right")
-    for one in report.policies:
-        table.add_row(
-            one.policy,
-            *(_cell(one.estimates[name]) for name in names),
-            _cell(one.uplift.estimate),
-            f"{one.diagnostics.ess:.0f}",
-            one.diagnostics.verdict,
-        )
-    console = Console()
-    console.print(table)
-    for one in report.policies:
-        for reason in one.diagnostics.why:
-            console.print(f"{one.policy}: {reason}", markup=False)
-    for note in (*_legend(report), *report.notes):
-        console.print(note, markup=False)
+    columns = (SpinnerColumn(), TextColumn("applied models to {task.completed:,.0f} rows"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rows", total=None, visible=False)
+        yield lambda rows: bar.update(task, advance=rows, visible=True)
 
 
-def _range(report: EvaluationReport) -> str:
-    return f"{report.reward_range.low:g} to {report.reward_range.high:g}"
+def _rendered(report: EvaluationReport, output: OutputFormat) -> str:
+    if output is OutputFormat.JSON:
+        return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"
+    if output is OutputFormat.HTML:
+        from bandit_platform.services.evaluation_page import page  # noqa: PLC0415 - slow
+
+        return page(report)
+    from bandit_platform.cli.evaluate_table import table  # noqa: PLC0415 - keeps --help fast
+
+    return table(report)
 
 
-def _cell(estimate: Estimate) -> str:
-    point = "-" if estimate.value is None else f"{estimate.value:.4f}"
-    return f"{point}\n{estimate.lower:.4f} to {estimate.upper:.4f}"
-
-
-def _legend(report: EvaluationReport) -> list[str]:
-    first = report.policies[0]
-    kinds = {name: estimate.interval for name, estimate in first.estimates.items()}
-    listed = ", ".join(f"{name}: {interval}" for name, interval in kinds.items())
-    return [f"Intervals: {listed}; uplift: confidence-sequence, valid at every look."]
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")

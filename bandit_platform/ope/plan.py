@@ -130,6 +130,12 @@ def default_baseline(arms: Sequence[str]) -> str:
     return f"always:{NOTHING}" if NOTHING in arms else "logging"
 
 
+def default_policies(arms: Sequence[str]) -> tuple[str, ...]:
+    """Logging, uniform and each arm for ever, where there are few enough arms for a table."""
+    each = tuple(f"always:{arm}" for arm in arms) if len(arms) <= 10 else ()
+    return ("logging", "uniform", *each)
+
+
 def corrected_alpha(
     alpha: float, policies: Sequence[str], baseline: str
 ) -> tuple[float, tuple[str, ...]]:

@@ -1,11 +1,11 @@
-"""Read decision-log files: CSV, CSV.gz and Parquet."""
+"""Read decision-log files: CSV, CSV.gz, Parquet and DSJSON."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,13 @@ from bandit_platform.ope.log import DecisionLog
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEXT = ("arm", "decision_id", "unit_id", "decided_at", "eligible_arms", "pmf")
+TEXT = ("arm", "decision_id", "unit_id", "decided_at", "eligible_arms", "pmf")
+"""Columns that are text whatever they look like."""
+_NO_PROPENSITY = (
+    "; without the probability with which each arm was drawn nothing can be valued honestly: log "
+    "it, or say --estimate-propensities to take each arm's share of the rows instead"
+)
+DSJSON = (".json", ".dsjson", ".jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,27 +35,78 @@ class LogFile:
         log: its good rows, in decision order.
         skipped: bad rows left out (only where that was asked for).
         first_problem: what was wrong with the topmost of them; empty where none was skipped.
+        passed_over: decisions without an outcome, such as deferred ones never shown.
     """
 
     path: Path
     log: DecisionLog
     skipped: int
     first_problem: str
+    passed_over: int = 0
 
 
-def read_decision_log(path: Path, *, skip_bad_rows: bool = False) -> LogFile:
+def read_decision_log(
+    path: Path, *, skip_bad_rows: bool = False, estimate_propensities: bool = False
+) -> LogFile:
     """Read and check a decision log.
 
     Args:
-        path: a ``.csv``, ``.csv.gz`` or ``.parquet`` file with the columns of a decision log.
+        path: a ``.csv``, ``.csv.gz`` or ``.parquet`` file with the columns of a decision log, or
+            a DSJSON file (``.json``, ``.dsjson``).
         skip_bad_rows: leave bad rows out and count them instead of refusing the file.
+        estimate_propensities: where the file has none, take each arm's share of the rows with
+            the same eligible arms. That is right only if nothing else decided; the log is marked.
 
     Raises:
         LogError: the file is missing, unreadable, of no known kind, lacks columns or has a bad
             row; the message names the file, the line and the mend.
     """
+    if path.suffix in DSJSON:
+        return _read_dsjson(path, skip_bad_rows=skip_bad_rows)
     frame, where = _load(path)
-    return from_frame(frame, path=path, where=where, skip_bad_rows=skip_bad_rows)
+    estimated = estimate_propensities and not {"propensity", "pmf"} & set(frame.columns)
+    if estimated and "arm" in frame:
+        frame = frame.assign(propensity=_shares(frame))
+    file = from_frame(frame, path=path, where=where, skip_bad_rows=skip_bad_rows)
+    return replace(file, log=replace(file.log, estimated_propensity=estimated))
+
+
+def _shares(frame: pd.DataFrame) -> pd.Series[float]:
+    """Each row's arm's share among the rows with the same eligible arms."""
+    by = ["eligible_arms"] if "eligible_arms" in frame else []
+    one = frame.assign(one=1.0)
+    counts = one.groupby([*by, "arm"], dropna=False)["one"].transform("sum")
+    return counts / (one.groupby(by, dropna=False)["one"].transform("sum") if by else len(one))
+
+
+def _read_dsjson(path: Path, *, skip_bad_rows: bool) -> LogFile:
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
+    from bandit_platform.services.dsjson import read_dsjson  # noqa: PLC0415 - as above
+
+    if not path.is_file():
+        raise LogError(f"{path}: no such file")
+    rows = read_dsjson(path)
+    first = ""
+    if rows.bad:
+        line, reason = rows.bad[0]
+        first = f"{path}, line {line}: {reason}"
+        if not skip_bad_rows:
+            raise LogError(first)
+    if not rows.records:
+        raise LogError(f"{path}: the log has no decisions with an outcome")
+    file = from_frame(
+        pd.DataFrame(rows.records),
+        path=path,
+        where=lambda at: f"{path}, line {rows.lines[at]}",
+        skip_bad_rows=skip_bad_rows,
+    )
+    return replace(
+        file,
+        skipped=file.skipped + len(rows.bad),
+        first_problem=first or file.first_problem,
+        passed_over=rows.without_outcome,
+    )
 
 
 def from_frame(
@@ -75,7 +132,8 @@ def from_frame(
     missing = missing_columns([str(column) for column in frame.columns])
     if missing:
         known = ", ".join(map(str, frame.columns))
-        raise LogError(f"{path}: missing column {', '.join(missing)} (the file has {known})")
+        mend = _NO_PROPENSITY if missing == ["propensity"] else ""
+        raise LogError(f"{path}: missing column {', '.join(missing)} (the file has {known}){mend}")
     if len(frame) == 0:
         raise LogError(f"{path}: the log has no rows")
     problems = Problems(where=where, bad=np.zeros(len(frame), dtype=np.bool_))
@@ -101,7 +159,7 @@ def _load(path: Path) -> tuple[pd.DataFrame, Callable[[int], str]]:
         return _load_csv(path), lambda at: f"{path}, line {_line(path, at)}"
     if path.suffix == ".parquet":
         return _load_parquet(path), lambda at: f"{path}, row {at + 1}"
-    raise LogError(f"{path}: not a .csv, .csv.gz or .parquet file")
+    raise LogError(f"{path}: not a .csv, .csv.gz, .parquet, .json or .dsjson file")
 
 
 def _load_csv(path: Path) -> pd.DataFrame:
@@ -110,7 +168,7 @@ def _load_csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(
             path,
-            dtype=dict.fromkeys(_TEXT, "object"),
+            dtype=dict.fromkeys(TEXT, "object"),
             keep_default_na=False,
             na_values=[""],
             low_memory=False,

@@ -66,26 +66,29 @@ def decode(frame: pd.DataFrame, problems: Problems) -> DecisionLog | None:
         np.asarray(arm.isna() | (arm == ""), dtype=np.bool_), lambda _: "the arm is missing"
     )
     targets = {name: _target(frame, name, problems) for name in _named(frame, "target.")}
-    order = _order(frame, problems)
+    moments = _moments(frame, problems)
     options = _options(frame, problems)
+    order = np.arange(len(frame)) if moments is None else np.argsort(moments, kind="stable")
     keep = order[~problems.bad[order]]
     if keep.size == 0:
         return None
-    arms, code, eligible, pmf = _arms(arm, options, propensity, keep, problems)
+    table = _arms(arm, options, keep)
+    _reconcile(table, propensity, keep, problems)
     sound = ~problems.bad[keep]
     if not sound.any():
         return None
     kept = keep[sound]
     return DecisionLog(
-        arms=arms,
-        arm=code[sound],
+        arms=table.arms,
+        arm=table.code[sound],
         propensity=propensity[kept],
         reward=reward[kept],
-        eligible=None if eligible is None else eligible[sound],
-        pmf=None if pmf is None else pmf[sound],
+        eligible=None if table.eligible is None else table.eligible[sound],
+        pmf=None if table.pmf is None else table.pmf[sound],
         targets={name: column[kept] for name, column in targets.items()},
         context=_context(frame, kept),
         unit=frame["unit_id"].to_numpy(dtype=object)[kept] if "unit_id" in frame else None,
+        moment=None if moments is None else moments[kept],
     )
 
 
@@ -139,28 +142,52 @@ def _target(frame: pd.DataFrame, name: str, problems: Problems) -> npt.NDArray[n
     return values
 
 
-def _order(frame: pd.DataFrame, problems: Problems) -> npt.NDArray[np.intp]:
-    """Row positions in decision order: by decided_at where there is one, stable."""
+def _moments(frame: pd.DataFrame, problems: Problems) -> npt.NDArray[np.datetime64] | None:
+    """When each row was decided, UTC; None where the file does not say."""
     if "decided_at" not in frame:
-        return np.arange(len(frame))
+        return None
     moments = pd.to_datetime(frame["decided_at"], utc=True, errors="coerce", format="ISO8601")
     problems.add(
         moments.isna().to_numpy(dtype=np.bool_),
-        lambda at: f"decided_at {frame['decided_at'].iloc[at]!r} is not an ISO 8601 moment",
+        lambda at: (
+            f"decided_at {str(frame['decided_at'].iloc[at])[:40]!r} is not an ISO 8601 moment"
+        ),
     )
-    return np.argsort(moments.to_numpy(), kind="stable")
+    return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
 
 
-def _options(frame: pd.DataFrame, problems: Problems) -> list[dict[str, float]] | None:
-    """Each row's arms with their probability (NaN where only eligibility is known)."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Options:
+    """The distinct cells that say which arms a row could get.
+
+    Attributes:
+        code: each row's cell, shape (n,).
+        cells: probability by arm of each distinct cell, NaN where only eligibility is known.
+    """
+
+    code: npt.NDArray[np.intp]
+    cells: list[dict[str, float]]
+
+
+def _options(frame: pd.DataFrame, problems: Problems) -> _Options | None:
     column = "pmf" if "pmf" in frame else "eligible_arms" if "eligible_arms" in frame else None
     if column is None:
         return None
-    codes, texts = pd.factorize(frame[column].astype(object), use_na_sentinel=False)
+    cells = frame[column].astype(object)
+    if len(cells) and not isinstance(cells.iloc[0], str):
+        cells = cells.map(_as_text)
+    codes, texts = pd.factorize(cells, use_na_sentinel=False)
     parsed = [_parse(text, column) for text in texts]
     wrong = np.array([isinstance(one, str) for one in parsed], dtype=np.bool_)
     problems.add(wrong[codes], lambda at: f"{column} {parsed[codes[at]]}")
-    return [{} if isinstance(one, str) else one for one in (parsed[code] for code in codes)]
+    return _Options(code=codes, cells=[{} if isinstance(one, str) else one for one in parsed])
+
+
+def _as_text(cell: Any) -> Any:
+    """Lists and mappings, as Parquet holds them, in the form of text."""
+    if isinstance(cell, np.ndarray):
+        return json.dumps(cell.tolist())
+    return json.dumps(cell) if isinstance(cell, (list, tuple, dict)) else cell
 
 
 def _parse(text: Any, column: str) -> dict[str, float] | str:
@@ -190,48 +217,57 @@ def _arm_pmf(value: Any) -> dict[str, float] | str:
     return {arm: float(mass) for arm, mass in pmf.items()}
 
 
-def _arms(
-    arm: pd.Series[Any],
-    options: list[dict[str, float]] | None,
-    propensity: npt.NDArray[np.float64],
-    keep: npt.NDArray[np.intp],
-    problems: Problems,
-) -> tuple[
-    tuple[str, ...],
-    npt.NDArray[np.int64],
-    npt.NDArray[np.bool_] | None,
-    npt.NDArray[np.float64] | None,
-]:
-    """Arm names, codes, eligibility and PMF of the kept rows; fills in missing propensities."""
-    logged = [str(name) for name in arm.to_numpy()[keep]]
-    known = set(logged)
-    if options is not None:
-        known.update(name for at in keep for name in options[at])
-    arms = tuple(sorted(known))
-    index = {name: code for code, name in enumerate(arms)}
-    code = np.array([index[name] for name in logged], dtype=np.int64)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Table:
+    """Arms of the kept rows.
+
+    Attributes:
+        arms: names, sorted.
+        code: logged arm, shape (m,).
+        eligible: shape (m, arms); None where the file does not say.
+        pmf: shape (m, arms); None where the file does not say.
+    """
+
+    arms: tuple[str, ...]
+    code: npt.NDArray[np.int64]
+    eligible: npt.NDArray[np.bool_] | None
+    pmf: npt.NDArray[np.float64] | None
+
+
+def _arms(arm: pd.Series[Any], options: _Options | None, keep: npt.NDArray[np.intp]) -> _Table:
+    code, logged = pd.factorize(arm.to_numpy()[keep])
+    names = [str(name) for name in logged]
+    used = [] if options is None else np.unique(options.code[keep]).tolist()
+    cells = [] if options is None else [options.cells[at] for at in used]
+    arms = tuple(sorted({*names, *(name for cell in cells for name in cell)}))
+    index = {name: at for at, name in enumerate(arms)}
+    codes = np.array([index[name] for name in names], dtype=np.int64)[code]
     if options is None:
-        return arms, code, None, None
-    mass = np.full((len(keep), len(arms)), -1.0)
-    for row, at in enumerate(keep):
-        for name, share in options[at].items():
-            mass[row, index[name]] = share
+        return _Table(arms=arms, code=codes, eligible=None, pmf=None)
+    mass = np.full((len(cells), len(arms)), -1.0)
+    for row, cell in zip(mass, cells, strict=True):
+        for name, share in cell.items():
+            row[index[name]] = share
     eligible = ~(mass == -1.0)
-    pmf = None if bool(np.isnan(mass).any()) else np.where(eligible, mass, 0.0)
-    chosen = (np.arange(len(keep)), code)
-    _flag(problems, keep, ~eligible[chosen], "the logged arm is not among the row's eligible arms")
-    if pmf is not None:
-        _reconcile(pmf[chosen], propensity, keep, problems)
-    return arms, code, eligible, pmf
+    of_row = np.searchsorted(used, options.code[keep])
+    pmf = None if bool(np.isnan(mass).any()) else np.where(eligible, mass, 0.0)[of_row]
+    return _Table(arms=arms, code=codes, eligible=eligible[of_row], pmf=pmf)
 
 
 def _reconcile(
-    drawn: npt.NDArray[np.float64],
+    table: _Table,
     propensity: npt.NDArray[np.float64],
     keep: npt.NDArray[np.intp],
     problems: Problems,
 ) -> None:
-    """Take missing propensities from the PMF; refuse those that contradict it."""
+    """Take missing propensities from the PMF; refuse rows that contradict themselves."""
+    rows = np.arange(keep.size)
+    if table.eligible is not None:
+        outside = ~table.eligible[rows, table.code]
+        _flag(problems, keep, outside, "the logged arm is not among the row's eligible arms")
+    if table.pmf is None:
+        return
+    drawn = table.pmf[rows, table.code]
     given = propensity[keep]
     absent = np.isnan(given)
     propensity[keep] = np.where(absent, drawn, given)

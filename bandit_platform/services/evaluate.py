@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
-from bandit_platform.errors import InputError
-from bandit_platform.ope.evaluation import evaluate
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.plan import DEFAULT_ESTIMATORS
+import numpy as np
+
+from bandit_platform.errors import EvaluationError, InputError
+from bandit_platform.ope.evaluation import evaluate_parts
+from bandit_platform.ope.plan import (
+    DEFAULT_ESTIMATORS,
+    INTERVALS,
+    MODEL_BASED,
+    Options,
+    default_policies,
+)
 from bandit_platform.ope.report import EvaluationReport
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.services.decision_log import read_decision_log
+from bandit_platform.services.learned_targets import Progress, is_model, model_sources, no_progress
+from bandit_platform.services.log_source import LogSource, open_log
+
+ENGINES = ("local", "dask")
+IN_SAMPLE = (
+    "a model may only be valued on rows it has not learned from: say --trained-until MOMENT, and "
+    "only rows decided after it are used, or --held-out if it has seen none of this log"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +35,22 @@ class EvaluationRequest:
     """What to evaluate.
 
     Attributes:
-        log: the decision-log file.
+        log: the decision-log file, or a folder of Parquet files.
         policies: specifications of the target policies; none for a choice that suits the log.
         baseline: what uplifts are over; None for nothing where it exists, else logging.
-        reward_range: declared least and greatest reward; None for [0, 1], which then must hold.
+        reward_range: declared least and greatest reward; None for the experiment's, else [0, 1].
         alpha: two-sided error of the whole table.
         estimators: estimator names; none for the default.
+        interval: kind of interval for IPS, DR and uplifts.
         floor: least propensity the logging policy permits; None for the smallest in the log.
-        experiment: folder of the experiment whose file says how a foreign log is to be read.
+        by: context columns to cut the log by.
+        experiment: folder of the experiment whose files say how a foreign log is to be read.
         skip_bad_rows: leave bad rows out and say how many.
+        estimate_propensities: estimate missing propensities by the arms' shares.
+        trained_until: ``model:`` policies had learned up to this moment.
+        held_out: ``model:`` policies have seen none of the log.
+        engine: local, or dask for a cluster.
+        scheduler: address of the cluster's scheduler; None for a cluster on this machine.
     """
 
     log: Path
@@ -37,46 +59,125 @@ class EvaluationRequest:
     reward_range: tuple[float, float] | None = None
     alpha: float = 0.05
     estimators: Sequence[str] = ()
+    interval: str = INTERVALS[0]
     floor: float | None = None
+    by: Sequence[str] = ()
     experiment: Path | None = None
     skip_bad_rows: bool = False
+    estimate_propensities: bool = False
+    trained_until: datetime | None = None
+    held_out: bool = False
+    engine: str = ENGINES[0]
+    scheduler: str | None = None
 
 
-def evaluate_log(request: EvaluationRequest) -> EvaluationReport:
+def evaluate_log(request: EvaluationRequest, progress: Progress = no_progress) -> EvaluationReport:
     """Read the log and value the policies.
+
+    Args:
+        request: what to evaluate.
+        progress: told how many rows a model was applied to.
 
     Raises:
         InputError: a bad option or a bad log, with the mend.
         EvaluationError: the data contradict what was declared.
     """
-    _check(request)
-    if request.experiment is not None:
-        raise InputError("--experiment: reading a log through an experiment is not available yet")
-    file = read_decision_log(request.log, skip_bad_rows=request.skip_bad_rows)
-    low, high = request.reward_range or (0.0, 1.0)
-    report = evaluate(
-        file.log,
-        request.policies or default_policies(file.log),
-        reward_range=RewardRange(low=low, high=high),
+    options = _options(request)
+    _check_models(request)
+    if request.engine == "dask":
+        from bandit_platform.services.evaluate_dask import evaluate_on_dask  # noqa: PLC0415
+
+        return evaluate_on_dask(request, options)
+    source = _open(request, options)
+    first = next(iter(source.parts()), None)
+    if first is None:
+        raise EvaluationError("no row of the log was decided after the model was trained")
+    scale = _scale(request, source)
+    _check_default_range(request, source)
+    policies = tuple(request.policies) or default_policies(first.arms)
+    floor = request.floor
+    if floor is None and any(is_model(policy) for policy in (*policies, options.baseline or "")):
+        floor = min(part.least_propensity for part in source.parts())
+    report = evaluate_parts(
+        source.parts,
+        policies,
+        reward_range=scale,
+        options=options,
+        sources=model_sources(
+            (*policies, options.baseline or ""),
+            floor=floor or 1.0,
+            scale=scale,
+            spec=source.spec,
+            progress=progress,
+        ),
+    )
+    notes = (*report.notes, *source.notes, *_declared(request, policies))
+    return replace(report, notes=notes)
+
+
+def _options(request: EvaluationRequest) -> Options:
+    options = Options(
         baseline=request.baseline,
         alpha=request.alpha,
-        estimators=request.estimators or DEFAULT_ESTIMATORS,
+        estimators=tuple(request.estimators) or DEFAULT_ESTIMATORS,
+        interval=request.interval,
         floor=request.floor,
+        by=tuple(request.by),
     )
-    if file.skipped:
-        note = f"{file.skipped} bad rows were skipped, the first: {file.first_problem}"
-        report = replace(report, notes=(*report.notes, note))
-    return report
+    options.check()
+    if request.engine not in ENGINES:
+        raise InputError(f"unknown engine {request.engine!r}; there are {', '.join(ENGINES)}")
+    return options
 
 
-def default_policies(log: DecisionLog) -> tuple[str, ...]:
-    """Logging, uniform and each arm for ever, where there are few enough arms for a table."""
-    arms = tuple(f"always:{arm}" for arm in log.arms) if len(log.arms) <= 10 else ()
-    return ("logging", "uniform", *arms)
+def _check_models(request: EvaluationRequest) -> None:
+    asked = [*request.policies, request.baseline or ""]
+    loaded = [policy for policy in asked if policy.startswith("model:")]
+    if loaded and not request.held_out and request.trained_until is None:
+        raise InputError(f"{loaded[0]}: {IN_SAMPLE}")
 
 
-def _check(request: EvaluationRequest) -> None:
-    if not 0.0 < request.alpha < 1.0:
-        raise InputError(f"--alpha {request.alpha:g} must lie between 0 and 1")
-    if request.floor is not None and not 0.0 < request.floor <= 1.0:
-        raise InputError(f"--floor {request.floor:g} must lie in (0, 1]")
+def _declared(request: EvaluationRequest, policies: Sequence[str]) -> tuple[str, ...]:
+    if request.held_out and any(policy.startswith("model:") for policy in policies):
+        return ("the models are declared never to have learned from this log (--held-out)",)
+    return ()
+
+
+def _open(request: EvaluationRequest, options: Options) -> LogSource:
+    modelled = not MODEL_BASED.isdisjoint(options.estimators)
+    learned = any(is_model(policy) for policy in (*request.policies, request.baseline or ""))
+    source = open_log(
+        request.log,
+        experiment=request.experiment,
+        skip_bad_rows=request.skip_bad_rows,
+        estimate_propensities=request.estimate_propensities,
+        context=modelled or learned or bool(options.by),
+    )
+    if request.trained_until is None:
+        return source
+    moment = request.trained_until
+    if moment.tzinfo is None:
+        raise InputError("--trained-until needs a time zone, such as 2026-11-01T00:00:00Z")
+    return source.later_than(np.datetime64(int(moment.timestamp() * 1e6), "us"))
+
+
+def _scale(request: EvaluationRequest, source: LogSource) -> RewardRange:
+    if request.reward_range is not None:
+        low, high = request.reward_range
+    elif source.spec is not None:
+        low, high = source.spec.reward.range
+    else:
+        low, high = 0.0, 1.0
+    return RewardRange(low=low, high=high)
+
+
+def _check_default_range(request: EvaluationRequest, source: LogSource) -> None:
+    """Without a declared range the rewards must fit the default one."""
+    if request.reward_range is not None or source.spec is not None:
+        return
+    for part in source.parts():
+        if float(part.reward.min()) < 0.0 or float(part.reward.max()) > 1.0:
+            raise InputError(
+                "there are rewards outside 0 to 1: say --reward-range LO HI, the least and the "
+                "greatest reward that can occur (not the observed ones)"
+            )

@@ -1,0 +1,245 @@
+"""Target policies that are models: learned progressively on the log, or loaded from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.pmf import sound_pmf, with_floor
+from bandit_platform.domain.policy_spec import EXPLORATIONS, Exploration
+from bandit_platform.errors import InputError, PolicyArgumentsError, PolicyError
+from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.progress import TargetSource
+from bandit_platform.ope.reward_range import RewardRange
+from bandit_platform.ope.targets import Target, from_pmf
+
+if TYPE_CHECKING:
+    from bandit_platform.policies.vowpal import VowpalModel
+
+Progress = Callable[[int], None]
+"""Told how many rows were done."""
+
+
+class ModelTarget:
+    """Gives a Vowpal Wabbit model's PMF for each row of a log, in order.
+
+    With ``learns``, each row is first predicted and only then learned (progressive validation),
+    so no row is ever valued by a model that has seen its reward.
+    """
+
+    def __init__(
+        self,
+        policy: str,
+        model: VowpalModel,
+        *,
+        learns: bool,
+        mix: float,
+        floor: float,
+        scale: RewardRange,
+        spec: ExperimentSpec | None,
+        progress: Progress,
+    ) -> None:
+        """Set up.
+
+        Args:
+            policy: the specification under which the policy was asked for.
+            model: predicts, and learns if so.
+            learns: learn each row after predicting it.
+            mix: mass spread evenly over the eligible arms of the target policy.
+            floor: least propensity of the logging policy.
+            scale: declared reward range; the learner minimises the shortfall from its top.
+            spec: experiment whose arm features and encoding the model knows.
+            progress: told how many rows were done.
+        """
+        self.policy, self.model, self.learns = policy, model, learns
+        self.mix, self.floor, self.scale = mix, floor, scale
+        self.progress = progress
+        self._spec = spec
+
+    def __call__(self, log: DecisionLog) -> Target:
+        """The policy on the next rows.
+
+        Raises:
+            InputError: the model does not give probabilities over the arms.
+        """
+        pmf = np.zeros((len(log), len(log.arms)))
+        for row, (lines, codes) in enumerate(_examples(log, self._spec)):
+            pmf[row, codes] = self._step(log, row, lines, codes)
+        self.progress(len(log))
+        return from_pmf(log, self.policy, pmf, floor=self.floor)
+
+    def _step(
+        self, log: DecisionLog, row: int, lines: list[str], codes: npt.NDArray[np.intp]
+    ) -> tuple[float, ...]:
+        if codes.size == 1:
+            return (1.0,)
+        try:
+            if self.learns:
+                raw = self.model.predict_and_learn(
+                    lines,
+                    int(np.searchsorted(codes, log.arm[row])),
+                    self._cost(float(log.reward[row])),
+                    float(log.propensity[row]),
+                )
+            else:
+                raw = self.model.predict(lines)
+            return with_floor(sound_pmf(raw, codes.size), self.mix)
+        except PolicyError as why:
+            raise InputError(
+                f"{self.policy}: {why}; give a model that explores (--cb_explore_adf)"
+            ) from why
+
+    def _cost(self, reward: float) -> float:
+        """Shortfall against no reward, in widths of the range, so that an unseen arm costs 0."""
+        return -(reward - self.scale.clip(0.0)) / self.scale.width
+
+
+def _examples(
+    log: DecisionLog, spec: ExperimentSpec | None
+) -> list[tuple[list[str], npt.NDArray[np.intp]]]:
+    """Each row's VW text and the codes of its eligible arms in ascending order."""
+    from bandit_platform.policies.features import FeatureText, encode, feature  # noqa: PLC0415
+
+    every = np.arange(len(log.arms))
+    if spec is not None:
+        text = FeatureText(spec)
+        arm_lines = [text.lines({}, [arm])[1] for arm in log.arms]
+    else:
+        arm_lines = [f"|a @{encode(arm)}" for arm in log.arms]
+    shared = ["shared |c"] * len(log)
+    if log.context is not None:
+        columns = [
+            [None if _missing(cell) else feature(str(name), _plain(cell)) for cell in column]
+            for name, column in log.context.items()
+        ]
+        rows = zip(*columns, strict=True)
+        shared = [" ".join(["shared |c", *(cell for cell in row if cell)]) for row in rows]
+    found = []
+    for row in range(len(log)):
+        codes = every if log.eligible is None else np.flatnonzero(log.eligible[row])
+        found.append(([shared[row], *(arm_lines[code] for code in codes)], codes))
+    return found
+
+
+def _missing(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and not np.isfinite(cell))
+
+
+def _plain(cell: Any) -> float | str | bool:
+    if isinstance(cell, (bool, np.bool_)):
+        return bool(cell)
+    if isinstance(cell, (int, float, np.number)):
+        return float(cell)
+    return str(cell)
+
+
+def learning_model(policy: str) -> tuple[VowpalModel, float]:
+    """A fresh model for a ``learn:`` specification, and the floor mixed into its PMF.
+
+    Raises:
+        PolicyArgumentsError: neither a preset nor arguments that give a PMF.
+    """
+    from bandit_platform.policies.arguments import vowpal_arguments  # noqa: PLC0415 - slow
+    from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415 - slow
+
+    asked = policy.partition(":")[2].strip()
+    if asked in EXPLORATIONS:
+        exploration = Exploration(exploration=asked)
+        return VowpalModel.fresh(vowpal_arguments(exploration)), exploration.floor
+    presets = ", ".join(EXPLORATIONS)
+    if "--cb_explore_adf" not in asked.split():
+        raise PolicyArgumentsError(
+            f"{policy}: give a preset ({presets}) or Vowpal Wabbit arguments with --cb_explore_adf"
+        )
+    _refuse_files(policy, asked.split())
+    try:
+        return VowpalModel.fresh(f"{asked} --quiet"), 0.0
+    except PolicyError as why:
+        raise PolicyArgumentsError(f"{policy}: {why}") from why
+
+
+def _refuse_files(policy: str, words: Sequence[str]) -> None:
+    """Arguments that read or write files are none of a policy's business."""
+    for word in words:
+        name = word.partition("=")[0]
+        if name in _FILES:
+            raise PolicyArgumentsError(f"{policy}: {name} has no place in a policy; leave it out")
+
+
+_FILES = frozenset(
+    {
+        "-f", "--final_regressor", "-i", "--initial_regressor", "-d", "--data", "-p",
+        "--predictions", "-r", "--raw_predictions", "-c", "--cache", "--cache_file",
+        "--readable_model", "--invert_hash", "--daemon", "--port", "-a", "--audit",
+    }
+)  # fmt: skip
+
+
+def loaded_model(policy: str) -> VowpalModel:
+    """The model in the file of a ``model:`` specification.
+
+    Raises:
+        InputError: no such file, or it holds no model.
+    """
+    from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415 - slow
+
+    path = Path(policy.partition(":")[2])
+    try:
+        return VowpalModel.load(path.read_bytes())
+    except OSError as why:
+        raise InputError(f"{policy}: {why.strerror}") from why
+    except PolicyError as why:
+        raise InputError(f"{policy}: {why}") from why
+
+
+def is_model(policy: str) -> bool:
+    """The specification names a model, learned on the log or loaded."""
+    return policy.startswith(("learn:", "model:"))
+
+
+def no_progress(_: int) -> None:
+    """Told of progress, does nothing."""
+
+
+def model_sources(
+    policies: Sequence[str],
+    *,
+    floor: float,
+    scale: RewardRange,
+    spec: ExperimentSpec | None,
+    progress: Progress = no_progress,
+) -> dict[str, TargetSource]:
+    """The policies among these that are models.
+
+    Args:
+        policies: specifications.
+        floor: least propensity of the logging policy.
+        scale: declared reward range.
+        spec: experiment whose arm features and encoding the models know.
+        progress: told how many rows were done.
+
+    Raises:
+        InputError: a model that cannot be made or loaded.
+    """
+    found: dict[str, TargetSource] = {}
+    for policy in dict.fromkeys(policies):
+        if not is_model(policy):
+            continue
+        learns = policy.startswith("learn:")
+        model, mix = learning_model(policy) if learns else (loaded_model(policy), 0.0)
+        found[policy] = ModelTarget(
+            policy,
+            model,
+            learns=learns,
+            mix=mix,
+            floor=floor,
+            scale=scale,
+            spec=spec,
+            progress=progress,
+        )
+    return found

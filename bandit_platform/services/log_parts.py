@@ -1,0 +1,154 @@
+"""Read a Parquet decision log a part at a time, so that it may be larger than memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bandit_platform.errors import LogError
+from bandit_platform.ope.log import DecisionLog
+from bandit_platform.services.decision_log import TEXT, LogFile, from_frame
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+PART_ROWS = 131_072
+"""Rows of a part."""
+_COLUMNS = (*TEXT, "propensity", "reward")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartsReader:
+    """A Parquet file, or a folder of them in the order of their names.
+
+    Attributes:
+        paths: the files.
+        context: read the context columns too.
+        skip_bad_rows: leave bad rows out instead of refusing the log.
+    """
+
+    paths: tuple[Path, ...]
+    context: bool = True
+    skip_bad_rows: bool = False
+
+    @classmethod
+    def of(cls, path: Path, *, context: bool = True, skip_bad_rows: bool = False) -> PartsReader:
+        """A reader for a file or folder.
+
+        Raises:
+            LogError: nothing there to read.
+        """
+        paths = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else (path,)
+        if not paths or not paths[0].is_file():
+            raise LogError(f"{path}: no such Parquet file or folder of Parquet files")
+        return cls(paths=paths, context=context, skip_bad_rows=skip_bad_rows)
+
+    def rows(self) -> int:
+        """Rows of all files, from their footers."""
+        return sum(int(open_parquet(path).metadata.num_rows) for path in self.paths)
+
+    def parts(self) -> Iterator[DecisionLog]:
+        """The logs of all parts, in order.
+
+        Raises:
+            LogError: a bad row or file, or parts that are not in the order of ``decided_at``.
+        """
+        order = TimeOrder()
+        for file in self.files():
+            order.check(file.log)
+            yield file.log
+
+    def files(self) -> Iterator[LogFile]:
+        """Every part with its counts of skipped rows."""
+        for path in self.paths:
+            opened = open_parquet(path)
+            done = 0
+            for batch in opened.iter_batches(PART_ROWS, columns=self.wanted(opened)):
+                yield decoded(batch, path, done, skip_bad_rows=self.skip_bad_rows)
+                done += batch.num_rows
+
+    def wanted(self, opened: pq.ParquetFile) -> list[str]:
+        """The columns of a file that an evaluation uses."""
+        names = [str(name) for name in opened.schema_arrow.names]
+        prefixes = ("target.", "context.") if self.context else ("target.",)
+        return [name for name in names if name in _COLUMNS or name.startswith(prefixes)]
+
+    def skipped(self) -> tuple[int, str]:
+        """How many rows are bad, and what is wrong with the first of them."""
+        count, first = 0, ""
+        for file in self.files():
+            count += file.skipped
+            first = first or file.first_problem
+        return count, first
+
+
+class TimeOrder:
+    """Refuses parts that are not in the order of their decisions."""
+
+    def __init__(self) -> None:
+        self._last: np.datetime64 | None = None
+
+    def check(self, log: DecisionLog) -> None:
+        """Compare the next part with those before it.
+
+        Raises:
+            LogError: it starts before an earlier part ends.
+        """
+        if log.moment is None or len(log) == 0:
+            return
+        if self._last is not None and log.moment[0] < self._last:
+            raise LogError(
+                "the log's rows are not in the order of decided_at, and it is read in parts: "
+                "sort it by decided_at first"
+            )
+        self._last = log.moment[-1]
+
+
+def decoded(batch: Any, path: Path, first: int, *, skip_bad_rows: bool) -> LogFile:
+    """One record batch as a decision log.
+
+    Args:
+        batch: a pyarrow record batch or table.
+        path: the file it is from.
+        first: number of rows before it.
+        skip_bad_rows: leave bad rows out.
+    """
+    return from_frame(
+        batch.to_pandas(),
+        path=path,
+        where=lambda at: f"{path}, row {first + at + 1}",
+        skip_bad_rows=skip_bad_rows,
+    )
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """A Parquet file, its footer read.
+
+    Raises:
+        LogError: it cannot be read, or pyarrow is not installed.
+    """
+    try:
+        from pyarrow import parquet  # noqa: PLC0415 - optional
+
+        return parquet.ParquetFile(path)
+    except ImportError as why:
+        raise LogError(
+            f"{path}: reading Parquet needs pyarrow: pip install 'bandit-platform[parquet]'"
+        ) from why
+    except (ValueError, OSError) as why:
+        raise LogError(f"{path}: not a readable Parquet file: {why}") from why
+
+
+def after(log: DecisionLog, moment: np.datetime64) -> DecisionLog:
+    """The rows decided after a moment.
+
+    Raises:
+        LogError: the log does not say when its rows were decided.
+    """
+    if log.moment is None:
+        raise LogError("the log has no decided_at column, so rows cannot be chosen by time")
+    return log.rows(log.moment > moment)

@@ -183,7 +183,7 @@ def _print_table(result: _DemoResult) -> None:
     )
     table = Table(title=f"Reward per decision, {report.counts.interactions:,} interactions")
     for heading in ("Policy", "Value", "True value", "Uplift over nothing", "True uplift"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading == "Policy")
     for row in result.policies:
         table.add_row(
             row.policy,

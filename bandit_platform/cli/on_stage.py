@@ -65,7 +65,7 @@ def progress_bar(what: str, size: int) -> Iterator[Callable[[int], None]]:
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
@@ -148,7 +148,7 @@ def plain_number(value: float, estimate: EstimateRow, *, sign: bool = False) -> 
 def print_shares(console: Console, shares: ArmShares) -> None:
     """Print which arms the last quarter of the policy traffic got."""
     listed = ", ".join(f"{arm} {share:.0%}" for arm, share in shares.probability.items())
-    console.print(f"Arms in the last quarter of {shares.decisions * 4:,} decisions: {listed}")
+    console.print(f"Arms in the last quarter ({shares.decisions:,} decisions): {listed}")
 
 
 def print_reconciliation(console: Console, result: RunResult) -> None:

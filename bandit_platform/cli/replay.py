@@ -145,7 +145,7 @@ def _print_table(result: _ReplayResult) -> None:
     console.print(report.finding, style="bold", markup=False)
     table = Table(title=f"Reward per decision, {report.counts.interactions:,} interactions")
     for heading in ("Policy", "Value", "Uplift over nothing", "ESS", "In the whole log"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading == "Policy")
     for row in report.policies:
         table.add_row(*_cells(row, result.log_values.get(row.name)))
     console.print(table)

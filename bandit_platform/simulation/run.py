@@ -103,8 +103,7 @@ def perform(
     with progress(f"sending {show.noun}", show.size) as tell:
         tally = drive(show.visits, _target(stage, show), progress=tell, check=stage.check)
     sent = time.monotonic()
-    waiting = "waiting for reward windows to end and for the worker to learn"
-    with progress(waiting, tally.decisions_acknowledged) as tell:
+    with progress("waiting for reward windows and learning", tally.decisions_acknowledged) as tell:
         final = settle(
             counts,
             decisions=tally.decisions_acknowledged,

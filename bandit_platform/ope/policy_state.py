@@ -60,7 +60,7 @@ class SupportSums:
         )
 
     def updated(
-        self, log: DecisionLog, target: Target, pmf: Floats | None, *, floor: float, bound: float
+        self, log: DecisionLog, target: Target, pmf: Floats | None, *, floor: float
     ) -> SupportSums:
         """The sums after more rows.
 
@@ -69,7 +69,6 @@ class SupportSums:
             target: the policy on them.
             pmf: the logging policy's probabilities, shape (n, arms); None where not known.
             floor: least propensity the logging policy permits.
-            bound: the policy's weight bound.
         """
         k, w = len(log.arms), target.weight
         mass = np.bincount(log.arm, weights=target.probability, minlength=k)
@@ -78,7 +77,7 @@ class SupportSums:
             mass = target.pmf.sum(axis=0)
             if pmf is not None:
                 thin = float(target.pmf[pmf <= _thin_limit(log, floor)].sum())
-        place = np.searchsorted(histogram_edges(bound), w, side="left")
+        place = np.searchsorted(histogram_edges(1.0 / floor), w, side="left")
         place = np.where(w > 0.0, np.minimum(place, HISTOGRAM_BINS - 1) + 1, 0)
         return SupportSums(
             rows=self.rows + len(log),
@@ -96,7 +95,11 @@ def _thin_limit(log: DecisionLog, floor: float) -> float:
 
 
 def histogram_edges(bound: float) -> Floats:
-    """Upper edges of the weight histogram's bins above 0, shape (bins,)."""
+    """Upper edges of the weight histogram's bins above 0, shape (bins,).
+
+    Args:
+        bound: greatest weight of any policy, so that all policies have the same bins.
+    """
     edges: Floats = np.geomspace(min(0.01, bound / 100.0), bound, HISTOGRAM_BINS)
     return edges
 
@@ -164,7 +167,7 @@ class PolicyState:
             accumulator=fed(self.accumulator, plan, log, first, second),
             calibration=self.calibration.updated(supported),
             top=self.top.updated(first.weight),
-            support=self.support.updated(log, first, pmf, floor=plan.floor, bound=bound),
+            support=self.support.updated(log, first, pmf, floor=plan.floor),
             clipped=clipped,
         )
 

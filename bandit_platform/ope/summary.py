@@ -78,7 +78,7 @@ def _policy(evaluation: Evaluation, policy: str, alarms: tuple[str, ...]) -> Pol
         diagnostics=facts,
         segments=_segments(state, plan),
         over_time=_over_time(state.accumulator, evaluation.snapshots[policy], plan),
-        weights=_histogram(state, plan.weight_bound(policy)),
+        weights=_histogram(state, 1.0 / plan.floor),
     )
 
 

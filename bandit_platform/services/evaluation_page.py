@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -167,7 +168,9 @@ def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
 
 
 def _points(named: Sequence[tuple[str, Estimate]], x: str) -> dict[str, Any]:
-    return {"data": [_bars(named, _COLOURS[0], "")], "layout": _layout(x, "")}
+    layout = _layout(x, "")
+    layout["yaxis"]["autorange"] = "reversed"
+    return {"data": [_bars(named, _COLOURS[0], "")], "layout": layout}
 
 
 def _bars(named: Sequence[tuple[str, Estimate]], colour: str, name: str) -> dict[str, Any]:
@@ -207,33 +210,47 @@ def _over_time(policies: Sequence[PolicyReport]) -> dict[str, Any]:
             {**thin, "y": upper, "fill": "tonexty", "fillcolor": f"{colour}26"},
             {**edge, "y": middle, "name": one.policy, "line": {"color": colour, "width": 2}},
         ]
-    return {"data": data, "layout": _layout("decisions", "uplift")}
+    layout = _layout("decisions", "uplift")
+    settled = [moment for one in policies for moment in one.over_time[len(one.over_time) // 10 :]]
+    layout["yaxis"]["range"] = [
+        min(moment.uplift.lower for moment in settled),
+        max(moment.uplift.upper for moment in settled),
+    ]
+    return {"data": data, "layout": layout}
 
 
 def _weights(policies: Sequence[PolicyReport]) -> dict[str, Any]:
+    used = [
+        at
+        for at, bins in enumerate(zip(*(one.weights for one in policies), strict=True))
+        if any(each.rows for each in bins)
+    ]
     data = [
         {
             "type": "bar",
             "name": one.policy,
-            "x": [f"{bin_.up_to:.3g}" for bin_ in one.weights],
-            "y": [bin_.rows for bin_ in one.weights],
+            "x": [f"{one.weights[bar].up_to:.3g}" for bar in used],
+            "y": [one.weights[bar].rows for bar in used],
             "marker": {"color": _COLOURS[at % len(_COLOURS)]},
         }
         for at, one in enumerate(policies)
     ]
     layout = _layout("weight up to", "decisions", barmode="group")
     layout["xaxis"]["type"] = "category"
-    layout["yaxis"]["type"] = "log"
+    most = max(bin_.rows for one in policies for bin_ in one.weights)
+    layout["yaxis"].update(type="log", range=[0.0, math.log10(max(most, 1)) + 0.1])
     return {"data": data, "layout": layout}
 
 
 def _by_segment(policies: Sequence[PolicyReport]) -> dict[str, Any]:
     data = [
         _bars(
-            [(f"{each.column} = {each.level}", each.uplift) for each in one.segments],
+            [(f"{each.column} = {each.level}, {one.policy}", each.uplift) for each in one.segments],
             _COLOURS[at % len(_COLOURS)],
             one.policy,
         )
         for at, one in enumerate(policies)
     ]
-    return {"data": data, "layout": _layout("uplift", "")}
+    layout = _layout("uplift", "", showlegend=False)
+    layout["yaxis"]["autorange"] = "reversed"
+    return {"data": data, "layout": layout}

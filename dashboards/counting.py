@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bandit_platform.domain.decision import MEASURED
 from bandit_platform.services.report_records import Counts
 from dashboards.text import percent
 
@@ -96,27 +97,43 @@ def _decisions(counts: Counts) -> tuple[CountLine, ...]:
 
 
 def _fates(counts: Counts) -> tuple[CountLine, ...]:
+    interactions = CountLine(
+        key="interactions",
+        label="interactions",
+        count=counts.interactions,
+        meaning="Policy decisions that matured: what the policies' estimates rest on.",
+    )
+    learned = CountLine(
+        key="learned",
+        label="learned",
+        count=counts.learned,
+        meaning="Interactions the serving policy has learned from.",
+        part=True,
+    )
+    clipped = CountLine(
+        key="clipped",
+        label="clipped",
+        count=counts.clipped,
+        meaning="Interactions whose reward lay outside the declared range and was cut to it.",
+        part=True,
+        check=_check(True, counts.clipped, counts.interactions, 0.01),
+    )
     lines = (
-        ("interactions", "interactions", counts.interactions,
-         "Policy decisions that matured: what every estimate on this page rests on."),
         ("holdout_interactions", "holdout interactions", counts.holdout_interactions,
          "Holdout decisions that matured: the other side of the programme uplift."),
         ("immature", "immature", counts.immature,
          "Their reward window is still open; in no estimate yet."),
         ("not_activated", "not activated", counts.not_activated,
          "Decided ahead, but the shop never said it was shown; never counted."),
-        ("learned", "learned", counts.learned,
-         "Interactions the serving policy has learned from."),
+        ("not_measured", "not measured", _not_measured(counts),
+         "Fallback, paused and stopped answers: in no estimate, whatever follows."),
     )  # fmt: skip
-    made = [CountLine(key=k, label=name, count=n, meaning=why) for k, name, n, why in lines]
-    clipped = CountLine(
-        key="clipped",
-        label="clipped",
-        count=counts.clipped,
-        meaning="Interactions whose reward lay outside the declared range and was cut to it.",
-        check=_check(True, counts.clipped, counts.interactions, 0.01),
-    )
-    return (*made, clipped)
+    others = [CountLine(key=k, label=name, count=n, meaning=why) for k, name, n, why in lines]
+    return (interactions, learned, clipped, *others)
+
+
+def _not_measured(counts: Counts) -> int:
+    return sum(count for reason, count in counts.by_reason.items() if reason not in MEASURED)
 
 
 def _events(counts: Counts) -> tuple[CountLine, ...]:
@@ -142,9 +159,9 @@ def _events(counts: Counts) -> tuple[CountLine, ...]:
 def _troubles(counts: Counts) -> tuple[CountLine, ...]:
     lines = (
         ("late", counts.late, 0.05,
-         "Arrived after the reward window; kept, but in no reward."),
+         "Came after the reward window; kept, but in no reward."),
         ("orphan", counts.orphan, 0.01,
-         "Name a decision that is not stored (yet); kept until it is."),
+         "Name a decision that is not stored yet, in whichever experiment; kept until it is."),
         ("other currency", counts.other_currency, 0.0,
          "Amounts in another currency than the experiment's; left out, never added up."),
     )  # fmt: skip

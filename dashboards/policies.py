@@ -26,7 +26,7 @@ def policy_meaning(name: str, kind: str) -> str:
     if kind == "logging":
         return "what shoppers really got"
     if kind == "serving":
-        return "what the model would have shown"
+        return "what the model would show"
     if kind == "candidate":
         return "learns alongside, never decides"
     if name == ALWAYS_NOTHING:

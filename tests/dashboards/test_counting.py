@@ -24,6 +24,13 @@ def test_every_count_of_the_report_is_there_with_its_meaning() -> None:
         assert found[f"event-{kind}"].count == count
 
 
+def test_every_decision_is_in_exactly_one_place() -> None:
+    found = lines(RICH_COUNTS)
+    places = ("interactions", "holdout_interactions", "immature", "not_activated", "not_measured")
+    assert sum(found[place].count for place in places) == found["decisions"].count
+    assert not any(found[place].part for place in places)
+
+
 def test_fallback_is_shown_even_when_there_was_none() -> None:
     found = lines(replace(NO_COUNTS, by_reason={"stopped": 0}))
     assert found["reason-fallback"].count == 0

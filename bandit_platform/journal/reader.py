@@ -51,7 +51,7 @@ def read_chunk(path: Path, offset: int, limit: int = 4_000_000) -> Chunk:
         except ValueError:
             torn += 1
     exhausted = finished and at_end
-    if exhausted and rest:
+    if rest and (exhausted or len(rest) == limit):  # no record is as long as the limit
         torn += 1
         end = len(data)
     return Chunk(

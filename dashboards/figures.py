@@ -55,7 +55,7 @@ def _band(one: PolicySeries, zone: str) -> list[Part]:
     last = one.points[-1]
     number = f"+.{max(0, decimals_for(last.uplift_upper - last.uplift_lower))}f"
     colour, label = LIGHT[one.colour], html.escape(one.label)
-    fill = {"fill": "tonexty", "fillcolor": LIGHT["accent-band"]} if one.leading else {}
+    fill = {"fill": "tonexty", "fillcolor": LIGHT[f"{one.colour}-band"]} if one.leading else {}
     common = {"type": "scatter", "mode": "lines", "x": [local(at, zone) for at in one.moments]}
     edge = {"color": colour, "width": 0.5 if one.leading else 1, "dash": one.edge_dash}
     lower = [short(point.uplift_lower) for point in one.points]

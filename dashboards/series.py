@@ -39,8 +39,12 @@ class PolicySeries:
 
 
 def uplift_series(report: ExperimentReport) -> tuple[PolicySeries, ...]:
-    """The logging policy and, in front of it, the serving policy, as far as they are known."""
+    """The logging policy and, in front of it, the serving policy, as far as they are known.
+
+    The serving policy leads; where none learns, the logging policy does.
+    """
     shown = thinned(report.timeline, MOST_POINTS)
+    learned = any(row.kind == "serving" for row in report.policies)
     made = []
     for row in sorted(report.policies, key=lambda row: row.kind != "logging"):
         known = [point for point in shown if row.name in point.policies]
@@ -55,9 +59,9 @@ def uplift_series(report: ExperimentReport) -> tuple[PolicySeries, ...]:
                 points=tuple(point.policies[row.name] for point in known),
                 counts=tuple(point.n for point in known),
                 colour="accent" if serving else "served",
-                leading=serving,
-                dash="solid" if serving else "dash",
-                edge_dash="solid" if serving else "dot",
+                leading=serving or not learned,
+                dash="solid" if serving or not learned else "dash",
+                edge_dash="solid" if serving or not learned else "dot",
             )
         )
     return tuple(made)

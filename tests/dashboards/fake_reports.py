@@ -159,9 +159,12 @@ def draft() -> ExperimentReport:
         units=0,
         holdout_units=0,
         policies=(),
-        arms=(),
+        arms=tuple(
+            ArmRow(arm=arm, active=True, interactions=0, share=0.0, mean_reward=None)
+            for arm in SIX_ARMS
+        ),
         timeline=(),
-        revisions=(),
+        revisions=(RevisionMark(number=1, at=NOW - timedelta(days=1)),),
     )
     return with_finding(report)
 

@@ -26,6 +26,15 @@ def test_the_band_comes_before_the_point_and_zero_is_always_in_view() -> None:
         assert figure.data[-1].line.color == LIGHT["accent"]
 
 
+def test_where_no_policy_learns_the_served_one_leads_with_a_band() -> None:
+    report = rich()
+    uniform = replace(report, policies=tuple(p for p in report.policies if p.kind != "serving"))
+    upper, lower, middle = uplift_figure(uniform).data
+    assert lower.fill == "tonexty"
+    assert lower.fillcolor == LIGHT["served-band"]
+    assert middle.line.dash == upper.line.dash == "solid"
+
+
 def test_the_newest_numbers_in_the_figure_are_the_reports() -> None:
     report = rich()
     last = report.timeline[-1].policies["serving"]

@@ -53,7 +53,8 @@ class JournalWriter:
             self._dirty = True
             self._size += len(lines)
             if self._size >= self._segment_bytes:
-                self._close()
+                with suppress(OSError):  # the records are in the file, as after any other append
+                    self._close()
 
     def _write_whole(self, lines: bytes) -> None:
         descriptor = self._open()
@@ -64,10 +65,17 @@ class JournalWriter:
             os.fdatasync(descriptor)
 
     def close(self) -> None:
-        """Flush and release the segment; a later append opens another."""
+        """Flush and release the segment; a later append opens another.
+
+        Raises:
+            JournalError: the disk refused; what was appended survives anything but a power cut.
+        """
         self._stop.set()
         with self._lock:
-            self._close()
+            try:
+                self._close()
+            except OSError as error:
+                raise JournalError(f"cannot flush the journal: {error}") from error
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -93,17 +101,22 @@ class JournalWriter:
 
     def _close(self) -> None:
         if self._descriptor is not None:
-            os.fdatasync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor, self._dirty = None, False
+            descriptor, self._descriptor, self._dirty = self._descriptor, None, False
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def _flush_forever(self) -> None:
         while not self._stop.wait(_FLUSH_SECONDS):
             with self._lock:
                 if not self._dirty or self._descriptor is None:
                     continue
+                try:
+                    descriptor = os.dup(self._descriptor)
+                except OSError:  # out of descriptors; the next round tries again
+                    continue
                 self._dirty = False
-                descriptor = os.dup(self._descriptor)
             try:
                 os.fdatasync(descriptor)
             except OSError:

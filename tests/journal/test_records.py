@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.event import Event
+from bandit_platform.journal.records import (
+    Activation,
+    activation_line,
+    decision_line,
+    event_line,
+    parse_line,
+)
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+texts = st.text(max_size=40)
+zones = st.sampled_from(
+    [UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=8))]
+)
+moments = st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 12, 30)).flatmap(  # noqa: DTZ001 - the zone follows
+    lambda moment: zones.map(lambda zone: moment.replace(tzinfo=zone))
+)
+decisions = st.builds(
+    Decision,
+    decision_id=texts,
+    experiment=texts,
+    revision=st.integers(1, 10**6),
+    unit=texts,
+    slate_id=texts,
+    slot=st.integers(0, 5),
+    decided_at=moments,
+    expires_at=moments,
+    reason=st.sampled_from(Reason),
+    arm=texts,
+    propensity=finite,
+    eligible=st.lists(texts, max_size=4).map(tuple),
+    pmf=st.lists(finite, max_size=4).map(tuple),
+    excluded=st.dictionaries(texts, texts, max_size=3),
+    context=st.dictionaries(texts, st.one_of(finite, texts, st.booleans()), max_size=4),
+    seed=texts,
+    model_version=st.none() | st.integers(1, 10**6),
+    deferred=st.booleans(),
+    request_key=st.none() | texts,
+    body_hash=st.none() | texts,
+)
+events = st.builds(
+    Event,
+    decision_id=texts,
+    event_id=texts,
+    type=texts,
+    amount=st.none() | finite,
+    currency=st.none() | texts,
+    occurred_at=moments,
+    received_at=moments,
+    trusted=st.booleans(),
+)
+
+
+def is_record(line: bytes) -> bool:
+    try:
+        parse_line(line)
+    except ValueError:
+        return False
+    return True
+
+
+def exact(record: object) -> list[str]:
+    """Every field with its type and all its digits."""
+    return [repr(getattr(record, field.name)) for field in fields(record)]  # type: ignore[arg-type]
+
+
+@given(decisions)
+def test_a_decision_comes_back_exactly_from_its_one_line(decision: Decision) -> None:
+    line = decision_line(decision)
+    assert line.splitlines(keepends=True) == [line]
+    assert line.endswith(b"\n")
+    back = parse_line(line)
+    assert back == decision
+    assert [item for item in exact(back) if "datetime" not in item] == [
+        item for item in exact(decision) if "datetime" not in item
+    ]
+    assert back.decided_at.utcoffset() == decision.decided_at.utcoffset()
+
+
+@given(events)
+def test_an_event_comes_back_exactly_from_its_one_line(event: Event) -> None:
+    line = event_line(event)
+    assert line.splitlines(keepends=True) == [line]
+    back = parse_line(line)
+    assert back == event
+    assert repr(back.amount) == repr(event.amount)
+    assert back.occurred_at.tzinfo is not None
+
+
+@given(texts, moments)
+@example("id", datetime(2026, 11, 22, 10, 0, 0, 1, tzinfo=UTC))
+def test_an_activation_comes_back_exactly_from_its_one_line(name: str, moment: datetime) -> None:
+    activation = Activation(decision_id=name, activated_at=moment)
+    assert parse_line(activation_line(activation)) == activation
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\n",
+        b"null\n",
+        b"5\n",
+        b'"decision"\n',
+        b"[]\n",
+        b"{}\n",
+        b'{"k":"decision"}\n',
+        b'{"k":"surprise"}\n',
+        b'{"k":["decision"]}\n',
+        b'{"k":"activation","id":"x","at":5}\n',
+        b'{"k":"activation","id":"x","at":"yesterday"}\n',
+        b"\xff\xfe\n",
+        bytes(100) + b"\n",
+    ],
+)
+def test_what_is_no_record_is_a_value_error(line: bytes) -> None:
+    assert not is_record(line)
+
+
+def test_a_record_with_any_field_missing_is_refused(
+    make_decision: Callable[..., Decision], make_event: Callable[..., Event]
+) -> None:
+    decision = make_decision()
+    for line in (decision_line(decision), event_line(make_event(decision))):
+        assert is_record(line)
+        data = json.loads(line)
+        for name in data:
+            less = {key: value for key, value in data.items() if key != name}
+            assert not is_record(json.dumps(less).encode()), name
+
+
+def test_a_number_that_is_none_never_reaches_the_journal(
+    make_decision: Callable[..., Decision],
+) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        decision_line(make_decision(propensity=math.nan))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -190,14 +190,27 @@ def _split(names: list[str] | None) -> tuple[str, ...]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int], None]]:
-    """A counter of rows that models were applied to, on stderr, shown once there is one."""
+    """A counter of rows that models were applied to, on stderr from the first row on."""
+    with ExitStack() as stack:
+        shown: list[Callable[[int], None]] = []
+
+        def advance(rows: int) -> None:
+            if not shown:
+                shown.append(stack.enter_context(_row_counter()))
+            shown[0](rows)
+
+        yield advance
+
+
+@contextmanager
+def _row_counter() -> Iterator[Callable[[int], None]]:
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
     from rich.progress import Progress, SpinnerColumn, TextColumn  # noqa: PLC0415 - as above
 
     columns = (SpinnerColumn(), TextColumn("applied models to {task.completed:,.0f} rows"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("rows", total=None, visible=False)
-        yield lambda rows: bar.update(task, advance=rows, visible=True)
+        task = bar.add_task("rows", total=None)
+        yield lambda rows: bar.update(task, advance=rows)
 
 
 def _rendered(report: EvaluationReport, output: OutputFormat) -> str:

@@ -60,3 +60,40 @@ def test_table_shows_every_policy(app: typer.Typer, log: Path) -> None:
 def test_errors_are_raised_for_main_to_print(app: typer.Typer, tmp_path: Path) -> None:
     result = runner.invoke(app, ["--log", str(tmp_path / "none.csv")])
     assert isinstance(result.exception, InputError)
+
+
+def test_html_can_go_to_a_file(app: typer.Typer, log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    result = runner.invoke(app, ["--log", str(log), "--format", "html", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert result.output == ""
+    assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_segments_and_intervals(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    rows = [f"{'ab'[i % 2]},0.5,{(i * 7) % 10 / 10},{'xy'[i // 2 % 2]}" for i in range(400)]
+    path.write_text("arm,propensity,reward,context.kind\n" + "\n".join(rows) + "\n")
+    options = ["--policy", "always:a", "--by", "context.kind", "--interval", "normal"]
+    result = runner.invoke(app, ["--log", str(path), *options], env={"COLUMNS": "150"})
+    assert result.exit_code == 0, result.output
+    for text in ("always:a by segment", "kind = x", "one look only"):
+        assert text in result.output
+
+
+def test_missing_propensities_are_explained_and_estimates_marked(
+    app: typer.Typer, tmp_path: Path
+) -> None:
+    path = tmp_path / "log.csv"
+    rows = [f"{'ab'[i % 2]},{(i * 7) % 10 / 10}" for i in range(400)]
+    path.write_text("arm,reward\n" + "\n".join(rows) + "\n")
+    refused = runner.invoke(app, ["--log", str(path)])
+    assert "--estimate-propensities" in str(refused.exception)
+    for form in ("table", "json", "html"):
+        result = runner.invoke(
+            app,
+            ["--log", str(path), "--estimate-propensities", "--format", form],
+            env={"COLUMNS": "200"},
+        )
+        assert result.exit_code == 0, result.output
+        assert "estimated from the log" in result.output

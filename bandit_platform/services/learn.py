@@ -79,7 +79,7 @@ class Learner:
     def __init__(self, database: Database, holder: str) -> None:
         self._database = database
         self._holder = holder
-        #: (experiment, policy) → (identity, cursor, model) as of the last commit
+        #: (experiment, policy) → (what it stands for, cursor, model) as of the last commit
         self._models: dict[tuple[str, str], tuple[str, int, LearnedPolicy]] = {}
 
     def learn(self, experiment: str, now: datetime) -> Learned:
@@ -101,7 +101,7 @@ class Learner:
         for standing in standings:
             learned = standing.runner.learned
             if learned is not None:
-                place = (standing.runner.policy.identity, standing.cursor, learned)
+                place = (_stands_for(standing.runner.policy), standing.cursor, learned)
                 self._models[experiment, standing.name] = place
         return Learned(taken=taken, publish_at=publish_at)
 
@@ -150,7 +150,7 @@ def _standing(
     learned = None
     if policy.exploration is not None:
         known = held.get((spec.key, policy.name))
-        if known is not None and known[:2] == (policy.identity, state.cursor):
+        if known is not None and known[:2] == (_stands_for(policy), state.cursor):
             learned = known[2]
         elif state.blob is not None:
             learned = LearnedPolicy.load(_frozen_blob(connection, spec, policy) or state.blob)
@@ -160,6 +160,11 @@ def _standing(
         interactions=state.interactions,
         accumulator=PolicyAccumulator.from_state(json.loads(state.accumulator)),
     )
+
+
+def _stands_for(policy: TrackedPolicy) -> str:
+    """A model that went on learning is not the one that was frozen."""
+    return f"{policy.identity} frozen" if policy.frozen else policy.identity
 
 
 def _frozen_blob(

@@ -27,7 +27,7 @@ from bandit_platform.services.experiments import Experiments
 from bandit_platform.services.ingest import Ingest, Ingested
 from bandit_platform.services.learn import Learner
 from bandit_platform.services.mature import mature
-from bandit_platform.services.recompute import recompute
+from bandit_platform.services.recompute import RecomputedRow, recompute
 from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
 from bandit_platform.services.registry import Registry
 from bandit_platform.services.tracked import largest_weight, tracked_policies
@@ -262,10 +262,14 @@ class World:
         with self.database.read() as connection:
             return policy_states(connection, key)
 
+    def recomputed_rows(self, key: str = KEY) -> list[RecomputedRow]:
+        """Every interaction of the policy traffic with what each policy would have done."""
+        return list(recompute(self.database, key))
+
     def recomputed(self, key: str = KEY) -> dict[str, str]:
         """The accumulators that a recomputation from scratch gives, as they are stored."""
         spec = self.experiments.get(key).spec
-        rows = list(recompute(self.database, key))
+        rows = self.recomputed_rows(key)
         low, high = spec.reward.range
         found = {}
         for policy in tracked_policies(spec):

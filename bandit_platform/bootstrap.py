@@ -20,6 +20,7 @@ from bandit_platform.services.audit import Audit, audit
 from bandit_platform.services.decide import Decider
 from bandit_platform.services.experiments import Applied, Experiments
 from bandit_platform.services.ingest import Ingest
+from bandit_platform.services.keys import Keys
 from bandit_platform.services.recompute import RecomputedRow, recompute
 from bandit_platform.services.record_events import EventRecorder
 from bandit_platform.services.registry import Registry
@@ -66,6 +67,7 @@ class Platform:
         self.database = database
         self._secret = secret
         self.experiments = Experiments(database, clock)
+        self.keys = Keys(database, clock)
         self._clock = clock
 
     def apply_experiment(self, spec: ExperimentSpec) -> Applied:
@@ -109,6 +111,7 @@ class Serving:
     decider: Decider
     recorder: EventRecorder
     journal: JournalWriter
+    clock: Clock
 
 
 def build(settings: Settings, clock: Clock = utc_now) -> Platform:
@@ -141,6 +144,7 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
         decider=Decider(registry, journal, secret, clock, _stored_decision(database)),
         recorder=EventRecorder(journal, secret, clock),
         journal=journal,
+        clock=clock,
     )
 
 

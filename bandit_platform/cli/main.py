@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bandit_platform.cli import audit, demo, evaluate, experiment, processes, replay, report
+from bandit_platform.cli import audit, demo, evaluate, experiment, key, processes, replay, report
 from bandit_platform.errors import (
     BanditPlatformError,
     ConflictError,
@@ -30,6 +30,7 @@ app.command("work")(processes.work)
 app.command("ingest")(processes.ingest)
 app.command("migrate")(processes.migrate)
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(key.app, name="key")
 app.command("report")(report.report)
 app.command("audit")(audit.audit)
 app.command("evaluate")(evaluate.evaluate)

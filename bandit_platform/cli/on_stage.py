@@ -33,6 +33,7 @@ def on_stage(spec: ExperimentSpec) -> Iterator[tuple[Platform, Stage]]:
     Ctrl-C and SIGTERM end it: everything is stopped and removed, and the status is 130.
     """
     from bandit_platform.bootstrap import build  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.domain.access import Role  # noqa: PLC0415
     from bandit_platform.domain.lifecycle import Action  # noqa: PLC0415
     from bandit_platform.simulation import stage as stages  # noqa: PLC0415
 
@@ -45,7 +46,8 @@ def on_stage(spec: ExperimentSpec) -> Iterator[tuple[Platform, Stage]]:
             platform = build(settings)
             platform.apply_experiment(spec)
             platform.change_state(spec.key, Action.START)
-            with stages.Stage(settings, Path(name)) as stage:
+            key = platform.keys.create(role=Role.SERVER, label="the simulated shop").text
+            with stages.Stage(settings, Path(name), key=key) as stage:
                 yield platform, stage
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -41,6 +41,7 @@ def _print_table(found: ExperimentReport) -> None:
         f"{counts.interactions} interactions, {counts.holdout_interactions} held out, "
         f"{counts.events} events ({counts.late} late), model version {found.model_version}.",
         markup=False,
+        soft_wrap=True,
     )
     console.print(f"Programme uplift over the holdout, per unit: {_interval(found.programme)}")
     table = Table("Policy", "Value", "Uplift over nothing", "SNIPS (one look)", "ESS")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Event, Thread
@@ -16,9 +17,14 @@ from bandit_platform.policies.arguments import policy_hash
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.services.key_ring import KeyRing
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import experiment_heads, revisions
+from bandit_platform.storage.keys import all_keys, put_last_uses
 from bandit_platform.storage.models import model_blob, newest_versions
+
+#: seconds between notes in the database of when keys were used
+_USES_SECONDS = 30.0
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +53,9 @@ class Registry:
         self._loaded = False
         #: why the last refresh failed, for readiness; None when it succeeded
         self.trouble: str | None = "nothing loaded yet"
+        #: who may ask
+        self.keys = KeyRing()
+        self._uses_noted = 0.0
         self._stop = Event()
 
     def get(self, key: str) -> LiveExperiment:
@@ -72,6 +81,7 @@ class Registry:
         with self._database.read() as connection:
             heads = experiment_heads(connection)
             versions = newest_versions(connection)
+            keys = all_keys(connection)
             live: dict[str, LiveExperiment] = {}
             for key, (state, revision) in heads.items():
                 if state is not State.DRAFT:
@@ -79,6 +89,7 @@ class Registry:
                     current = _renewed(connection, known, key, state, revision)
                     live[key] = _with_model(connection, current, versions.get(key))
         self._live = live
+        self.keys.replace(keys)
         self._loaded = True
         self.trouble = None
 
@@ -89,11 +100,24 @@ class Registry:
             while not self._stop.wait(seconds):
                 try:
                     self.refresh()
+                    if time.monotonic() - self._uses_noted >= _USES_SECONDS:
+                        self.note_uses()
                 except BanditPlatformError as error:
                     self.trouble = str(error)
                     _log.warning("refresh failed", error=str(error))
 
         Thread(target=run, name="registry-refresh", daemon=True).start()
+
+    def note_uses(self) -> None:
+        """Say in the database when keys were last used.
+
+        Raises:
+            StorageError: the database did not answer.
+        """
+        self._uses_noted = time.monotonic()
+        if uses := self.keys.take_uses():
+            with self._database.write() as connection:
+                put_last_uses(connection, uses)
 
     def close(self) -> None:
         """Stop refreshing."""

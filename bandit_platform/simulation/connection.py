@@ -73,6 +73,11 @@ class JsonConnection:
         return Answer(status=response.status, body=_table(text))
 
 
+def bearer(key: str) -> dict[str, str]:
+    """The header that shows a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
 def _table(text: bytes) -> dict[str, Any]:
     try:
         body = json.loads(text) if text else {}

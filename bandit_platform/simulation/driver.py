@@ -13,7 +13,7 @@ from http.client import HTTPException
 from threading import Event, Lock, Thread
 from typing import Any
 
-from bandit_platform.simulation.connection import Answer, JsonConnection
+from bandit_platform.simulation.connection import Answer, JsonConnection, bearer
 from bandit_platform.simulation.tally import Served, Tally
 from bandit_platform.simulation.truth import Outcome
 
@@ -48,6 +48,8 @@ class Target:
     host: str
     port: int
     experiment: str
+    #: secret key of the shop's server
+    key: str = ""
     currency: str | None = None
     #: senders at the same time, each with a connection of its own
     connections: int = 8
@@ -143,7 +145,7 @@ class _Sender:
     """One connection with its own counts."""
 
     def __init__(self, target: Target) -> None:
-        self._connection = JsonConnection(target.host, target.port)
+        self._connection = JsonConnection(target.host, target.port, bearer(target.key))
         self._decisions = f"/v1/experiments/{target.experiment}/decisions"
         self._currency = target.currency
         self.tally = Tally()

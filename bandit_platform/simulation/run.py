@@ -127,6 +127,7 @@ def _target(stage: Stage, show: Show) -> Target:
         host=stage.settings.host,
         port=stage.settings.port,
         experiment=show.spec.key,
+        key=stage.key,
         currency=show.spec.reward.currency,
         connections=show.connections,
         rate=show.rate,

@@ -16,7 +16,7 @@ from types import FrameType, TracebackType
 
 from bandit_platform.errors import UnavailableError
 from bandit_platform.settings import Settings
-from bandit_platform.simulation.connection import Answer, JsonConnection
+from bandit_platform.simulation.connection import Answer, JsonConnection, bearer
 
 PROCESSES = ("serve", "console", "work")
 READY_SECONDS = 60.0
@@ -46,6 +46,7 @@ class Stage:
     Args:
         settings: how the processes run.
         folder: where their logs go.
+        key: secret key of the shop's server.
         command: what starts the platform; the process's name is appended.
         processes: which processes to start, in this order.
     """
@@ -55,10 +56,12 @@ class Stage:
         settings: Settings,
         folder: Path,
         *,
+        key: str = "",
         command: Sequence[str] = (sys.executable, "-m", "bandit_platform"),
         processes: Sequence[str] = PROCESSES,
     ) -> None:
         self.settings = settings
+        self.key = key
         self._folder = folder
         self._command = tuple(command)
         self._names = tuple(processes)
@@ -119,16 +122,16 @@ class Stage:
         """Wait until serve has picked the experiment up.
 
         It is asked with a context that no experiment declares, so that nothing is ever decided:
-        404 means that it does not know the experiment yet.
+        404 means that it does not know the experiment yet, 401 that it does not know the key.
 
         Raises:
             UnavailableError: a process died, or the experiment is not served in time.
         """
-        connection = JsonConnection(self.settings.host, self.settings.port)
+        connection = JsonConnection(self.settings.host, self.settings.port, bearer(self.key))
         path = f"/v1/experiments/{experiment}/decisions"
         probe = {"unit_id": "probe", "context": {"_probe": True}}
         deadline = time.monotonic() + seconds
-        while connection.post(path, probe).status == 404:
+        while connection.post(path, probe).status in {401, 404}:
             self.check()
             if time.monotonic() > deadline:
                 raise UnavailableError(f"serve does not know {experiment} after {seconds:g} s")

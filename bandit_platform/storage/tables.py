@@ -211,3 +211,23 @@ class LeaseRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     holder: str
     expires_at: int = Field(sa_column=_moment())
+
+
+class KeyRow(SQLModel, table=True):
+    """A key: who may ask, report, look or change. Its secret is nowhere, only its digest."""
+
+    __tablename__ = "key"
+
+    key_id: str = Field(primary_key=True)
+    digest: str
+    #: NULL for a publishable key
+    role: str | None = None
+    #: JSON list of experiments it opens; NULL for all
+    experiments: str | None = None
+    #: JSON list of web origins
+    origins: str
+    label: str
+    created_at: int = Field(sa_column=_moment())
+    expires_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
+    revoked_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
+    last_used_at: int | None = Field(default=None, sa_column=_moment(nullable=True))

@@ -10,6 +10,7 @@ from bandit_platform import __version__
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving
 from bandit_platform.errors import BanditPlatformError, NotFoundError
 from bandit_platform.settings import Settings, load_settings
+from bandit_platform.web.auth import protect
 from bandit_platform.web.console_views import console_blueprint
 from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
 from bandit_platform.web.experiments_api import experiments_blueprint
@@ -21,6 +22,8 @@ from bandit_platform.web.problems import register_problems
 def create_decision_app(serving: Serving) -> APIFlask:
     """The application on the shop's port; it exposes no administration."""
     app = _bare_app("bandit-platform decisions")
+    keys = serving.registry.keys
+    protect(app, lambda text: keys.find(text, serving.clock()), keys.origins)
     app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder))
     app.register_blueprint(health_blueprint(lambda: serving.registry.trouble))
     return app
@@ -29,6 +32,7 @@ def create_decision_app(serving: Serving) -> APIFlask:
 def create_console_app(platform: Platform, settings: Settings) -> APIFlask:
     """The application on the console's port; it decides nothing."""
     app = _bare_app("bandit-platform console")
+    protect(app, platform.keys.find, frozenset)
     app.register_blueprint(experiments_blueprint(platform))
     app.register_blueprint(health_blueprint(lambda: _database_trouble(platform)))
     app.register_blueprint(

@@ -62,6 +62,9 @@ class EventsRequest(_Request):
     """A batch of outcomes; each is judged on its own."""
 
     events: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_EVENTS)
+    key: Annotated[str, Field(max_length=128)] | None = Field(
+        default=None, description="A publishable key, where no header can be sent."
+    )
 
 
 class DecisionAnswer(BaseModel):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bandit_platform.errors import InputError
 from bandit_platform.services.decide import Answer, Decider, Query
 from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
+from bandit_platform.web.auth import is_trusted
 from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest
 from bandit_platform.web.reading import read_body
 
@@ -81,8 +82,7 @@ def _record(recorder: EventRecorder, items: list[dict[str, Any]]) -> list[dict[s
     """Receipts in the order of the items; malformed items are rejected, the others recorded."""
     reports = [_report(item) for item in items]
     recorded = iter(
-        # There are no publishable keys yet: whoever reaches this port counts as a server.
-        recorder.record([r for r in reports if isinstance(r, EventReport)], trusted=True)
+        recorder.record([r for r in reports if isinstance(r, EventReport)], trusted=is_trusted())
     )
     receipts = [next(recorded) if isinstance(r, EventReport) else r for r in reports]
     return [

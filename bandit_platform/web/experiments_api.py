@@ -1,12 +1,17 @@
-"""Experiments over HTTP, on the console's port: look, never change (changing needs keys)."""
+"""Experiments over HTTP, on the console's port."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from apiflask import APIBlueprint
+from flask import Response, json, request
 
 from bandit_platform.bootstrap import Platform
+from bandit_platform.domain.lifecycle import Action
+from bandit_platform.domain.spec_file import parse_tables
+from bandit_platform.errors import InputError, NotFoundError
+from bandit_platform.services.experiments import Applied
 from bandit_platform.storage.experiments import StoredExperiment
 
 
@@ -25,6 +30,29 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
         stored = platform.experiments.get(experiment)
         return {**_summary(stored), "spec": stored.spec.to_file()}
 
+    @api.post("/experiments")
+    @api.doc(summary="Apply a spec: create the experiment or change it", operation_id="apply")
+    def apply() -> Response:
+        return _applied(platform.apply_experiment(parse_tables(_tables())))
+
+    @api.put("/experiments/<experiment>")
+    @api.doc(summary="Make an experiment what the spec says", operation_id="replace_experiment")
+    def replace(experiment: str) -> Response:
+        tables = _tables()
+        if tables.setdefault("key", experiment) != experiment:
+            raise InputError("the spec has another key than the address")
+        return _applied(platform.apply_experiment(parse_tables(tables)))
+
+    @api.post("/experiments/<experiment>/<action>")
+    @api.doc(summary="start, pause, resume, stop or archive", operation_id="change_state")
+    def change_state(experiment: str, action: str) -> dict[str, Any]:
+        if action not in set(Action):
+            raise NotFoundError("there is no such step")
+        return {
+            "experiment": experiment,
+            "state": platform.change_state(experiment, Action(action)),
+        }
+
     @api.get("/experiments/<experiment>/report")
     @api.doc(summary="The numbers behind the dashboard", operation_id="report")
     def report(experiment: str) -> dict[str, Any]:
@@ -36,6 +64,25 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
         return platform.trace(experiment, decision_id)
 
     return api
+
+
+def _tables() -> dict[str, Any]:
+    tables = request.get_json()
+    if not isinstance(tables, dict):
+        raise InputError("the body must be a JSON object: the tables of an experiment file")
+    return tables
+
+
+def _applied(applied: Applied) -> Response:
+    body = {
+        "experiment": applied.experiment,
+        "outcome": applied.outcome,
+        "revision": applied.revision,
+        "state": applied.state,
+        "changes": [str(change) for change in applied.changes],
+    }
+    status = 201 if applied.outcome == "created" else 200
+    return Response(json.dumps(body), status, content_type="application/json")
 
 
 def _summary(stored: StoredExperiment) -> dict[str, Any]:

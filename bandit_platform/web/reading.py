@@ -28,4 +28,4 @@ def read_body(model: type[Body], limit: int, *, text: bool = False) -> Body:
     kind = request.mimetype
     if kind != "application/json" and not (text and kind == "text/plain"):
         raise UnsupportedMediaType
-    return model.model_validate_json(request.get_data(cache=False))
+    return model.model_validate_json(request.get_data())

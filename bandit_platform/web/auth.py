@@ -1,0 +1,125 @@
+"""Who may use which route: everything is denied that is not declared.
+
+A request shows its key as ``Authorization: Bearer …``; a page that closes can only send a plain
+body, so events may carry a publishable key there. Browsers are answered across origins only where
+a publishable key declares the origin, and never with credentials.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from flask import Flask, Response, g, request
+
+from bandit_platform.domain.access import Key, Permission
+from bandit_platform.web.problems import problem
+
+#: endpoint → what it asks for; None is open to everyone, and what is missing here is closed
+PERMISSIONS: Mapping[str, Permission | None] = {
+    "decisions.decide": Permission.DECIDE,
+    "decisions.activate": Permission.DECIDE,
+    "decisions.events": Permission.DECIDE,
+    "experiments.all_experiments": Permission.VIEW,
+    "experiments.one_experiment": Permission.VIEW,
+    "experiments.report": Permission.VIEW,
+    "experiments.trace": Permission.ANALYSE,
+    "experiments.apply": Permission.CHANGE,
+    "experiments.replace": Permission.CHANGE,
+    "experiments.change_state": Permission.CHANGE,
+    "health.healthz": None,
+    "health.readyz": None,
+    "openapi.spec": None,
+    # The pages are open to whoever reaches the console's port, which is loopback by default.
+    "console.experiments": None,
+    "console.experiment": None,
+    "console.static_file": None,
+}
+
+_BODY_KEY = re.compile(rb'"key"\s*:\s*"(pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43})"')
+_ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
+
+FindKey = Callable[[str], Key | None]
+Origins = Callable[[], frozenset[str]]
+
+
+def protect(app: Flask, find_key: FindKey, origins: Origins) -> None:
+    """Let an app answer only those whose key opens what they ask for.
+
+    Args:
+        app: the application.
+        find_key: the valid key that a text is, or None.
+        origins: every origin that some valid publishable key declares.
+    """
+
+    def check() -> Response | None:
+        if request.endpoint is None:
+            return None  # no route: the ordinary 404 or 405
+        if request.method == "OPTIONS":
+            return _preflight(origins())
+        if request.endpoint not in PERMISSIONS:
+            return _forbidden("This address is closed.")
+        wanted = PERMISSIONS[request.endpoint]
+        return None if wanted is None else _refusal(find_key, wanted)
+
+    app.before_request(check)
+    app.after_request(_share_with_origin)
+
+
+def is_trusted() -> bool:
+    """Whether the request came with a secret key."""
+    key: Key | None = g.get("key")
+    return key is not None and not key.publishable
+
+
+def _refusal(find_key: FindKey, wanted: Permission) -> Response | None:
+    text = _key_text()
+    key = None if text is None else find_key(text)
+    if key is None:
+        response = problem(
+            401, "no-valid-key", "No valid key", "Send a valid key as Authorization: Bearer."
+        )
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+    origin = request.headers.get("Origin")
+    if origin is not None and origin not in key.origins:
+        return _forbidden("The key may not be used from this origin.")
+    if not key.opens(wanted, (request.view_args or {}).get("experiment")):
+        return _forbidden("The key does not open this.")
+    g.key = key
+    return None
+
+
+def _key_text() -> str | None:
+    header = request.headers.get("Authorization")
+    if header is not None:
+        return header[7:] if header[:7].lower() == "bearer " else None
+    if request.endpoint == "decisions.events":
+        found = _BODY_KEY.search(request.get_data())
+        return found[1].decode() if found else None
+    return None
+
+
+def _forbidden(detail: str) -> Response:
+    return problem(403, "forbidden", "Forbidden", detail)
+
+
+def _preflight(allowed: frozenset[str]) -> Response:
+    """The answer to a browser that asks before it sends; a key cannot be with it yet."""
+    response = Response(status=204)
+    if request.headers.get("Origin") in allowed:
+        g.shared_origin = request.headers["Origin"]
+        response.headers["Access-Control-Allow-Methods"] = "POST"
+        response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+        response.headers["Access-Control-Max-Age"] = "600"
+    return response
+
+
+def _share_with_origin(response: Response) -> Response:
+    key: Key | None = g.get("key")
+    origin = g.get("shared_origin") or (request.headers.get("Origin") if key else None)
+    if origin is not None:
+        response.headers["Access-Control-Allow-Origin"] = origin
+    if request.headers.get("Origin") is not None:
+        response.vary.add("Origin")
+    return response

@@ -1,0 +1,214 @@
+"""Default deny: every route, with no key, each kind of key and each role."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bandit_platform.bootstrap import Platform, Serving, build, build_serving
+from bandit_platform.domain.access import Permission, Role
+from bandit_platform.domain.lifecycle import Action
+from bandit_platform.settings import Settings
+from bandit_platform.web.apps import create_console_app, create_decision_app
+from bandit_platform.web.auth import PERMISSIONS
+
+SHOP = "https://shop.example"
+CONTEXT = {"cart_value": 80.0, "country": "GB", "returning": True}
+OPENED: dict[str, set[Permission]] = {
+    "none": set(),
+    "garbage": set(),
+    "publishable": {Permission.DECIDE},
+    "server": {Permission.DECIDE},
+    "viewer": {Permission.VIEW},
+    "analyst": {Permission.VIEW, Permission.ANALYSE},
+    "experimenter": {
+        Permission.DECIDE,
+        Permission.VIEW,
+        Permission.ANALYSE,
+        Permission.CHANGE,
+    },
+    "admin": set(Permission),
+}
+
+
+class Site:
+    """Both applications over one database, with a key of every kind."""
+
+    def __init__(self, settings: Settings, spec: Any, clock: Any) -> None:
+        self.clock = clock
+        self.settings = settings
+        self.platform: Platform = build(settings, clock)
+        self.platform.apply_experiment(spec)
+        self.platform.change_state(spec.key, Action.START)
+        keys = self.platform.keys
+        self.keys: dict[str, str | None] = {
+            role.value: keys.create(role=role).text for role in Role
+        }
+        self.keys["publishable"] = keys.create(role=None, origins=[SHOP]).text
+        self.keys["none"] = None
+        self.keys["garbage"] = "sk_0000000000000000_" + "A" * 43
+        self.serving: Serving = build_serving(settings, clock)
+        self.shop = create_decision_app(self.serving)
+        self.console = create_console_app(self.platform, settings)
+
+    def decide(self, key: str | None, **headers: str) -> Any:
+        return self.shop.test_client().post(
+            "/v1/experiments/checkout-offers/decisions",
+            json={"unit_id": "u", "context": CONTEXT},
+            headers=shown(key) | headers,
+        )
+
+
+def shown(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def site(tmp_path: Path, spec: Any, clock: Any) -> Iterator[Site]:
+    made = Site(Settings(data_dir=tmp_path, refresh_seconds=3600), spec, clock)
+    yield made
+    made.serving.registry.close()
+    made.serving.journal.close()
+
+
+def routes(app: Any) -> list[tuple[str, str, str]]:
+    """(endpoint, method, path) of everything an app answers."""
+    filled = {"experiment": "checkout-offers", "key": "checkout-offers", "action": "pause"}
+    found = []
+    with app.test_request_context():
+        for rule in app.url_map.iter_rules():
+            values = {name: filled.get(name, "x") for name in rule.arguments}
+            path = rule.build(values, append_unknown=False)[1]
+            methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            found += [(rule.endpoint, method, path) for method in sorted(methods)]
+    return found
+
+
+@pytest.mark.parametrize("holder", list(OPENED))
+@pytest.mark.parametrize("port", ["shop", "console"])
+def test_every_route_opens_to_exactly_those_it_should(site: Site, port: str, holder: str) -> None:
+    app = getattr(site, port)
+    seen = set()
+    for endpoint, method, path in routes(app):
+        wanted = PERMISSIONS[endpoint]
+        seen.add(wanted)
+        answer = app.test_client().open(path, method=method, headers=shown(site.keys[holder]))
+        if wanted is None or wanted in OPENED[holder]:
+            assert answer.status_code not in {401, 403}, (endpoint, method)
+        elif holder in {"none", "garbage"}:
+            assert answer.status_code == 401, (endpoint, method)
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+        else:
+            assert answer.status_code == 403, (endpoint, method)
+        assert "_key" not in answer.get_data(as_text=True) or wanted is None
+    assert len(seen) > 1
+
+
+def test_a_route_nobody_declared_is_closed(site: Site) -> None:
+    site.shop.add_url_rule("/undeclared", "undeclared", lambda: "secret")
+    answer = site.shop.test_client().get("/undeclared", headers=shown(site.keys["admin"]))
+    assert answer.status_code == 403
+    assert "secret" not in answer.get_data(as_text=True)
+
+
+def test_a_page_of_a_declared_origin_may_ask(site: Site) -> None:
+    client = site.shop.test_client()
+    path = "/v1/experiments/checkout-offers/decisions"
+    before = client.options(path, headers={"Origin": SHOP, "Access-Control-Request-Method": "POST"})
+    assert before.status_code == 204
+    assert before.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "Authorization" in before.headers["Access-Control-Allow-Headers"]
+    answer = site.decide(site.keys["publishable"], Origin=SHOP)
+    assert answer.status_code == 201
+    assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+    assert "Origin" in answer.headers["Vary"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def test_pages_of_other_origins_are_not_answered(site: Site) -> None:
+    client = site.shop.test_client()
+    path = "/v1/experiments/checkout-offers/decisions"
+    before = client.options(path, headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in before.headers
+    answer = site.decide(site.keys["publishable"], Origin="https://evil.example")
+    assert answer.status_code == 403
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_secret_key_is_refused_in_a_page(site: Site) -> None:
+    assert site.decide(site.keys["server"], Origin=SHOP).status_code == 403
+
+
+def test_an_expired_and_a_revoked_key_are_refused(site: Site) -> None:
+    keys = site.platform.keys
+    short = keys.create(role=Role.SERVER, lifetime=timedelta(hours=1))
+    ended = keys.create(role=Role.SERVER)
+    site.serving.registry.refresh()
+    assert site.decide(short.text).status_code == 201
+    assert site.decide(ended.text).status_code == 201
+    keys.revoke(ended.key.key_id)
+    site.serving.registry.refresh()
+    site.clock.advance(3601)
+    assert site.decide(short.text).status_code == 401
+    assert site.decide(ended.text).status_code == 401
+
+
+def test_a_rotated_key_stays_valid_during_the_overlap(site: Site) -> None:
+    keys = site.platform.keys
+    old = keys.create(role=Role.SERVER)
+    new = keys.rotate(old.key.key_id, timedelta(hours=1))
+    site.serving.registry.refresh()
+    assert site.decide(old.text).status_code == site.decide(new.text).status_code == 201
+    site.clock.advance(3601)
+    assert site.decide(old.text).status_code == 401
+    assert site.decide(new.text).status_code == 201
+
+
+def test_a_key_of_one_experiment_does_not_open_another(site: Site) -> None:
+    issued = site.platform.keys.create(role=Role.SERVER, experiments=["another"])
+    site.serving.registry.refresh()
+    assert site.decide(issued.text).status_code == 403
+
+
+@pytest.mark.parametrize(("holder", "trusted"), [("publishable", False), ("server", True)])
+def test_only_a_secret_key_makes_events_trusted(site: Site, holder: str, trusted: bool) -> None:
+    decision = site.decide(site.keys[holder]).json
+    event = {"event_id": "e", "decision_id": decision["decision_id"], "type": "purchase"}
+    sent = site.shop.test_client().post(
+        "/v1/events", json={"events": [event]}, headers=shown(site.keys[holder])
+    )
+    assert sent.json["events"][0]["status"] == "accepted"
+    journal = "".join(p.read_text() for p in (site.settings.journal_dir).iterdir())
+    assert f'"trusted":{str(trusted).lower()}' in journal
+
+
+def test_a_beacon_shows_its_publishable_key_in_the_body(site: Site) -> None:
+    decision = site.decide(site.keys["publishable"]).json
+    event = {"event_id": "e", "decision_id": decision["decision_id"], "type": "accept"}
+    client = site.shop.test_client()
+    body = {"key": site.keys["publishable"], "events": [event]}
+    sent = client.post("/v1/events", data=json.dumps(body), content_type="text/plain")
+    assert sent.status_code == 202
+    body["key"] = site.keys["server"]
+    refused = client.post("/v1/events", data=json.dumps(body), content_type="text/plain")
+    assert refused.status_code == 401
+
+
+def test_keys_are_stored_as_hashes_only(site: Site, tmp_path: Path) -> None:
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("*.sqlite3*"))
+    for text in site.keys.values():
+        if text is not None and text != site.keys["garbage"]:
+            assert text.split("_", 2)[2].encode() not in stored
+
+
+def test_last_use_reaches_the_list(site: Site) -> None:
+    assert site.decide(site.keys["server"]).status_code == 201
+    site.serving.registry.note_uses()
+    used = {each.key.role: each.last_used_at for each in site.platform.keys.all()}
+    assert used[Role.SERVER] == site.clock()
+    assert used[Role.ADMIN] is None

@@ -39,7 +39,7 @@ def guidance(
     if counts.interactions + counts.holdout_interactions == 0:
         return _immature(report, window)
     if counts.events == 0:
-        return _eventless(report, service_url)
+        return _eventless(service_url)
     if report.state == State.PAUSED:
         return _paused(report)
     served = next((row.uplift for row in report.policies if row.kind == "logging"), None)
@@ -77,7 +77,8 @@ def _undecided(report: ExperimentReport, service_url: str) -> Guidance:
     return Guidance(
         title="Running, but no decision has been asked for",
         text="The shop asks for one each time it shows the page. Ask for the first one by hand; "
-        "give the declared context fields that are required.",
+        "give the context fields that the experiment requires. SHOP_KEY is a key made by "
+        "bandit-platform key create --role server --label shop.",
         command=_post(
             f"{service_url}/v1/experiments/{report.experiment}/decisions",
             {"unit_id": "shopper-1", "context": {}},
@@ -103,17 +104,13 @@ def _immature(report: ExperimentReport, window: timedelta | None) -> Guidance:
     )
 
 
-def _eventless(report: ExperimentReport, service_url: str) -> Guidance:
-    event = {
-        "event_id": "event-1",
-        "decision_id": "…",
-        "type": "accept",
-        "occurred_at": report.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
+def _eventless(service_url: str) -> Guidance:
+    event = {"event_id": "event-1", "decision_id": "DECISION_ID", "type": "accept"}
     return Guidance(
         title="Decisions mature, but no event has arrived",
         text="Without events every reward is the default, so no policy can be told from another. "
-        "Report what happened after a decision, with the decision_id that came with it.",
+        "Report what happened after a decision, with the decision_id that came with it and "
+        "the shop's key.",
         command=_post(f"{service_url}/v1/events", {"events": [event]}),
     )
 
@@ -138,6 +135,6 @@ def _paused(report: ExperimentReport) -> Guidance:
 
 
 def _post(url: str, body: object) -> str:
-    data = shlex.quote(json.dumps(body, ensure_ascii=False))
-    kind = "-H 'Content-Type: application/json'"
-    return f"curl -X POST {shlex.quote(url)} \\\n  {kind} \\\n  -d {data}"
+    headers = "-H \"Authorization: Bearer $SHOP_KEY\" -H 'Content-Type: application/json'"
+    data = shlex.quote(json.dumps(body))
+    return f"curl {shlex.quote(url)} \\\n  {headers} \\\n  -d {data}"

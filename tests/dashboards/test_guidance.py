@@ -23,9 +23,10 @@ def test_a_draft_is_told_how_to_start() -> None:
 def test_without_decisions_the_first_one_is_asked_for_by_hand() -> None:
     command = given_to(empty()).command
     assert command.startswith(
-        "curl -X POST http://127.0.0.1:8080/v1/experiments/thank-you-survey/decisions"
+        "curl http://127.0.0.1:8080/v1/experiments/thank-you-survey/decisions"
     )
     assert '"unit_id": "shopper-1"' in command
+    assert "Bearer $SHOP_KEY" in command
 
 
 def test_without_matured_decisions_it_says_when_the_first_window_ends() -> None:

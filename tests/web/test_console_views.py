@@ -144,7 +144,7 @@ def test_the_page_says_that_intervals_are_not_corrected(client: FlaskClient) -> 
     ("key", "words"),
     [
         ("checkout-insurance", "bandit-platform experiment start checkout-insurance"),
-        ("thank-you-survey", "curl -X POST http://shop.test/v1/experiments/thank-you-survey"),
+        ("thank-you-survey", "curl http://shop.test/v1/experiments/thank-you-survey"),
         ("payment-instalments", "none can mature before 29 Nov 2026, 08:15 GMT"),
         ("cart-upsell", "Their values stay hidden"),
         ("nasty", "bandit-platform experiment resume nasty"),

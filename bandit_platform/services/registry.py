@@ -12,7 +12,7 @@ import structlog
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.errors import BanditPlatformError, NotFoundError, PolicyError, UnavailableError
+from bandit_platform.errors import NotFoundError, PolicyError, UnavailableError
 from bandit_platform.policies.arguments import policy_hash
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
@@ -102,9 +102,9 @@ class Registry:
                     self.refresh()
                     if time.monotonic() - self._uses_noted >= _USES_SECONDS:
                         self.note_uses()
-                except BanditPlatformError as error:
-                    self.trouble = str(error)
-                    _log.warning("refresh failed", error=str(error))
+                except Exception as error:  # noqa: BLE001 - the thread must outlive any trouble
+                    self.trouble = f"{type(error).__name__}: {error}"
+                    _log.warning("refresh failed", error=self.trouble)
 
         Thread(target=run, name="registry-refresh", daemon=True).start()
 

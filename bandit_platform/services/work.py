@@ -12,7 +12,7 @@ from threading import Event
 import structlog
 
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.errors import BanditPlatformError, UnavailableError
+from bandit_platform.errors import UnavailableError
 from bandit_platform.services.ingest import Ingest
 from bandit_platform.services.learn import Learner
 from bandit_platform.services.mature import mature
@@ -83,6 +83,10 @@ class Worker:
                 _log.warning("round failed", error=str(error))
                 busy = False
                 stop.wait(0.5)
+            except Exception:  # noqa: BLE001 - serving must not end because a round did
+                _log.exception("round failed")
+                busy = False
+                stop.wait(0.5)
             if not busy:
                 stop.wait(idle_seconds)
         try:
@@ -113,7 +117,7 @@ class Worker:
                 result = self._learner.learn(key, now)
             except UnavailableError:
                 raise
-            except BanditPlatformError:
+            except Exception:  # noqa: BLE001 - one experiment must not hold up the others
                 _log.exception("learning failed", experiment=key)
                 self._behind.discard(key)
                 continue

@@ -56,7 +56,9 @@ class Exploration(BaseModel):
     parameters: dict[str, Annotated[float, Field(allow_inf_nan=False, ge=0)]] = {}
     floor: float = Field(default=0.05, ge=0.001, le=1.0, allow_inf_nan=False, strict=True)
     interactions: tuple[str, ...] = ("context*arm",)
-    learning_rate: float | None = Field(default=None, gt=0, le=100, strict=True)
+    #: a tenth of Vowpal Wabbit's own: outcomes of offers are noisy, and at 0.5 a policy follows
+    #: the latest few of them
+    learning_rate: float = Field(default=0.05, gt=0, le=100, strict=True)
 
     @field_validator("exploration")
     @classmethod

@@ -29,9 +29,8 @@ def vowpal_arguments(exploration: Exploration) -> str:
         "--cb_type mtr",
         *(f"--interactions {_initials(each)}" for each in exploration.interactions),
         "--bit_precision 18 --random_seed 1 --quiet",
+        f"--learning_rate {exploration.learning_rate:g}",
     ]
-    if exploration.learning_rate is not None:
-        parts.append(f"--learning_rate {exploration.learning_rate:g}")
     return " ".join(parts)
 
 

@@ -10,7 +10,7 @@ from bandit_platform.policies.arguments import policy_hash, vowpal_arguments
 def test_the_default_is_the_sound_one() -> None:
     assert vowpal_arguments(Exploration()) == (
         "--cb_explore_adf --squarecb --gamma_scale 10 --gamma_exponent 0.5 --cb_type mtr "
-        "--interactions ca --bit_precision 18 --random_seed 1 --quiet"
+        "--interactions ca --bit_precision 18 --random_seed 1 --quiet --learning_rate 0.05"
     )
 
 

@@ -161,7 +161,7 @@ explorations = st.sampled_from(list(EXPLORATIONS)).flatmap(
         exploration=st.just(name),
         parameters=st.fixed_dictionaries({p: parameters[p] for p in EXPLORATIONS[name]}),
         floor=st.floats(0.001, 1.0),
-        learning_rate=st.one_of(st.none(), st.floats(1e-6, 100.0)),
+        learning_rate=st.floats(1e-6, 100.0),
         interactions=st.sampled_from(
             [(), ("context*arm",), ("context*context*arm", "arm*arm"), ("context*context*context",)]
         ),

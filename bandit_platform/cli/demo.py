@@ -68,12 +68,12 @@ def demo(
     connections: Annotated[int, typer.Option(min=1, max=64, help="Concurrent connections.")] = 8,
 ) -> None:
     """Start everything, drive simulated shoppers through it, print estimates beside the truth."""
-    from bandit_platform.services.logged_data import read_experiment  # noqa: PLC0415
+    from bandit_platform.services.spec_files import read_spec_file  # noqa: PLC0415
     from bandit_platform.simulation.experiment_files import shipped_experiment  # noqa: PLC0415
     from bandit_platform.simulation.run import Show, perform  # noqa: PLC0415
     from bandit_platform.simulation.shop_visits import shop_visits  # noqa: PLC0415
 
-    spec = read_experiment(shipped_experiment("confirmation_page"))
+    spec = read_spec_file(shipped_experiment("confirmation_page"))
     show = Show(
         spec=spec,
         visits=shop_visits(shoppers, seed),

@@ -21,8 +21,6 @@ from bandit_platform.domain.event import Event
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.domain.reward import RewardSpec, reward_of
-from bandit_platform.domain.spec_file import parse_toml
-from bandit_platform.errors import InputError
 from bandit_platform.services.logged_columns import (
     EventSource,
     LoggedColumns,
@@ -30,6 +28,7 @@ from bandit_platform.services.logged_columns import (
     read_columns,
 )
 from bandit_platform.services.logged_table import LoggedTable
+from bandit_platform.services.spec_files import read_spec_file
 
 _TRUE = frozenset({"1", "1.0", "true", "yes"})
 _FALSE = frozenset({"0", "0.0", "false", "no"})
@@ -79,7 +78,7 @@ def read_logged_data(experiment_dir: Path, data: Path, *, limit: int | None = No
         LogError: the data cannot be read, with file and line.
         InputError: there is no such experiment folder.
     """
-    spec = read_experiment(experiment_dir)
+    spec = read_spec_file(experiment_dir / "experiment.toml")
     columns = read_columns(experiment_dir / "columns.toml", spec)
     table = LoggedTable(data, columns.names(), limit)
     arms = _read_arms(table, columns, spec)
@@ -95,24 +94,6 @@ def read_logged_data(experiment_dir: Path, data: Path, *, limit: int | None = No
         units=_read_units(table, columns),
         clipped=clipped,
     )
-
-
-def read_experiment(experiment_dir: Path) -> ExperimentSpec:
-    """The experiment in a folder.
-
-    Raises:
-        InputError: the folder has no readable ``experiment.toml``.
-        SpecError: the file has problems, all of them listed.
-    """
-    path = experiment_dir / "experiment.toml"
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(
-            f"{path}: cannot be read: {why}; give the folder that holds experiment.toml"
-        ) from None
-    return parse_toml(text, str(path))
 
 
 def _read_arms(table: LoggedTable, columns: LoggedColumns, spec: ExperimentSpec) -> list[str]:

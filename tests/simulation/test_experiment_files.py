@@ -4,7 +4,7 @@ import pytest
 
 from bandit_platform.errors import NotFoundError
 from bandit_platform.services.logged_columns import read_columns
-from bandit_platform.services.logged_data import read_experiment
+from bandit_platform.services.spec_files import read_spec_file
 from bandit_platform.simulation import experiment_files
 from bandit_platform.simulation.experiment_files import shipped_experiment
 
@@ -14,7 +14,7 @@ NAMES = ("confirmation_page", "hillstrom_email", "hillstrom_email_costly")
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_valid_and_explained(name: str) -> None:
     folder = shipped_experiment(name)
-    spec = read_experiment(folder)
+    spec = read_spec_file(folder)
     assert spec.hypothesis.strip()
     readme = (folder / "README.md").read_text()
     for heading in ("Hypothesis", "Reward", "Window", "Stopping rule"):

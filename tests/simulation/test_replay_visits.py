@@ -6,7 +6,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from bandit_platform.services.logged_data import LoggedData, LoggedEvent, read_experiment
+from bandit_platform.services.logged_data import LoggedData, LoggedEvent
+from bandit_platform.services.spec_files import read_spec_file
 from bandit_platform.simulation.experiment_files import shipped_experiment
 from bandit_platform.simulation.log_values import log_values
 from bandit_platform.simulation.replay_visits import replay_visits
@@ -18,7 +19,7 @@ EXPERIMENT: Path = shipped_experiment("hillstrom_email")
 def log(arms: list[str], propensities: list[float], rewards: list[float]) -> LoggedData:
     visit = (LoggedEvent(type="visit", amount=None),)
     return LoggedData(
-        spec=read_experiment(EXPERIMENT),
+        spec=read_spec_file(EXPERIMENT),
         arms=tuple(arms),
         propensities=np.array(propensities),
         contexts=tuple({"recency": float(n)} for n in range(len(arms))),

@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,20 +33,28 @@ class Database:
             busy_seconds: how long to wait for another writer (SQLite) or a connection.
 
         Raises:
-            InputError: the address cannot be read.
+            InputError: the address cannot be read, or names a database that is not supported.
         """
         try:
             parsed = make_url(url)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, ValueError):
             raise InputError("the database address cannot be read") from None
         if parsed.drivername in {"postgresql", "postgres"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise InputError("the database address must begin with sqlite: or postgresql:")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {} if self.is_sqlite else {"pool_pre_ping": True}
         arguments = {"timeout" if self.is_sqlite else "connect_timeout": max(1, int(busy_seconds))}
-        self._engine = create_engine(parsed, connect_args=arguments, **options)
+        try:
+            self._engine = create_engine(parsed, connect_args=arguments, **options)
+        except (SQLAlchemyError, ModuleNotFoundError):
+            raise InputError(
+                "the database address needs a driver that is not installed; "
+                "for PostgreSQL: pip install 'bandit-platform[postgres]'"
+            ) from None
         if self.is_sqlite:
             _prepare_sqlite(self._engine, busy_seconds)
 
@@ -125,6 +134,8 @@ def _prepare_sqlite(engine: Engine, busy_seconds: float) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except CommandError as error:  # tables of a later version, say
+        raise StorageError(f"the tables cannot be migrated: {error}") from error
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         raise StorageError(f"the database: {type(cause).__name__}: {cause}") from error

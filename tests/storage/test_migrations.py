@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+from sqlmodel import SQLModel
+
+from bandit_platform.errors import StorageError
+from bandit_platform.storage import tables
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.positions import journal_positions, put_journal_position
+
+
+def test_migrations_from_nothing_give_exactly_the_declared_tables(blank_url: str) -> None:
+    assert tables.DecisionRow.metadata is SQLModel.metadata
+    with closing(Database(blank_url)) as database:
+        database.migrate()
+        with database.read() as connection:
+            context = MigrationContext.configure(
+                connection, opts={"compare_type": True, "compare_server_default": True}
+            )
+            assert compare_metadata(context, SQLModel.metadata) == []
+            found = set(inspect(connection).get_table_names())
+    assert found == {*SQLModel.metadata.tables, "alembic_version"}
+
+
+def test_a_database_is_current_after_migrating_and_only_then(blank_url: str) -> None:
+    with closing(Database(blank_url)) as database:
+        assert not database.is_current()
+        database.migrate()
+        assert database.is_current()
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    with database.write() as connection:
+        put_journal_position(connection, "segment", 7)
+    database.migrate()
+    with database.read() as connection:
+        assert journal_positions(connection) == {"segment": 7}
+
+
+def test_a_fresh_sqlite_database_is_made_ready(tmp_path: object) -> None:
+    with closing(Database(f"sqlite:///{tmp_path}/new/folder/x.sqlite3")) as database:
+        database.ensure_ready()
+        assert database.is_current()
+        database.ensure_ready()
+
+
+@pytest.mark.parametrize("blank_url", ["postgres"], indirect=True)
+def test_a_fresh_postgresql_database_demands_migrate(blank_url: str) -> None:
+    with closing(Database(blank_url)) as database:
+        with pytest.raises(StorageError, match="run: bandit-platform migrate"):
+            database.ensure_ready()
+        assert not database.is_current()
+        database.migrate()
+        database.ensure_ready()
+
+
+def test_a_database_of_a_later_version_is_a_storage_error(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
+    assert not database.is_current()
+    with pytest.raises(StorageError):
+        database.ensure_ready()
+    with pytest.raises(StorageError):
+        database.migrate()

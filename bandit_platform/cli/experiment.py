@@ -22,12 +22,11 @@ def apply(
     paths: Annotated[list[Path], typer.Argument(help="experiment.toml files or their folders.")],
     output: FormatOption = Format.TABLE,
 ) -> None:
-    """Make experiments what their files say. Doing it twice changes nothing."""
+    """Make experiments what their files say: all or none. Doing it twice changes nothing."""
     from bandit_platform.services.spec_files import read_spec_files  # noqa: PLC0415 - fast --help
 
     specs = read_spec_files(paths)
-    platform = _platform()
-    applied = [platform.apply_experiment(spec) for spec in specs]
+    applied = _platform().experiments.apply_all(specs)
     if output is Format.JSON:
         print_json(
             [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State, after
 from bandit_platform.domain.revision import Change, changes, locked_changes
 from bandit_platform.errors import LockedError, NotFoundError, StateError
-from bandit_platform.storage.database import Database
+from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import (
     StoredExperiment,
     add_revision,
@@ -49,19 +49,26 @@ class Experiments:
             LockedError: the spec changes what a started experiment may not change.
             StateError: the experiment is stopped or archived.
         """
+        return self.apply_all([spec])[0]
+
+    def apply_all(self, specs: Sequence[ExperimentSpec]) -> list[Applied]:
+        """As :meth:`apply` for several specs: all of them or, where one is refused, none."""
         with self._database.write() as connection:
-            try:
-                current = get_experiment(connection, spec.key)
-            except NotFoundError:
-                add_revision(connection, spec, 1, self._clock())
-                return _applied(spec, State.DRAFT, 1, "created", ())
-            differences = changes(current.spec, spec)
-            if not differences:
-                return _applied(spec, current.state, current.revision, "unchanged", ())
-            _demand_changeable(current, differences)
-            number = current.revision + 1
-            add_revision(connection, spec, number, self._clock())
-            return _applied(spec, current.state, number, "changed", differences)
+            return [self._apply(connection, spec) for spec in specs]
+
+    def _apply(self, connection: Connection, spec: ExperimentSpec) -> Applied:
+        try:
+            current = get_experiment(connection, spec.key)
+        except NotFoundError:
+            add_revision(connection, spec, 1, self._clock())
+            return _applied(spec, State.DRAFT, 1, "created", ())
+        differences = changes(current.spec, spec)
+        if not differences:
+            return _applied(spec, current.state, current.revision, "unchanged", ())
+        _demand_changeable(current, differences)
+        number = current.revision + 1
+        add_revision(connection, spec, number, self._clock())
+        return _applied(spec, current.state, number, "changed", differences)
 
     def change_state(self, key: str, action: Action) -> State:
         """Take one step of the lifecycle.
@@ -92,12 +99,12 @@ class Experiments:
 
 def _demand_changeable(current: StoredExperiment, differences: tuple[Change, ...]) -> None:
     if current.state in {State.STOPPED, State.ARCHIVED}:
-        raise StateError(f"cannot change an experiment that is {current.state}")
+        raise StateError(f"cannot change {current.spec.key}: it is {current.state}")
     locked = locked_changes(differences) if current.started_at is not None else ()
     if locked:
         listed = "; ".join(f"{change.path} ({why})" for change, why in locked)
         raise LockedError(
-            f"started experiments cannot change {listed}. "
+            f"{current.spec.key} has been started and cannot change {listed}. "
             "Stop it and apply the new definition under another key"
         )
 

@@ -164,7 +164,7 @@ def test_missing_files_are_named(folder: Path) -> None:
     (folder / "columns.toml").unlink()
     with pytest.raises(SpecError, match=r"columns\.toml: cannot be read"):
         read_logged_data(folder, folder / "data.csv")
-    with pytest.raises(InputError, match="give the folder that holds"):
+    with pytest.raises(InputError, match=r"experiment\.toml: there is no such file"):
         read_logged_data(folder / "nowhere", folder / "data.csv")
 
 

@@ -82,6 +82,7 @@ def evaluate_parts(
     options: Options,
     sources: Mapping[str, TargetSource] | None = None,
     learner: LearnerFactory = ridge,
+    survey: Survey | None = None,
 ) -> EvaluationReport:
     """As :func:`evaluate` for a log that comes in parts, larger than memory if need be.
 
@@ -95,19 +96,17 @@ def evaluate_parts(
         options: what the caller chose.
         sources: policies that the log alone cannot define, by specification.
         learner: makes the learner of the reward model.
+        survey: what is known of the whole log, where that has been found out already.
 
     Raises:
         InputError: as :func:`evaluate`.
         EvaluationError: as :func:`evaluate`.
     """
     options.check()
-    surveys = [Survey.of(part) for part in parts() if len(part)]
-    if not surveys:
-        raise EvaluationError("the log has no rows")
-    survey = reduce(Survey.merged, surveys)
+    known = survey or survey_of(parts())
     first = next(iter(parts()))
     plan = make_plan(
-        survey,
+        known,
         policies,
         scale=reward_range,
         options=options,
@@ -117,6 +116,18 @@ def evaluate_parts(
     for part in parts():
         evaluation.take(part)
     return summarise(evaluation)
+
+
+def survey_of(parts: Iterable[DecisionLog]) -> Survey:
+    """What must be known of the whole log beforehand.
+
+    Raises:
+        EvaluationError: the log has no rows.
+    """
+    surveys = [Survey.of(part) for part in parts if len(part)]
+    if not surveys:
+        raise EvaluationError("the log has no rows")
+    return reduce(Survey.merged, surveys)
 
 
 def _sliced(whole: Target) -> TargetSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -100,8 +101,13 @@ def histogram_edges(bound: float) -> Floats:
     Args:
         bound: greatest weight of any policy, so that all policies have the same bins.
     """
-    edges: Floats = np.geomspace(min(0.01, bound / 100.0), bound, HISTOGRAM_BINS)
-    return edges
+    return np.array(_edges(bound))
+
+
+@lru_cache(maxsize=16)
+def _edges(bound: float) -> tuple[float, ...]:
+    edges = np.geomspace(min(0.01, bound / 100.0), bound, HISTOGRAM_BINS)
+    return tuple(edges.tolist())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

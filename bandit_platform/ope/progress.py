@@ -16,9 +16,9 @@ from bandit_platform.ope.plan import Plan
 from bandit_platform.ope.policy_state import PolicyState
 from bandit_platform.ope.targets import Target, target
 
-PIECE = 16_384
+PIECE = 32_768
 """Rows evaluated together; bounds memory."""
-SNAPSHOTS = 100
+SNAPSHOTS = 64
 
 TargetSource = Callable[[DecisionLog], Target]
 """Gives a policy's weights on the next rows; called with all rows, once each, in order."""
@@ -103,7 +103,8 @@ class Evaluation:
             self.states[policy] = state.cut(plan, log, targets[policy], second, codes)
         if self.modelling is not None:
             self.modelling.take(log, targets)
-        if self.log_state.n % max(plan.survey.n // SNAPSHOTS, 1) == 0:
+        done, all_rows = self.log_state.n, plan.survey.n
+        if done % max(all_rows // SNAPSHOTS, 1) == 0 or done == all_rows:
             self._snap(log)
 
     def _target(self, policy: str, log: DecisionLog) -> Target:

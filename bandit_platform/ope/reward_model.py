@@ -91,8 +91,9 @@ class RidgeLearner:
     ) -> RidgeLearner:
         """The learner after more rows (see :class:`RewardLearner`)."""
         gram, moment = self.gram.copy(), self.moment.copy()
-        order = np.argsort(arm, kind="stable")
-        ends = np.searchsorted(arm[order], np.arange(gram.shape[0] + 1))
+        small = arm.astype(np.int16) if gram.shape[0] < 2**15 else arm  # sorted by radix
+        order = np.argsort(small, kind="stable")
+        ends = np.concatenate(([0], np.bincount(arm, minlength=gram.shape[0]).cumsum()))
         for code in range(gram.shape[0]):
             rows = order[ends[code] : ends[code + 1]]
             if rows.size:

@@ -12,13 +12,17 @@ from bandit_platform.ope.reward_range import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """Counts and extremes of a log; needs no rewards, and parts of a log merge.
+    """Counts and extremes of a log; parts of a log merge.
+
+    Rewards enter only to be compared with the declared range, never to set it.
 
     Attributes:
         n: rows.
         arms: names of all arms that occur, sorted.
         least: smallest propensity: of any eligible arm where PMFs are logged, else of a logged arm.
         fewest: least number of eligible arms in a row; None where rows do not say.
+        least_reward: smallest reward, in reward units.
+        most_reward: greatest reward, in reward units.
         low: smallest propensity with which each arm was logged, by arm.
         high: greatest propensity with which each arm was logged, by arm.
         has_pmf: every row has the logging policy's whole PMF.
@@ -29,6 +33,8 @@ class Survey:
     arms: tuple[str, ...]
     least: float
     fewest: int | None
+    least_reward: float
+    most_reward: float
     low: dict[str, float]
     high: dict[str, float]
     has_pmf: bool
@@ -47,6 +53,8 @@ class Survey:
             arms=log.arms,
             least=log.least_propensity,
             fewest=None if log.eligible is None else int(log.eligible_count.min(initial=1e9)),
+            least_reward=float(log.reward.min(initial=np.inf)),
+            most_reward=float(log.reward.max(initial=-np.inf)),
             low={log.arms[code]: float(low[code]) for code in seen},
             high={log.arms[code]: float(high[code]) for code in seen},
             has_pmf=log.pmf is not None,
@@ -65,6 +73,8 @@ class Survey:
             arms=tuple(sorted({*self.arms, *other.arms})),
             least=min(self.least, other.least),
             fewest=min(counts, default=None),
+            least_reward=min(self.least_reward, other.least_reward),
+            most_reward=max(self.most_reward, other.most_reward),
             low=low,
             high=high,
             has_pmf=self.has_pmf and other.has_pmf,

@@ -22,7 +22,7 @@ class Target:
         policy: its specification, such as ``always:mens``.
         probability: its probability of the logged arm, shape (n,).
         weight: importance weight probability ÷ propensity, shape (n,).
-        max_weight: the greatest weight each row could have had, shape (n,).
+        max_weight: a bound on the weight each row could have had, shape (n,).
         unsupported: rows in which the policy's choice could not be logged, shape (n,).
         pmf: its probability of every arm, shape (n, k); None where only that of the logged arm
             is known.
@@ -68,7 +68,7 @@ def target(log: DecisionLog, policy: str, *, floor: float | None = None) -> Targ
     least = log.least_propensity if floor is None else floor
     kind, _, name = policy.partition(":")
     if policy == "logging":
-        return _made(log, policy, log.propensity, np.ones(len(log)), pmf=log.pmf)
+        return _made(log, policy, log.propensity, np.broadcast_to(1.0, (len(log),)), pmf=log.pmf)
     if policy == "uniform":
         share = 1.0 / np.maximum(log.eligible_count, 1.0)
         return _made(log, policy, share, share / least, pmf=_uniform(log, share))
@@ -78,7 +78,7 @@ def target(log: DecisionLog, policy: str, *, floor: float | None = None) -> Targ
         if name not in log.targets:
             known = ", ".join(sorted(log.targets)) or "none"
             raise InputError(f"the log has no column target.{name}; target columns: {known}")
-        return _made(log, policy, log.targets[name], np.full(len(log), 1.0 / least))
+        return _made(log, policy, log.targets[name], np.broadcast_to(1.0 / least, (len(log),)))
     raise InputError(f"unknown policy {policy!r}: give one of {', '.join(KINDS)}")
 
 
@@ -90,11 +90,12 @@ def from_pmf(log: DecisionLog, policy: str, pmf: Floats, *, floor: float | None 
     """
     if pmf.shape != (len(log), len(log.arms)):
         raise EvaluationError(f"{policy}: PMF has shape {pmf.shape}")
-    if len(log) and not bool((np.abs(pmf.sum(axis=1) - 1.0) < 1e-6).all()):
+    total = pmf @ np.ones(len(log.arms))  # far faster than a sum along a short axis
+    if len(log) and not bool((np.abs(total - 1.0) < 1e-6).all()):
         raise EvaluationError(f"{policy}: a row's probabilities do not sum to 1")
     least = log.least_propensity if floor is None else floor
     logged = pmf[np.arange(len(log)), log.arm]
-    return _made(log, policy, logged, pmf.max(axis=1) / least, pmf=pmf)
+    return _made(log, policy, logged, np.broadcast_to(1.0 / least, (len(log),)), pmf=pmf)
 
 
 def _made(
@@ -111,7 +112,7 @@ def _made(
         policy=policy,
         probability=probability,
         weight=weight,
-        max_weight=np.maximum(max_weight, np.finfo(np.float64).tiny),
+        max_weight=max_weight,
         unsupported=np.zeros(len(log), dtype=np.bool_) if unsupported is None else unsupported,
         pmf=pmf,
     )
@@ -125,7 +126,7 @@ def _uniform(log: DecisionLog, share: Floats) -> Floats:
 
 def _always(log: DecisionLog, policy: str, arm: str, least: float) -> Target:
     code, n = log.code(arm), len(log)
-    bound = np.full(n, 1.0 / least)
+    bound = np.broadcast_to(1.0 / least, (n,))
     if log.eligible is None:
         choice = np.full(n, code)
         missing = np.zeros(n, dtype=np.bool_)

@@ -61,10 +61,9 @@ def decode(frame: pd.DataFrame, problems: Problems) -> DecisionLog | None:
     """
     reward = _numbers(frame, "reward", problems)
     propensity = _propensity(frame, problems)
-    arm = frame["arm"].astype(object)
-    problems.add(
-        np.asarray(arm.isna() | (arm == ""), dtype=np.bool_), lambda _: "the arm is missing"
-    )
+    code, names = pd.factorize(frame["arm"])
+    named = np.append(np.array([bool(str(name)) for name in names], dtype=np.bool_), False)
+    problems.add(~named[code], lambda _: "the arm is missing")
     targets = {name: _target(frame, name, problems) for name in _named(frame, "target.")}
     moments = _moments(frame, problems)
     options = _options(frame, problems)
@@ -72,7 +71,7 @@ def decode(frame: pd.DataFrame, problems: Problems) -> DecisionLog | None:
     keep = order[~problems.bad[order]]
     if keep.size == 0:
         return None
-    table = _arms(arm, options, keep)
+    table = _arms(code[keep], [str(name) for name in names], options, keep)
     _reconcile(table, propensity, keep, problems)
     sound = ~problems.bad[keep]
     if not sound.any():
@@ -173,9 +172,9 @@ def _options(frame: pd.DataFrame, problems: Problems) -> _Options | None:
     column = "pmf" if "pmf" in frame else "eligible_arms" if "eligible_arms" in frame else None
     if column is None:
         return None
-    cells = frame[column].astype(object)
+    cells = frame[column]
     if len(cells) and not isinstance(cells.iloc[0], str):
-        cells = cells.map(_as_text)
+        cells = cells.astype(object).map(_as_text)
     codes, texts = pd.factorize(cells, use_na_sentinel=False)
     parsed = [_parse(text, column) for text in texts]
     wrong = np.array([isinstance(one, str) for one in parsed], dtype=np.bool_)
@@ -234,14 +233,29 @@ class _Table:
     pmf: npt.NDArray[np.float64] | None
 
 
-def _arms(arm: pd.Series[Any], options: _Options | None, keep: npt.NDArray[np.intp]) -> _Table:
-    code, logged = pd.factorize(arm.to_numpy()[keep])
-    names = [str(name) for name in logged]
+def _arms(
+    code: npt.NDArray[np.intp],
+    every: list[str],
+    options: _Options | None,
+    keep: npt.NDArray[np.intp],
+) -> _Table:
+    """Number the arms of the kept rows.
+
+    Args:
+        code: position of each kept row's arm in ``every``, shape (m,).
+        every: arms of all rows, in no order.
+        options: which arms each row could get.
+        keep: the kept rows, shape (m,).
+    """
+    seen = np.flatnonzero(np.bincount(code, minlength=len(every)))
+    names = [every[at] for at in seen]
     used = [] if options is None else np.unique(options.code[keep]).tolist()
     cells = [] if options is None else [options.cells[at] for at in used]
     arms = tuple(sorted({*names, *(name for cell in cells for name in cell)}))
     index = {name: at for at, name in enumerate(arms)}
-    codes = np.array([index[name] for name in names], dtype=np.int64)[code]
+    place = np.zeros(len(every), dtype=np.int64)
+    place[seen] = [index[name] for name in names]
+    codes = place[code]
     if options is None:
         return _Table(arms=arms, code=codes, eligible=None, pmf=None)
     mass = np.full((len(cells), len(arms)), -1.0)

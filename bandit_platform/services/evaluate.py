@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bandit_platform.errors import EvaluationError, InputError
+from bandit_platform.errors import InputError
 from bandit_platform.ope.evaluation import evaluate_parts
 from bandit_platform.ope.plan import (
     DEFAULT_ESTIMATORS,
@@ -20,6 +20,7 @@ from bandit_platform.ope.plan import (
 )
 from bandit_platform.ope.report import EvaluationReport
 from bandit_platform.ope.reward_range import RewardRange
+from bandit_platform.ope.survey import Survey
 from bandit_platform.services.learned_targets import Progress, is_model, model_sources, no_progress
 from bandit_platform.services.log_source import LogSource, open_log
 
@@ -89,15 +90,10 @@ def evaluate_log(request: EvaluationRequest, progress: Progress = no_progress) -
 
         return evaluate_on_dask(request, options)
     source = _open(request, options)
-    first = next(iter(source.parts()), None)
-    if first is None:
-        raise EvaluationError("no row of the log was decided after the model was trained")
-    scale = _scale(request, source)
-    _check_default_range(request, source)
-    policies = tuple(request.policies) or default_policies(first.arms)
-    floor = request.floor
-    if floor is None and any(is_model(policy) for policy in (*policies, options.baseline or "")):
-        floor = min(part.least_propensity for part in source.parts())
+    survey = source.survey()
+    scale = _scale(request, source, survey)
+    policies = tuple(request.policies) or default_policies(survey.arms)
+    floor = survey.least if request.floor is None else request.floor
     report = evaluate_parts(
         source.parts,
         policies,
@@ -105,11 +101,12 @@ def evaluate_log(request: EvaluationRequest, progress: Progress = no_progress) -
         options=options,
         sources=model_sources(
             (*policies, options.baseline or ""),
-            floor=floor or 1.0,
+            floor=floor,
             scale=scale,
             spec=source.spec,
             progress=progress,
         ),
+        survey=survey,
     )
     notes = (*report.notes, *source.notes, *_declared(request, policies))
     return replace(report, notes=notes)
@@ -161,23 +158,17 @@ def _open(request: EvaluationRequest, options: Options) -> LogSource:
     return source.later_than(np.datetime64(int(moment.timestamp() * 1e6), "us"))
 
 
-def _scale(request: EvaluationRequest, source: LogSource) -> RewardRange:
+def _scale(request: EvaluationRequest, source: LogSource, survey: Survey) -> RewardRange:
+    """The declared range; without one the rewards must fit the default."""
     if request.reward_range is not None:
         low, high = request.reward_range
     elif source.spec is not None:
         low, high = source.spec.reward.range
     else:
         low, high = 0.0, 1.0
-    return RewardRange(low=low, high=high)
-
-
-def _check_default_range(request: EvaluationRequest, source: LogSource) -> None:
-    """Without a declared range the rewards must fit the default one."""
-    if request.reward_range is not None or source.spec is not None:
-        return
-    for part in source.parts():
-        if float(part.reward.min()) < 0.0 or float(part.reward.max()) > 1.0:
+        if survey.least_reward < low or survey.most_reward > high:
             raise InputError(
                 "there are rewards outside 0 to 1: say --reward-range LO HI, the least and the "
                 "greatest reward that can occur (not the observed ones)"
             )
+    return RewardRange(low=low, high=high)

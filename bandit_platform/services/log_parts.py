@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,17 @@ import numpy as np
 
 from bandit_platform.errors import LogError
 from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.survey import Survey
 from bandit_platform.services.decision_log import TEXT, LogFile, from_frame
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
+TEXT_REPEATED = ("arm", "eligible_arms", "pmf")
+"""Text columns whose cells repeat: read as codes, each distinct cell decoded once."""
 PART_ROWS = 131_072
 """Rows of a part."""
+_LEAN = ("arm", "propensity", "reward", "eligible_arms", "pmf")
 _COLUMNS = (*TEXT, "propensity", "reward")
 
 
@@ -29,11 +34,13 @@ class PartsReader:
         paths: the files.
         context: read the context columns too.
         skip_bad_rows: leave bad rows out instead of refusing the log.
+        lean: read only what arms, propensities and rewards need.
     """
 
     paths: tuple[Path, ...]
     context: bool = True
     skip_bad_rows: bool = False
+    lean: bool = False
 
     @classmethod
     def of(cls, path: Path, *, context: bool = True, skip_bad_rows: bool = False) -> PartsReader:
@@ -74,13 +81,22 @@ class PartsReader:
     def wanted(self, opened: pq.ParquetFile) -> list[str]:
         """The columns of a file that an evaluation uses."""
         names = [str(name) for name in opened.schema_arrow.names]
+        if self.lean:
+            return [name for name in names if name in _LEAN]
         prefixes = ("target.", "context.") if self.context else ("target.",)
         return [name for name in names if name in _COLUMNS or name.startswith(prefixes)]
+
+    def survey(self) -> Survey:
+        """What must be known of the whole log beforehand, from the columns that say it."""
+        return reduce(Survey.merged, (Survey.of(part) for part in self._lean().parts()))
+
+    def _lean(self) -> PartsReader:
+        return replace(self, context=False, lean=True)
 
     def skipped(self) -> tuple[int, str]:
         """How many rows are bad, and what is wrong with the first of them."""
         count, first = 0, ""
-        for file in self.files():
+        for file in self._lean().files():
             count += file.skipped
             first = first or file.first_problem
         return count, first
@@ -134,7 +150,13 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     try:
         from pyarrow import parquet  # noqa: PLC0415 - optional
 
-        return parquet.ParquetFile(path)
+        schema = parquet.read_schema(path)
+        repeated = [
+            name
+            for name in TEXT_REPEATED
+            if name in schema.names and str(schema.field(name).type).endswith("string")
+        ]
+        return parquet.ParquetFile(path, read_dictionary=repeated)
     except ImportError as why:
         raise LogError(
             f"{path}: reading Parquet needs pyarrow: pip install 'bandit-platform[parquet]'"

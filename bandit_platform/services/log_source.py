@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bandit_platform.errors import InputError
+from bandit_platform.ope.evaluation import survey_of
 from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.survey import Survey
 from bandit_platform.services.decision_log import read_decision_log
 from bandit_platform.services.log_parts import PartsReader, after
 
@@ -37,12 +39,21 @@ class LogSource:
     notes: tuple[str, ...] = ()
     reader: PartsReader | None = None
 
+    def survey(self) -> Survey:
+        """What must be known of the whole log beforehand.
+
+        Raises:
+            EvaluationError: the log has no rows.
+        """
+        return survey_of(self.parts()) if self.reader is None else self.reader.survey()
+
     def later_than(self, moment: np.datetime64) -> LogSource:
         """Only the rows decided after a moment."""
         note = f"only rows decided after {moment} are used: the model had learned up to then"
         return replace(
             self,
-            parts=lambda: [rows for part in self.parts() if len(rows := after(part, moment))],
+            parts=lambda: (rows for part in self.parts() if len(rows := after(part, moment))),
+            reader=None,
             notes=(*self.notes, note),
         )
 

@@ -113,7 +113,7 @@ def test_a_model_is_valued_only_out_of_sample(log: Path, model: Path) -> None:
 def test_choosing_by_time_needs_times(log: Path, model: Path, tmp_path: Path) -> None:
     until = datetime(2030, 1, 1, tzinfo=UTC)
     request = EvaluationRequest(log=log, policies=(f"model:{model}",), trained_until=until)
-    with pytest.raises(EvaluationError, match="no row"):
+    with pytest.raises(EvaluationError, match="no rows"):
         evaluate_log(request)
     plain = tmp_path / "plain.csv"
     frame(50).drop(columns="decided_at").to_csv(plain, index=False)

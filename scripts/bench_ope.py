@@ -1,0 +1,292 @@
+"""Measure off-policy evaluation against a bare numpy pass, vw-estimators and its own growth.
+
+Everything runs side by side in one process or in fresh ones for memory, on synthetic logs of ten
+arms with a 2 % floor. Figures are medians of interleaved repeats, so that a busy machine slows
+both sides alike.
+
+    python scripts/bench_ope.py --rows 1000000 --parquet-rows 10000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bandit_platform.ope import DecisionLog, RewardRange, evaluate
+from bandit_platform.ope.targets import from_pmf
+from bandit_platform.services.evaluate import EvaluationRequest, evaluate_log
+
+Floats = npt.NDArray[np.float64]
+ARMS, FLOOR = 10, 0.02
+ESTIMATORS = ("ips", "snips", "dr", "switch-dr", "cressie-read")
+SHARED = ("ips", "snips", "cressie-read")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Log:
+    """A synthetic log.
+
+    Attributes:
+        arm: logged arms, shape (n,).
+        propensity: of the logged arm, shape (n,).
+        reward: 0 or 1, shape (n,).
+        target: PMF of the target policy, shape (n, arms).
+        predicted: reward predictions for the bare pass, shape (n, arms).
+    """
+
+    arm: npt.NDArray[np.int64]
+    propensity: Floats
+    reward: Floats
+    target: Floats
+    predicted: Floats
+
+    @property
+    def size(self) -> int:
+        """Bytes of all arrays."""
+        arrays = (self.arm, self.propensity, self.reward, self.target, self.predicted)
+        return sum(array.nbytes for array in arrays)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measurement and what is asked of it.
+
+    Attributes:
+        name: what was measured.
+        value: the figure.
+        limit: what it must not exceed (or, for ``least``, fall below).
+        least: the limit is a lower one.
+    """
+
+    name: str
+    value: float
+    limit: float
+    least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """The limit is kept."""
+        return self.value >= self.limit if self.least else self.value <= self.limit
+
+
+def make_log(rows: int, seed: int = 0) -> Log:
+    """A log with a favourite arm drawn by context and a floor of 2 % for each arm."""
+    rng = np.random.default_rng(seed)
+    favourite, each = rng.integers(0, ARMS, rows), np.arange(rows)
+    explores = rng.random(rows) < FLOOR * ARMS
+    arm = np.where(explores, rng.integers(0, ARMS, rows), favourite)
+    propensity = np.where(arm == favourite, 1.0 - FLOOR * (ARMS - 1), FLOOR)
+    rates = np.linspace(0.02, 0.2, ARMS)
+    reward = (rng.random(rows) < rates[arm]).astype(np.float64)
+    target = np.full((rows, ARMS), 0.05)
+    target[each, (favourite + rng.integers(0, 2, rows)) % ARMS] = 0.55
+    predicted = np.tile(rates, (rows, 1))
+    return Log(arm=arm, propensity=propensity, reward=reward, target=target, predicted=predicted)
+
+
+def bare(log: Log) -> dict[str, float]:
+    """Weights, IPS, SNIPS, DM, DR and normal intervals in plain numpy."""
+    each, root = np.arange(log.arm.size), np.sqrt(log.arm.size)
+    weight = log.target[each, log.arm] / log.propensity
+    gained = weight * log.reward
+    ips, ips_error = gained.mean(), gained.std() / root
+    snips = gained.sum() / weight.sum()
+    snips_error = (weight * (log.reward - snips)).std() / weight.mean() / root
+    direct = (log.target * log.predicted).sum(axis=1)
+    doubly = direct + weight * (log.reward - log.predicted[each, log.arm])
+    return {
+        "ips": ips,
+        "ips_error": ips_error,
+        "snips": snips,
+        "snips_error": snips_error,
+        "dm": direct.mean(),
+        "dm_error": direct.std() / root,
+        "dr": doubly.mean(),
+        "dr_error": doubly.std() / root,
+    }
+
+
+def ours(log: Log, estimators: Sequence[str] = ESTIMATORS) -> dict[str, Any]:
+    """The same and more through the public API, with confidence sequences and verdicts."""
+    table = DecisionLog(
+        arms=tuple("abcdefghij"), arm=log.arm, propensity=log.propensity, reward=log.reward
+    )
+    prepared = {"mine": from_pmf(table, "mine", log.target, floor=FLOOR)}
+    report = evaluate(
+        table,
+        ["mine"],
+        reward_range=RewardRange(low=0, high=1),
+        baseline="logging",
+        estimators=estimators,
+        floor=FLOOR,
+        prepared=prepared,
+    )
+    return report.to_dict()
+
+
+def reference(log: Log, rows: int) -> dict[str, Any]:
+    """The estimators and intervals that vw-estimators has as well."""
+    from estimators.bandits import (  # noqa: PLC0415 - a test extra, not needed for Parquet
+        cressieread,
+        gaussian,
+        ips,
+        snips,
+    )
+
+    found = [ips.Estimator(), snips.Estimator(), cressieread.Estimator(0, 1 / FLOOR)]
+    bounds = [gaussian.Interval(), cressieread.Interval(0, 1 / FLOOR)]
+    target = log.target[np.arange(rows), log.arm[:rows]].tolist()
+    columns = zip(log.propensity[:rows].tolist(), log.reward[:rows].tolist(), target, strict=True)
+    for propensity, reward, probability in columns:
+        for one in found:
+            one.add_example(propensity, reward, probability)
+        for one in bounds:
+            one.add_example(propensity, reward, probability)
+    return {"values": [one.get() for one in found], "bounds": [one.get() for one in bounds]}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def speed(rows: int, repeats: int) -> list[Figure]:
+    """Time against the bare pass and against vw-estimators."""
+    log = make_log(rows)
+    few = min(rows, 50_000)
+    ours(make_log(2000))  # imports
+    pairs = [(seconds(lambda: ours(log)), seconds(lambda: bare(log))) for _ in range(repeats)]
+    ratio = float(np.median([first / second for first, second in pairs]))
+    own = seconds(lambda: ours(log, SHARED)) / rows
+    theirs = seconds(lambda: reference(log, few)) / few
+    print(f"ours {pairs} bare; vw-estimators {theirs * 1e6:.1f} us a row", file=sys.stderr)
+    return [
+        Figure(name="time ÷ bare numpy pass", value=ratio, limit=5.0),
+        Figure(name="times faster than vw-estimators", value=theirs / own, limit=20.0, least=True),
+    ]
+
+
+def memory_child(rows: int) -> None:
+    """In a process of its own: peak memory above the inputs, as a share of the inputs."""
+    ours(make_log(2000))
+    log = make_log(rows)
+    before = _resident()
+    ours(log)
+    print(json.dumps({"share": (_peak() - before + log.size) / log.size}))
+
+
+def parquet_child(path: str) -> None:
+    """In a process of its own: time and peak memory of a Parquet log."""
+    request = EvaluationRequest(log=Path(path), policies=("always:a", "column:mine"), floor=FLOOR)
+    start = time.perf_counter()
+    report = evaluate_log(request)
+    spent = time.perf_counter() - start
+    print(json.dumps({"seconds": spent, "peak": _peak(), "rows": report.n}))
+
+
+def _peak() -> float:
+    """Peak memory in bytes; getrusage would count the parent's before exec."""
+    return _status("VmHWM")
+
+
+def _resident() -> float:
+    return _status("VmRSS")
+
+
+def _status(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) * 1024.0 for line in lines if line.startswith(name))
+
+
+def child(*arguments: str) -> dict[str, float]:
+    """Run this script's child mode in a fresh process."""
+    run = subprocess.run(  # noqa: S603 - itself
+        [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
+    )
+    found: dict[str, float] = json.loads(run.stdout)
+    return found
+
+
+def write_parquet(path: Path, rows: int) -> None:
+    """A log of so many rows, written in blocks."""
+    import pyarrow as pa  # noqa: PLC0415 - optional
+    from pyarrow import parquet  # noqa: PLC0415 - optional
+
+    names, writer = np.array(list("abcdefghij")), None
+    for block, start in enumerate(range(0, rows, 500_000)):
+        log = make_log(min(500_000, rows - start), seed=block)
+        chosen = log.target[np.arange(log.arm.size), log.arm]
+        table = pa.table(
+            {
+                "arm": pa.array(names[log.arm]),
+                "propensity": log.propensity,
+                "reward": log.reward,
+                "target.mine": chosen,
+            }
+        )
+        writer = writer or parquet.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+def scale(rows: int) -> list[Figure]:
+    """Memory of a large Parquet log, and its time against a tenth of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        large, small = Path(folder) / "large.parquet", Path(folder) / "small.parquet"
+        write_parquet(large, rows)
+        write_parquet(small, rows // 10)
+        few, many = child("--parquet-child", str(small)), child("--parquet-child", str(large))
+    print(f"a tenth {few}, all {many}", file=sys.stderr)
+    return [
+        Figure(name=f"GiB at {rows} Parquet rows", value=many["peak"] / 2**30, limit=1.5),
+        Figure(name="time ÷ time of a tenth", value=many["seconds"] / few["seconds"], limit=11.0),
+    ]
+
+
+def main() -> int:
+    """Measure and print; 1 where a limit is not kept."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--parquet-rows", type=int, default=10_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--format", choices=["table", "json"], default="table")
+    parser.add_argument("--memory-child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--parquet-child", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.memory_child:
+        memory_child(asked.memory_child)
+        return 0
+    if asked.parquet_child:
+        parquet_child(asked.parquet_child)
+        return 0
+    figures = speed(asked.rows, asked.repeats)
+    share = child("--memory-child", str(asked.rows))["share"]
+    figures.append(Figure(name="peak memory ÷ input arrays", value=share, limit=2.0))
+    if asked.parquet_rows:
+        figures += scale(asked.parquet_rows)
+    if asked.format == "json":
+        print(json.dumps([{**asdict(one), "met": one.met} for one in figures], indent=2))
+    else:
+        for one in figures:
+            bound = "at least" if one.least else "at most"
+            met = "met" if one.met else "NOT MET"
+            print(f"{one.name:34} {one.value:8.2f}   {bound} {one.limit:g}   {met}")
+    return 0 if all(one.met for one in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,9 +1,9 @@
 """Time-uniform miscoverage of every interval called a confidence sequence, and a negative control.
 
-Simulates logs with a known truth under loggers that are fixed, learn while logging, and face
-drifting rewards; checks the bounds after *every* row. A confidence sequence must fail in at most
-5 % of the runs (plus Monte-Carlo slack); a normal or bootstrap interval that is looked at again
-and again must fail far more often, or this check could not see a failure.
+Simulates logs with a known truth under loggers that are fixed, learn while logging, face drifting
+rewards, and lower their floor; checks the bounds after *every* row. A confidence sequence must
+fail in at most 5 % of the runs (plus Monte-Carlo slack); a normal or bootstrap interval that is
+looked at again and again must fail far more often, or this check could not see a failure.
 
     python scripts/check_coverage.py --runs 1000 --rows 5000
 """
@@ -16,6 +16,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -42,12 +43,14 @@ class Runs:
         propensity: probability of the logged arm.
         reward: 0 or 1.
         rates: true reward rate of every arm at each row, shape (rows, arms).
+        bound: greatest weight that each row permits, shape (rows,).
     """
 
     arm: npt.NDArray[np.int64]
     propensity: Floats
     reward: Floats
     rates: Floats
+    bound: Floats
 
 
 def fixed_rates(rows: int) -> Floats:
@@ -62,11 +65,20 @@ def drifting_rates(rows: int) -> Floats:
     return RATES * (1.0 + 0.5 * swing)
 
 
-def simulate(rng: np.random.Generator, *, runs: int, rates: Floats, learns: bool) -> Runs:
+def simulate(
+    rng: np.random.Generator, *, runs: int, rates: Floats, learns: bool, floor: Floats
+) -> Runs:
     """Draw logs from a logger with a floor on each arm.
 
     The logger that learns puts its remaining mass on the arm with the best mean so far; the fixed
     one on an arm that a context draws.
+
+    Args:
+        rng: the randomness.
+        runs: how many logs.
+        rates: reward rate of every arm at each row, shape (rows, arms).
+        learns: the logger learns.
+        floor: least propensity at each row, shape (rows,).
     """
     rows, arms = rates.shape
     arm = np.empty((runs, rows), dtype=np.int64)
@@ -74,23 +86,38 @@ def simulate(rng: np.random.Generator, *, runs: int, rates: Floats, learns: bool
     shown, won, each = np.ones((runs, arms)), np.zeros((runs, arms)), np.arange(runs)
     for row in range(rows):
         best = (won / shown).argmax(1) if learns else rng.integers(0, arms, runs)
-        pmf = np.full((runs, arms), FLOOR)
-        pmf[each, best] += 1.0 - FLOOR * arms
+        pmf = np.full((runs, arms), floor[row])
+        pmf[each, best] += 1.0 - floor[row] * arms
         drawn = (pmf.cumsum(1) < rng.random((runs, 1))).sum(1).clip(max=arms - 1)
         paid = (rng.random(runs) < rates[row, drawn]).astype(np.float64)
         shown[each, drawn] += 1.0
         won[each, drawn] += paid
         arm[:, row], propensity[:, row], reward[:, row] = drawn, pmf[each, drawn], paid
-    return Runs(arm=arm, propensity=propensity, reward=reward, rates=rates)
+    return Runs(arm=arm, propensity=propensity, reward=reward, rates=rates, bound=1.0 / floor)
+
+
+def constant_floor(rows: int) -> Floats:
+    """The same floor at every row."""
+    return np.full(rows, FLOOR)
+
+
+def lowered_floor(rows: int) -> Floats:
+    """A floor that is halved twice, so that the weight bound doubles."""
+    return FLOOR * np.repeat([2.0, 1.0, 0.5], [rows // 3, rows // 3, rows - 2 * (rows // 3)])
 
 
 LOGGERS: dict[str, Callable[[np.random.Generator, int, int], Runs]] = {
-    "iid": lambda rng, runs, rows: simulate(rng, runs=runs, rates=fixed_rates(rows), learns=False),
+    "iid": lambda rng, runs, rows: simulate(
+        rng, runs=runs, rates=fixed_rates(rows), learns=False, floor=constant_floor(rows)
+    ),
     "adaptive": lambda rng, runs, rows: simulate(
-        rng, runs=runs, rates=fixed_rates(rows), learns=True
+        rng, runs=runs, rates=fixed_rates(rows), learns=True, floor=constant_floor(rows)
     ),
     "drifting": lambda rng, runs, rows: simulate(
-        rng, runs=runs, rates=drifting_rates(rows), learns=True
+        rng, runs=runs, rates=drifting_rates(rows), learns=True, floor=constant_floor(rows)
+    ),
+    "growing": lambda rng, runs, rows: simulate(
+        rng, runs=runs, rates=fixed_rates(rows), learns=True, floor=lowered_floor(rows)
     ),
 }
 
@@ -131,7 +158,7 @@ def sequence_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> dict[str, 
     """The offset confidence sequence, and the asymptotic one from the same sums."""
     gain, truth = gains(runs, uplift)
     rows = gain.shape[1]
-    bound = np.full(rows, 1.0 / FLOOR)
+    bound = runs.bound
     second = bound if uplift else np.zeros(rows)
     past = running(truth[tuning_rows:])
     settings = Settings(
@@ -140,9 +167,10 @@ def sequence_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> dict[str, 
     reach = asymptotic_reaches(past.size, horizon=rows)
     missed, late, width, narrow = 0, 0, 0.0, 0.0
     for one, paid in zip(gain, runs.reward, strict=True):
-        state, z, v = ConfidenceSequence(settings=settings).walked(one, paid, bound, second)
+        lower, upper, z, v = as_shown(
+            ConfidenceSequence(settings=settings), one, paid, bound, second
+        )
         count = np.arange(1.0, z.size + 1.0)
-        lower, upper = state.curve(count, z, v)
         missed += outside(past, lower, upper)
         width += float(upper[-1] - lower[-1]) / gain.shape[0]
         shown = burnt_in_at(v)
@@ -153,6 +181,22 @@ def sequence_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> dict[str, 
         "confidence-sequence": Misses(missed=missed, width=width),
         "asymptotic-cs": Misses(missed=late, width=narrow),
     }
+
+
+def as_shown(
+    state: ConfidenceSequence, gain: Floats, paid: Floats, bound: Floats, second: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Bounds after each row as they stood then, with the weight bound then, and ΣZ, Σ(Z - Ẑ)²."""
+    cuts = [0, *(np.flatnonzero(np.diff(bound)) + 1), bound.size]
+    parts = []
+    for start, end in pairwise(cuts):
+        rows = slice(start, end)
+        before = state.stream.n
+        state, z, v = state.walked(gain[rows], paid[rows], bound[rows], second[rows])
+        count = np.arange(before + 1.0, before + z.size + 1.0)
+        parts.append((*state.curve(count, z, v), z, v))
+    lower, upper, z, v = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return lower, upper, z, v
 
 
 def asymptotic_reaches(rows: int, *, horizon: int) -> Floats:
@@ -185,8 +229,8 @@ def doubly_robust_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> Misse
             uplift=uplift,
             alpha=ALPHA,
             horizon=rows,
-            bound=1.0 / FLOOR,
-            baseline_bound=1.0 / FLOOR if uplift else 0.0,
+            bound=float(runs.bound.max()),
+            baseline_bound=float(runs.bound.max()) if uplift else 0.0,
         ).started(span, variance=tuned.variance(offset=0.0), start=float(means[0][TARGET]))
         state, z, v = state.walked(outcome[tuning_rows:])
         lower, upper = state.curve(np.arange(1.0, z.size + 1.0), z, v)

@@ -65,3 +65,51 @@ def test_impossible_options_are_refused(tmp_path: Path, change) -> None:
     path.write_text("arm,propensity,reward\na,0.5,1\n")
     with pytest.raises(InputError):
         evaluate_log(EvaluationRequest(log=path, **change))
+
+
+def test_hillstrom_covers_every_arm_in_any_order(hillstrom, tmp_path: Path) -> None:
+    own = hillstrom.groupby(hillstrom["segment"].map(ARMS))["visit"].mean()
+    for seed in range(5):
+        rows = hillstrom.sample(frac=1.0, random_state=seed)
+        path = tmp_path / "log.csv"
+        pd.DataFrame(
+            {"arm": rows["segment"].map(ARMS), "propensity": 1 / 3, "reward": rows["visit"]}
+        ).to_csv(path, index=False)
+        report = evaluate_log(
+            EvaluationRequest(log=path, policies=[f"always:{arm}" for arm in ARMS.values()])
+        )
+        for one in report.policies:
+            mean = own[one.policy.removeprefix("always:")]
+            for name in ("ips", "dr"):
+                assert one.estimates[name].lower < mean < one.estimates[name].upper
+            assert one.diagnostics.verdict == "ok", one.diagnostics.why
+
+
+def data_file() -> Path:
+    root = Path(__file__).parents[2]
+    data = Path(os.environ.get("BANDIT_PLATFORM_DATA", root / ".." / "shared" / "data"))
+    return data / "hillstrom" / "hillstrom.csv.gz"
+
+
+def test_hillstrom_by_segment_through_its_experiment(hillstrom) -> None:
+    folder = Path(__file__).parents[2] / "experiments" / "hillstrom_email"
+    report = evaluate_log(
+        EvaluationRequest(
+            log=data_file(), experiment=folder, policies=["always:mens"], by=["context.mens"]
+        )
+    )
+    one = report.policies[0]
+    assert one.uplift.estimate.lower > 0.06
+    assert {segment.level for segment in one.segments} == {"False", "True"}
+    for segment in one.segments:
+        assert segment.uplift.lower > 0.03
+        assert segment.diagnostics.verdict == "ok"
+
+
+def test_hillstrom_at_a_cost_nothing_wins(hillstrom) -> None:
+    folder = Path(__file__).parents[2] / "experiments" / "hillstrom_email_costly"
+    report = evaluate_log(EvaluationRequest(log=data_file(), experiment=folder))
+    assert report.reward_range.low == -0.1
+    for one in report.policies:
+        if one.policy != "always:nothing":
+            assert one.uplift.estimate.upper < 0, one.policy

@@ -21,7 +21,7 @@ def found() -> list[dict[str, object]]:
     return script.check(runs=200, rows=3000, tuning_rows=100, seed=7)
 
 
-@pytest.mark.parametrize("logger", ["iid", "adaptive", "drifting"])
+@pytest.mark.parametrize("logger", ["iid", "adaptive", "drifting", "growing"])
 @pytest.mark.parametrize("estimand", ["value", "uplift"])
 def test_confidence_sequences_hold_at_every_row(found, logger: str, estimand: str) -> None:
     lines = [

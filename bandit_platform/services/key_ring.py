@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from bandit_platform.domain.access import Key, key_id_of
+from bandit_platform.domain.access import Key
 
 
 class KeyRing:
@@ -23,8 +23,7 @@ class KeyRing:
 
     def find(self, text: str, now: datetime) -> Key | None:
         """The valid key that a text is, or None; remembers that it was used."""
-        key_id = key_id_of(text)
-        key = self._keys.get(key_id) if key_id is not None else None
+        key = self._keys.get(text[3:19])  # where the id stands in a key's text
         if key is None or not key.matches(text) or not key.is_valid(now):
             return None
         self._uses[key.key_id] = now

@@ -138,6 +138,12 @@ class Stage:
             time.sleep(0.1)
         connection.close()
 
+    def stop_process(self, name: str) -> None:
+        """End one process; the others go on."""
+        process = self._running.pop(name)
+        process.terminate()
+        process.wait()
+
     def stop(self) -> None:
         """End every process: kindly first, by force after a while."""
         for process in self._running.values():

@@ -53,13 +53,14 @@ def protect(app: Flask, find_key: FindKey, origins: Origins) -> None:
     """
 
     def check() -> Response | None:
-        if request.endpoint is None:
+        endpoint = request.endpoint
+        if endpoint is None:
             return None  # no route: the ordinary 404 or 405
-        if request.method == "OPTIONS":
+        if request.environ["REQUEST_METHOD"] == "OPTIONS":
             return _preflight(origins())
-        if request.endpoint not in PERMISSIONS:
+        if endpoint not in PERMISSIONS:
             return _forbidden("This address is closed.")
-        wanted = PERMISSIONS[request.endpoint]
+        wanted = PERMISSIONS[endpoint]
         return None if wanted is None else _refusal(find_key, wanted)
 
     app.before_request(check)
@@ -81,7 +82,7 @@ def _refusal(find_key: FindKey, wanted: Permission) -> Response | None:
         )
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
-    origin = request.headers.get("Origin")
+    origin = request.environ.get("HTTP_ORIGIN")
     if origin is not None and origin not in key.origins:
         return _forbidden("The key may not be used from this origin.")
     if not key.opens(wanted, (request.view_args or {}).get("experiment")):
@@ -91,7 +92,7 @@ def _refusal(find_key: FindKey, wanted: Permission) -> Response | None:
 
 
 def _key_text() -> str | None:
-    header = request.headers.get("Authorization")
+    header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if header is not None:
         return header[7:] if header[:7].lower() == "bearer " else None
     if request.endpoint == "decisions.events":
@@ -107,8 +108,9 @@ def _forbidden(detail: str) -> Response:
 def _preflight(allowed: frozenset[str]) -> Response:
     """The answer to a browser that asks before it sends; a key cannot be with it yet."""
     response = Response(status=204)
-    if request.headers.get("Origin") in allowed:
-        g.shared_origin = request.headers["Origin"]
+    origin = request.environ.get("HTTP_ORIGIN")
+    if origin in allowed:
+        g.shared_origin = origin
         response.headers["Access-Control-Allow-Methods"] = "POST"
         response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
         response.headers["Access-Control-Max-Age"] = "600"
@@ -116,10 +118,10 @@ def _preflight(allowed: frozenset[str]) -> Response:
 
 
 def _share_with_origin(response: Response) -> Response:
-    key: Key | None = g.get("key")
-    origin = g.get("shared_origin") or (request.headers.get("Origin") if key else None)
+    """Let the page that asked read the answer, if its key declares the page's origin."""
+    origin = request.environ.get("HTTP_ORIGIN")
     if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-    if request.headers.get("Origin") is not None:
         response.vary.add("Origin")
+        if "key" in g or g.get("shared_origin") == origin:
+            response.headers["Access-Control-Allow-Origin"] = origin
     return response

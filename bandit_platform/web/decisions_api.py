@@ -48,7 +48,7 @@ def decisions_blueprint(decider: Decider, recorder: EventRecorder) -> APIBluepri
 
 
 def _query(body: DecisionRequest) -> Query:
-    header = request.headers.get("Idempotency-Key")
+    header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is not None and (not 1 <= len(header) <= 256):
         raise InputError("the Idempotency-Key is not 1 to 256 characters long")
     if header is not None and body.request_key not in {None, header}:

@@ -1,18 +1,69 @@
-"""Off-policy evaluation of logged decisions: numpy columns in, frozen results out."""
+"""Off-policy evaluation of logged decisions: numpy columns in, frozen results out.
+
+What would another policy have earned on the decisions that were logged? A log needs the arm of
+each decision, the probability with which it was drawn, and the reward:
+
+>>> import numpy as np
+>>> import pandas as pd
+>>> from bandit_platform.ope import DecisionLog, RewardRange, evaluate
+>>> rng = np.random.default_rng(7)
+>>> arm = rng.choice(["voucher", "nothing"], size=5000, p=[0.25, 0.75])
+>>> frame = pd.DataFrame({
+...     "arm": arm,
+...     "propensity": np.where(arm == "voucher", 0.25, 0.75),
+...     "reward": (rng.random(5000) < np.where(arm == "voucher", 0.30, 0.20)) * 1.0,
+... })
+>>> log = DecisionLog.from_frame(frame)
+>>> report = evaluate(log, ["always:voucher"], reward_range=RewardRange(low=0, high=1))
+>>> one = report.policies[0]
+>>> one.diagnostics.verdict, one.uplift.baseline
+('ok', 'always:nothing')
+>>> value = one.estimates["ips"]
+>>> value.lower < 0.30 < value.upper
+True
+>>> value.interval
+'confidence-sequence'
+>>> one.uplift.estimate.lower > 0  # better than nothing, however often one looks
+True
+
+Where the data cannot answer, the verdict says so and the bounds are those of the range:
+
+>>> frame = frame[frame["arm"] == "nothing"].assign(eligible_arms='["nothing", "voucher"]')
+>>> silent = DecisionLog.from_frame(frame)
+>>> report = evaluate(silent, ["always:voucher"], reward_range=RewardRange(low=0, high=1))
+>>> report.policies[0].diagnostics.verdict
+'cannot-evaluate'
+
+A live system keeps one :class:`PolicyAccumulator` per policy and feeds it batches; its state goes
+through JSON exactly, and no cutting of the rows into batches changes a bit of it:
+
+>>> from bandit_platform.ope import PolicyAccumulator
+>>> state = PolicyAccumulator.empty(reward_range=RewardRange(low=0, high=1))
+>>> state = state.updated(
+...     weight=(arm == "voucher") / log.propensity,
+...     baseline_weight=(arm == "nothing") / log.propensity,
+...     reward=log.reward, max_weight=4.0, baseline_max_weight=4.0)
+>>> PolicyAccumulator.from_state(state.to_state()) == state
+True
+>>> state.uplift().lower > 0
+True
+"""
 
 from bandit_platform.ope.accumulator import PolicyAccumulator
 from bandit_platform.ope.confidence_sequence import ConfidenceSequence
 from bandit_platform.ope.diagnostics import WeightDiagnostics, diagnose
 from bandit_platform.ope.estimate import Estimate
-from bandit_platform.ope.evaluation import evaluate
+from bandit_platform.ope.evaluation import evaluate, evaluate_parts
 from bandit_platform.ope.holdout import GroupTotals, holdout_uplift
 from bandit_platform.ope.ips import ips
 from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.report import EvaluationReport, PolicyReport, Uplift
+from bandit_platform.ope.plan import Options
+from bandit_platform.ope.report import EvaluationReport, PolicyReport, SegmentReport, Uplift
+from bandit_platform.ope.reward_model import RewardLearner, RewardModel
 from bandit_platform.ope.reward_range import RewardRange
 from bandit_platform.ope.snips import snips, snips_uplift
 from bandit_platform.ope.sums import CrossSums, WeightSums
-from bandit_platform.ope.targets import Target, target
+from bandit_platform.ope.targets import Target, from_pmf, target
 
 __all__ = [
     "ConfidenceSequence",
@@ -21,15 +72,21 @@ __all__ = [
     "Estimate",
     "EvaluationReport",
     "GroupTotals",
+    "Options",
     "PolicyAccumulator",
     "PolicyReport",
+    "RewardLearner",
+    "RewardModel",
     "RewardRange",
+    "SegmentReport",
     "Target",
     "Uplift",
     "WeightDiagnostics",
     "WeightSums",
     "diagnose",
     "evaluate",
+    "evaluate_parts",
+    "from_pmf",
     "holdout_uplift",
     "ips",
     "snips",

@@ -11,7 +11,12 @@ import numpy.typing as npt
 
 from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.confidence_sequence import ConfidenceSequence, Settings
-from bandit_platform.ope.diagnostics import WeightDiagnostics, diagnose
+from bandit_platform.ope.diagnostics import (
+    Evidence,
+    WeightDiagnostics,
+    diagnose,
+    hangs_on_few_rows,
+)
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.ope.ips import ips
 from bandit_platform.ope.reward_range import Floats, RewardRange
@@ -190,7 +195,8 @@ class PolicyAccumulator:
 
     def diagnostics(self) -> WeightDiagnostics:
         """Effective sample size, weights and verdict for the target policy."""
-        return diagnose(self.target)
+        few = hangs_on_few_rows(self.value_sequence.stream)
+        return diagnose(self.target, evidence=Evidence(mild=few))
 
     def to_state(self) -> dict[str, Any]:
         """Plain numbers and mappings that survive JSON exactly."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from bandit_platform.ope.pareto import HIGH_K
+from bandit_platform.ope.stream import Stream
 from bandit_platform.ope.sums import WeightSums
 
 Verdict = Literal["ok", "caution", "cannot-evaluate"]
@@ -20,6 +21,8 @@ HIGH_SHARE = 0.05
 """One row holding more than this share of all weight calls for caution."""
 LOW_SHARE_OF_ROWS = 0.01
 """An effective sample size below this share of the rows calls for caution."""
+HIGH_PEAK = 0.05
+"""One row making more than this share of the variance calls for caution."""
 MOST_UNSUPPORTED = 0.2
 """Share of rows without the policy's choice above which nothing can be said."""
 HIGH_THIN = 0.5
@@ -92,6 +95,19 @@ class WeightDiagnostics:
 def effective_sample_size(sums: WeightSums) -> float:
     """(Σw)²/Σw² in rows; 0 without weight."""
     return sums.w * sums.w / sums.ww if sums.ww > 0.0 else 0.0
+
+
+def hangs_on_few_rows(stream: Stream) -> tuple[str, ...]:
+    """Caution where one row's pseudo-outcome is a large part of the variance of them all.
+
+    Rare rewards show here, whatever the weights: with ten rewarded rows each carries a tenth.
+    """
+    if stream.n < 50 or stream.peak <= HIGH_PEAK * stream.v:
+        return ()
+    return (
+        f"one row makes {stream.peak / stream.v:.0%} of the estimate's variance: too few rows of "
+        "this policy were rewarded; collect more",
+    )
 
 
 def diagnose(

@@ -27,11 +27,15 @@ class ModelSpan:
 
     @classmethod
     def of(cls, predictions: Floats) -> ModelSpan:
-        """The middle 98 % of predictions, shape (n, arms), and a quarter of that on each side."""
+        """Room for later models: the middle 98 % of predictions, shape (n, arms), and more.
+
+        A quarter of that is added on each side, and at least two rewarded rows in n, for a first
+        model that has seen no reward yet predicts 0 for ever.
+        """
         if predictions.size == 0:
             return cls(low=0.0, high=1.0)
         low, high = (float(end) for end in np.quantile(predictions, [0.01, 0.99]))
-        more = 0.25 * (high - low)
+        more = max(0.25 * (high - low), 2.0 / (predictions.shape[0] + 1.0))
         return cls(low=max(low - more, 0.0), high=min(high + more, 1.0))
 
 

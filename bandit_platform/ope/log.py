@@ -65,6 +65,22 @@ class DecisionLog:
         if n and not (int(self.arm.min()) >= 0 and int(self.arm.max()) < k):
             raise EvaluationError(f"an arm code is outside 0 … {k - 1}")
 
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> DecisionLog:
+        """The decisions in a data frame with the columns of a decision-log file.
+
+        Args:
+            frame: ``arm``, ``propensity`` and ``reward``; optional ``decided_at`` (rows are taken
+                in this order), ``eligible_arms``, ``pmf``, ``unit_id``, ``context.<name>`` and
+                ``target.<policy>``.
+
+        Raises:
+            LogError: a column is missing or a row is bad; names the first one.
+        """
+        from bandit_platform.ope.frame import log_of  # noqa: PLC0415 - pandas is slow to import
+
+        return log_of(frame)
+
     def __len__(self) -> int:
         return int(self.arm.shape[0])
 

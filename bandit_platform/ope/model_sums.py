@@ -50,21 +50,24 @@ class ModelSums:
         """Thresholds τ of SWITCH-DR; the shrinkages λ of DRos are their squares."""
         return weight_grid(self.bound)
 
-    def started(self, span: ModelSpan, own: ModelColumns, other: ModelColumns) -> ModelSums:
+    def started(self, span: ModelSpan, own: ModelColumns, other: ModelColumns | None) -> ModelSums:
         """The sequences with all fixed that rows before the first fit have to fix.
 
         Args:
             span: where predictions are clipped to.
             own: the target policy on rows before the first fit.
-            other: the baseline policy on the same rows.
+            other: the baseline policy on the same rows; None where its PMF is not known.
         """
         residual = own.reward - own.fitted
         tuned = TuningSums().updated(own.weight, residual)
-        lifted = TuningSums().updated(own.weight - other.weight, residual)
         start = float(own.direct.mean())
+        value = self.value.started(span, variance=tuned.variance(offset=0.0), start=start)
+        if other is None:
+            return replace(self, value=value)
+        lifted = TuningSums().updated(own.weight - other.weight, residual)
         return replace(
             self,
-            value=self.value.started(span, variance=tuned.variance(offset=0.0), start=start),
+            value=value,
             uplift=self.uplift.started(
                 span,
                 variance=lifted.variance(offset=0.0),
@@ -73,20 +76,20 @@ class ModelSums:
         )
 
     def updated(
-        self, own: ModelColumns, other: ModelColumns, fitted_for_dr: ModelColumns | None
+        self, own: ModelColumns, other: ModelColumns | None, fitted_for_dr: ModelColumns | None
     ) -> ModelSums:
         """The sums after more rows.
 
         Args:
             own: the target policy with the common model.
-            other: the baseline policy on the same rows.
+            other: the baseline policy on the same rows; None where its PMF is not known.
             fitted_for_dr: the target policy with the MRDR model; None where it is not asked for.
         """
         doubly = dr_scores(own)
         return replace(
             self,
             value=self.value.updated(doubly),
-            uplift=self.uplift.updated(doubly - dr_scores(other)),
+            uplift=self.uplift if other is None else self.uplift.updated(doubly - dr_scores(other)),
             dr=self.dr.updated(doubly),
             dm=self.dm.updated(dm_scores(own)) if "dm" in self.estimators else self.dm,
             sndr=self.sndr.updated(own) if "sndr" in self.estimators else self.sndr,

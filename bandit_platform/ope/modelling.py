@@ -99,7 +99,7 @@ class Modelling:
         sums = self.sums[policy]
         own = predictions.columns(targets[policy])
         other = predictions.columns(targets[self.plan.baseline])
-        if sums is None or own is None or other is None:
+        if sums is None or own is None:
             self.sums[policy] = None
             return
         for_dr = None if special is None else special.columns(targets[policy])
@@ -111,7 +111,7 @@ class Modelling:
         other = predictions.columns(targets[self.plan.baseline])
         for policy, sums in self.sums.items():
             own = predictions.columns(targets[policy])
-            if span is not None and sums is not None and own is not None and other is not None:
+            if span is not None and sums is not None and own is not None:
                 self.sums[policy] = sums.started(span, own, other)
 
 

@@ -8,7 +8,12 @@ import numpy as np
 
 from bandit_platform.ope.accumulator import PolicyAccumulator
 from bandit_platform.ope.confidence_sequence import ConfidenceSequence
-from bandit_platform.ope.diagnostics import Evidence, WeightDiagnostics, diagnose
+from bandit_platform.ope.diagnostics import (
+    Evidence,
+    WeightDiagnostics,
+    diagnose,
+    hangs_on_few_rows,
+)
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.ope.normal import vacuous
 from bandit_platform.ope.plan import Plan
@@ -104,7 +109,12 @@ def _uplift(evaluation: Evaluation, policy: str) -> Uplift:
     plan, state = evaluation.plan, evaluation.states[policy]
     others = {"snips": state.accumulator.snips_uplift()}
     models = None if evaluation.modelling is None else evaluation.modelling.sums[policy]
-    if models is not None and "dr" in plan.estimators and policy != plan.baseline:
+    if (
+        models is not None
+        and not models.uplift.collecting
+        and "dr" in plan.estimators
+        and policy != plan.baseline
+    ):
         others["dr"] = dr_estimate(models.uplift, plan)
     return Uplift(
         baseline=plan.baseline, estimate=ips_uplift(state.accumulator, plan), others=others
@@ -144,7 +154,7 @@ def _diagnostics(
         ess_by_arm={arm: one for arm, one, weight in arms if weight > 0.0},
         thin=support.thin / rows,
         fatal=alarms if policy != "logging" else (),
-        mild=mild,
+        mild=(*mild, *hangs_on_few_rows(state.accumulator.value_sequence.stream)),
     )
     return diagnose(
         state.accumulator.target, unsupported=support.unsupported / rows, evidence=evidence

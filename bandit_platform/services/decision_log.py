@@ -123,7 +123,7 @@ def from_frame(
     Raises:
         LogError: as in :func:`read_decision_log`.
     """
-    from bandit_platform.services.decision_log_rows import (  # noqa: PLC0415 - pandas is slow
+    from bandit_platform.ope.frame import (  # noqa: PLC0415 - pandas is slow
         Problems,
         decode,
         missing_columns,

@@ -91,6 +91,25 @@ def decode(frame: pd.DataFrame, problems: Problems) -> DecisionLog | None:
     )
 
 
+def log_of(frame: pd.DataFrame) -> DecisionLog:
+    """A log of all rows.
+
+    Raises:
+        LogError: a column is missing or a row is bad; names the first one.
+    """
+    missing = missing_columns([str(column) for column in frame.columns])
+    if missing:
+        raise LogError(f"the data frame has no column {', '.join(missing)}")
+    if len(frame) == 0:
+        raise LogError("the data frame has no rows")
+    problems = Problems(where=lambda at: f"row {at}", bad=np.zeros(len(frame), dtype=np.bool_))
+    log = decode(frame, problems)
+    error = problems.error()
+    if error is not None or log is None:
+        raise error or LogError("the data frame has no usable row")
+    return log
+
+
 def missing_columns(columns: list[str]) -> list[str]:
     """Required columns that are not there; a PMF can stand in for the propensity."""
     return [

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
-
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State
 from bandit_platform.errors import UnavailableError
 from bandit_platform.journal.writer import JournalWriter
+from bandit_platform.logs import configure_logs
 from bandit_platform.services.audit import Audit, audit
 from bandit_platform.services.decide import Decider
 from bandit_platform.services.experiments import Applied, Experiments
@@ -26,7 +24,9 @@ from bandit_platform.services.record_events import EventRecorder
 from bandit_platform.services.registry import Registry
 from bandit_platform.services.report import experiment_report
 from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.seat import Seat
 from bandit_platform.services.trace import trace
+from bandit_platform.services.upkeep import UpkeepWatch
 from bandit_platform.services.work import Worker
 from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.database import Database
@@ -35,29 +35,12 @@ from bandit_platform.storage.decisions import get_decision
 Clock = Callable[[], datetime]
 _LOOKUP_SECONDS = 0.25
 _LOOKUP_PAUSE_SECONDS = 5.0
+_WATCH_SECONDS = 2.0
 
 
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
-
-
-def configure_logs() -> None:
-    """Log to stderr, tracebacks without the values of variables.
-
-    The library's default prints every local variable of every frame: what a shopper's request
-    held would be in the log, and one failing decision would take seconds to describe.
-    """
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-    )
 
 
 class Platform:
@@ -68,7 +51,7 @@ class Platform:
         self._secret = secret
         self.experiments = Experiments(database, clock)
         self.keys = Keys(database, clock)
-        self._clock = clock
+        self.clock = clock
 
     def apply_experiment(self, spec: ExperimentSpec) -> Applied:
         """See :meth:`Experiments.apply`."""
@@ -80,7 +63,7 @@ class Platform:
 
     def report(self, key: str) -> ExperimentReport:
         """See :func:`experiment_report`."""
-        return experiment_report(self.database, key, self._clock())
+        return experiment_report(self.database, key, self.clock())
 
     def reports(self) -> list[ExperimentReport]:
         """The report of every experiment that is not archived."""
@@ -111,6 +94,7 @@ class Serving:
     decider: Decider
     recorder: EventRecorder
     journal: JournalWriter
+    upkeep: UpkeepWatch
     clock: Clock
 
 
@@ -134,6 +118,8 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
     except UnavailableError as error:
         registry.trouble = str(error)
     registry.keep_fresh(settings.refresh_seconds)
+    upkeep = UpkeepWatch(database, settings.journal_dir, clock)
+    upkeep.keep_fresh(_WATCH_SECONDS)
     journal = JournalWriter(
         settings.journal_dir,
         segment_bytes=settings.journal_segment_bytes,
@@ -144,6 +130,7 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
         decider=Decider(registry, journal, secret, clock, _stored_decision(database)),
         recorder=EventRecorder(journal, secret, clock),
         journal=journal,
+        upkeep=upkeep,
         clock=clock,
     )
 
@@ -167,6 +154,7 @@ def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
         clock,
         lease=timedelta(seconds=settings.lease_seconds),
         grace=timedelta(seconds=settings.grace_seconds),
+        seat=Seat(settings.data_dir / "worker.lock"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def serve() -> None:
     """Answer shops: decisions and events."""
     settings = _settings()
+    _share_counts(settings)
     _run_web("serve_app", settings.host, settings.port, workers=settings.workers, threads=1)
 
 
@@ -107,6 +109,15 @@ def _run_web(factory: str, host: str, port: int, *, workers: int, threads: int) 
         websockets=False,
         respawn_failed_workers=True,
     ).serve()
+
+
+def _share_counts(settings: Settings) -> None:
+    """Let the processes about to start count into one folder, so that each can tell of all."""
+    folder = settings.data_dir / "metrics"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.db"):
+        old.unlink(missing_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def _stopped_by_signals() -> Event:

@@ -9,32 +9,42 @@ from apiflask import APIFlask
 from bandit_platform import __version__
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving
 from bandit_platform.errors import BanditPlatformError, NotFoundError
+from bandit_platform.services.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
 from bandit_platform.web.console_views import console_blueprint
 from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
 from bandit_platform.web.experiments_api import experiments_blueprint
 from bandit_platform.web.health import health_blueprint
+from bandit_platform.web.meter import Meter
+from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
 from bandit_platform.web.problems import register_problems
 
 
 def create_decision_app(serving: Serving) -> APIFlask:
     """The application on the shop's port; it exposes no administration."""
-    app = _bare_app("bandit-platform decisions")
+    meter = Meter()
+    app = _bare_app("bandit-platform decisions", meter)
     keys = serving.registry.keys
     protect(app, lambda text: keys.find(text, serving.clock()), keys.origins)
-    app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder))
-    app.register_blueprint(health_blueprint(lambda: serving.registry.trouble))
+    app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder, meter))
+    app.register_blueprint(
+        health_blueprint(lambda: serving.registry.trouble, meter, serving.upkeep.look)
+    )
     return app
 
 
 def create_console_app(platform: Platform, settings: Settings) -> APIFlask:
     """The application on the console's port; it decides nothing."""
-    app = _bare_app("bandit-platform console")
+    meter = Meter()
+    watch = UpkeepWatch(platform.database, settings.journal_dir, platform.clock)
+    app = _bare_app("bandit-platform console", meter)
     protect(app, platform.keys.find, frozenset)
     app.register_blueprint(experiments_blueprint(platform))
-    app.register_blueprint(health_blueprint(lambda: _database_trouble(platform)))
+    app.register_blueprint(
+        health_blueprint(lambda: _database_trouble(platform), meter, lambda: _fresh_look(watch))
+    )
     app.register_blueprint(
         console_blueprint(
             platform.reports,
@@ -57,7 +67,7 @@ def console_app() -> APIFlask:
     return create_console_app(build(settings), settings)
 
 
-def _bare_app(title: str) -> APIFlask:
+def _bare_app(title: str, meter: Meter) -> APIFlask:
     app = APIFlask(
         "bandit_platform",
         title=title,
@@ -69,7 +79,13 @@ def _bare_app(title: str) -> APIFlask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.spec_processor(complete_document)
     register_problems(app)
+    app.wsgi_app = Observed(app.wsgi_app, meter)  # type: ignore[method-assign, assignment]
     return app
+
+
+def _fresh_look(watch: UpkeepWatch) -> Upkeep:
+    watch.refresh()
+    return watch.look()
 
 
 def _database_trouble(platform: Platform) -> str | None:

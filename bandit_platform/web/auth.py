@@ -29,6 +29,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "experiments.change_state": Permission.CHANGE,
     "health.healthz": None,
     "health.readyz": None,
+    "health.metrics": Permission.VIEW,
     "openapi.spec": None,
     # The pages are open to whoever reaches the console's port, which is loopback by default.
     "console.experiments": None,

@@ -14,6 +14,8 @@ from bandit_platform.services.decide import Answer, Decider, Query
 from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
 from bandit_platform.web.auth import is_trusted
 from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest
+from bandit_platform.web.meter import Meter
+from bandit_platform.web.observed import DECIDED
 from bandit_platform.web.reading import read_body
 
 DECISION_BYTES = 32 * 1024
@@ -22,14 +24,16 @@ EVENTS_BYTES = 64 * 1024
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-def decisions_blueprint(decider: Decider, recorder: EventRecorder) -> APIBlueprint:
-    """The views over the two services of a serving process."""
+def decisions_blueprint(decider: Decider, recorder: EventRecorder, meter: Meter) -> APIBlueprint:
+    """The views over the two services of a serving process, which count what they answer."""
     api = APIBlueprint("decisions", __name__, url_prefix="/v1", tag="Shop")
 
     @api.post("/experiments/<experiment>/decisions")
     @api.doc(summary="Which arm to show", operation_id="decide")
     def decide(experiment: str) -> Response:
         answer = decider.decide(experiment, _query(read_body(DecisionRequest, DECISION_BYTES)))
+        decision = answer.decision
+        request.environ[DECIDED] = (decision.experiment, decision.arm, decision.reason.value)
         return _json(_shown(answer), 201 if answer.new else 200)
 
     @api.post("/decisions/<decision_id>/activate")
@@ -42,7 +46,10 @@ def decisions_blueprint(decider: Decider, recorder: EventRecorder) -> APIBluepri
     @api.doc(summary="What happened after decisions", operation_id="record_events")
     def events() -> Response:
         items = read_body(EventsRequest, EVENTS_BYTES, text=True).events
-        return _json({"events": _record(recorder, items)}, 202)
+        receipts = _record(recorder, items)
+        for receipt in receipts:
+            meter.reported(receipt["status"])
+        return _json({"events": receipts}, 202)
 
     return api
 

@@ -7,12 +7,19 @@ from collections.abc import Callable
 from apiflask import APIBlueprint
 from flask import Response, json
 
+from bandit_platform.services.upkeep import Upkeep
+from bandit_platform.web.meter import CONTENT_TYPE, Meter, upkeep_families
 
-def health_blueprint(trouble: Callable[[], str | None]) -> APIBlueprint:
-    """``/healthz`` and ``/readyz``.
+
+def health_blueprint(
+    trouble: Callable[[], str | None], meter: Meter, look: Callable[[], Upkeep]
+) -> APIBlueprint:
+    """``/healthz``, ``/readyz`` and ``/metrics``.
 
     Args:
         trouble: why the process cannot do its work at the moment, or None.
+        meter: what the process counted.
+        look: how the loop behind the decisions does.
     """
     api = APIBlueprint("health", __name__, tag="Health")
 
@@ -29,5 +36,10 @@ def health_blueprint(trouble: Callable[[], str | None]) -> APIBlueprint:
         return Response(
             json.dumps(body), 200 if why is None else 503, content_type="application/json"
         )
+
+    @api.get("/metrics")
+    @api.doc(summary="What was counted, for Prometheus", operation_id="metrics")
+    def metrics() -> Response:
+        return Response(meter.show(upkeep_families(look(), trouble())), content_type=CONTENT_TYPE)
 
     return api

@@ -16,6 +16,7 @@ from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app, create_decision_app
+from tests.web.both_ports import Site
 
 KEY = "checkout-offers"
 CONTEXT = {"cart_value": 80.0, "country": "GB", "returning": True}
@@ -89,6 +90,7 @@ class Deployment:
     def close(self) -> None:
         """Let everything go."""
         self.serving.registry.close()
+        self.serving.upkeep.close()
         self.serving.journal.close()
         self.platform.database.close()
 
@@ -124,3 +126,14 @@ def refused() -> Callable[..., dict[str, Any]]:
         return body
 
     return check
+
+
+@pytest.fixture
+def site(tmp_path: Path, spec: Any, clock: Any) -> Iterator[Site]:
+    """Both applications over a running experiment, with a key of every kind."""
+    made = Site(Settings(data_dir=tmp_path, refresh_seconds=3600), spec, clock)
+    yield made
+    made.serving.registry.close()
+    made.serving.upkeep.close()
+    made.serving.journal.close()
+    structlog.reset_defaults()

@@ -1,0 +1,46 @@
+"""How much of the journal the database does not have yet, without reading more than a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bandit_platform.domain.decision import Decision
+from bandit_platform.domain.event import Event
+from bandit_platform.journal.reader import segments
+from bandit_platform.journal.records import Record, parse_line
+
+_LONGEST_LINE = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pending:
+    """What ingest has not taken over."""
+
+    size: int
+    #: when the oldest record of it was made; None where nothing is pending
+    oldest: datetime | None
+
+
+def pending(folder: Path, positions: Mapping[str, int]) -> Pending:
+    """What a node's journal holds beyond the stored positions."""
+    size = 0
+    moments: list[datetime] = []
+    for path in segments(folder):
+        position = positions.get(path.name, 0)
+        with suppress(OSError, ValueError), path.open("rb") as file:
+            left = path.stat().st_size - position
+            if left > 0:
+                size += left
+                file.seek(position)
+                moments.append(_moment(parse_line(file.readline(_LONGEST_LINE))))
+    return Pending(size=size, oldest=min(moments, default=None))
+
+
+def _moment(record: Record) -> datetime:
+    if isinstance(record, Decision):
+        return record.decided_at
+    return record.received_at if isinstance(record, Event) else record.activated_at

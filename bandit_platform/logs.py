@@ -1,0 +1,73 @@
+"""Logs: one line an event on stderr, for people at a terminal and as JSON for everything else."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, TextIO
+
+import structlog
+
+from bandit_platform.errors import BanditPlatformError
+
+#: id of the request being answered; None outside requests
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+_Raised = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def configure_logs() -> None:
+    """Log to stderr, with tracebacks that hold no data.
+
+    A shopper's request must not end up in a log. Libraries repeat values in the messages of their
+    errors and structlog prints every local variable, so a traceback here is its frames, and the
+    message only where it is ours or the operating system's.
+    """
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _with_request_id,
+            *(_for_people() if sys.stderr.isatty() else _for_programs()),
+        ],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
+def _for_people() -> list[Any]:
+    return [structlog.dev.ConsoleRenderer(colors=True, exception_formatter=_print_frames)]
+
+
+def _for_programs() -> list[Any]:
+    return [structlog.processors.ExceptionRenderer(_frames), structlog.processors.JSONRenderer()]
+
+
+def _with_request_id(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        event["request_id"] = request_id
+    return event
+
+
+def _print_frames(stream: TextIO, exc_info: _Raised) -> None:
+    stream.write("\n" + _frames(exc_info))
+
+
+def _frames(exc_info: _Raised) -> str:
+    parts: list[str] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        parts.append(f"{frames}{type(error).__qualname__}{_safe_message(error)}")
+        hidden = error.__suppress_context__
+        error = error.__cause__ or (None if hidden else error.__context__)
+    return "\nwhich followed from\n".join(parts)
+
+
+def _safe_message(error: BaseException) -> str:
+    return f": {error}" if isinstance(error, BanditPlatformError | OSError) else ""

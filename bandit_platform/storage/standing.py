@@ -1,0 +1,67 @@
+"""Where a deployment stands, in four small queries, for those who watch it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, select
+
+from bandit_platform.storage.counters import counters
+from bandit_platform.storage.positions import journal_positions
+from bandit_platform.storage.statements import from_micros, table
+from bandit_platform.storage.tables import LeaseRow, ModelVersionRow, PolicyStateRow
+
+_VERSION = table(ModelVersionRow)
+_STATE = table(PolicyStateRow)
+_LEASE = table(LeaseRow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What the database knows of its own upkeep."""
+
+    #: journal segment → bytes taken over
+    positions: Mapping[str, int]
+    #: experiment → (newest model version, when it was published)
+    models: Mapping[str, tuple[int, datetime]]
+    #: experiment → interactions that the served policy has learned from
+    learned: Mapping[str, int]
+    #: journal lines that were no records
+    torn: float
+    #: until when a worker leads; None before the first one
+    led_until: datetime | None
+
+
+def standing(connection: Connection, *, policy: str, deployment: str) -> Standing:
+    """Where the deployment stands.
+
+    Args:
+        connection: a transaction.
+        policy: name of the policy whose learning counts.
+        deployment: the name under which counters of no experiment are kept.
+    """
+    led_until = connection.execute(select(func.max(_LEASE.c.expires_at))).scalar()
+    learned = select(_STATE.c.experiment, _STATE.c.interactions).where(_STATE.c.policy == policy)
+    return Standing(
+        positions=journal_positions(connection),
+        models=_models(connection),
+        learned={row.experiment: row.interactions for row in connection.execute(learned)},
+        torn=counters(connection, deployment).get("journal.torn", 0.0),
+        led_until=from_micros(led_until) if led_until else None,
+    )
+
+
+def _models(connection: Connection) -> dict[str, tuple[int, datetime]]:
+    newest = (
+        select(_VERSION.c.experiment, func.max(_VERSION.c.version).label("version"))
+        .group_by(_VERSION.c.experiment)
+        .subquery()
+    )
+    same = and_(
+        newest.c.experiment == _VERSION.c.experiment, newest.c.version == _VERSION.c.version
+    )
+    columns = (_VERSION.c.experiment, _VERSION.c.version, _VERSION.c.published_at)
+    rows = connection.execute(select(*columns).join(newest, same))
+    return {row.experiment: (row.version, from_micros(row.published_at)) for row in rows}

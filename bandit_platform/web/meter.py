@@ -1,0 +1,138 @@
+"""What a process counts while it answers, and what ``/metrics`` shows of it.
+
+Several serving processes share a port, so a look at one of them must tell of all: started by
+``bandit-platform serve`` they count into files of one folder (the multi-process mode of
+prometheus-client), and whichever is asked adds the files up. Labels never come from callers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from bandit_platform.services.upkeep import Upkeep
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+#: so many combinations of experiment, arm and reason have a series of their own
+MOST_SERIES = 2000
+_OTHER = ("other", "other", "other")
+_P = "bandit_platform_"
+_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class Meter:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        self._folder = os.environ.get(FOLDER_VARIABLE)
+        registry = CollectorRegistry()
+        own = None if self._folder else registry
+        self._registry = registry
+        self._latency = Histogram(
+            f"{_P}decision_seconds",
+            "Time a decision takes inside the process.",
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self._decisions = Counter(
+            f"{_P}decisions",
+            "Decisions answered.",
+            ("experiment", "arm", "reason"),
+            registry=own,
+        )
+        self._events = Counter(
+            f"{_P}events", "Reported outcomes by what became of them.", ("status",), registry=own
+        )
+        answers = Counter(
+            f"{_P}http_answers", "Answers by class of status.", ("status",), registry=own
+        )
+        self._by_class = [answers.labels(f"{digit}xx") for digit in range(1, 6)]
+        self._by_choice: dict[tuple[str, str, str], Counter] = {}
+        self._by_status = {
+            status: self._events.labels(status) for status in ("accepted", "duplicate", "rejected")
+        }
+        if self._folder:
+            MultiProcessCollector(registry, self._folder)  # type: ignore[no-untyped-call]
+
+    def answered(self, status: str) -> None:
+        """Count an answer by its status line."""
+        self._by_class[min(max(ord(status[0]) - 49, 0), 4)].inc()
+
+    def decided(self, choice: tuple[str, str, str], seconds: float) -> None:
+        """Count a decision by (experiment, arm, reason), all of them names we gave."""
+        counter = self._by_choice.get(choice)
+        if counter is None:
+            counter = self._new_series(choice)
+        counter.inc()
+        self._latency.observe(seconds)
+
+    def reported(self, status: str) -> None:
+        """Count an outcome."""
+        self._by_status[status].inc()
+
+    def show(self, extra: Iterable[Metric]) -> bytes:
+        """Everything counted by this process and its siblings, and ``extra`` behind it."""
+        shown = CollectorRegistry()
+        shown.register(_Given([*map(_without_birth, self._registry.collect()), *extra]))
+        return generate_latest(shown)
+
+    def _new_series(self, choice: tuple[str, str, str]) -> Counter:
+        known = self._by_choice
+        if len(known) >= MOST_SERIES and choice != _OTHER:
+            return known.get(_OTHER) or self._new_series(_OTHER)
+        return known.setdefault(choice, self._decisions.labels(*choice))
+
+
+def _without_birth(family: Metric) -> Metric:
+    """The library adds the moment of making to each metric; processes cannot add those up."""
+    family.samples = [each for each in family.samples if not each.name.endswith("_created")]
+    return family
+
+
+class _Given:
+    """Families that exist already, in the shape of a collector."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
+    """The state of the loop behind the decisions, as metrics."""
+    torn = CounterMetricFamily(f"{_P}journal_torn_lines", "Journal lines that were no records.")
+    torn.add_metric([], upkeep.torn)
+    return [
+        _gauge("ready", "1 while the process can do its work.", trouble is None),
+        _gauge("database_up", "1 while the database answers.", upkeep.database_answers),
+        _gauge("worker_leads", "1 while a worker leads.", upkeep.worker_leads),
+        _gauge("journal_pending_bytes", "Journal not yet in the database.", upkeep.pending_bytes),
+        _gauge("ingest_lag_seconds", "Age of the oldest pending record.", upkeep.lag_seconds),
+        torn,
+        _by_experiment("model_version", "Newest model version.", upkeep.model_version.items()),
+        _by_experiment(
+            "model_age_seconds", "Time since it was published.", upkeep.model_age.items()
+        ),
+        _by_experiment(
+            "interactions_learned",
+            "Interactions the served policy has learned from.",
+            upkeep.learned.items(),
+        ),
+    ]
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{_P}{name}", text, value=value)
+
+
+def _by_experiment(name: str, text: str, values: Iterable[tuple[str, float]]) -> Metric:
+    family = GaugeMetricFamily(f"{_P}{name}", text, labels=["experiment"])
+    for experiment, value in sorted(values)[:MOST_SERIES]:
+        family.add_metric([experiment], value)
+    return family

@@ -21,9 +21,11 @@ from bandit_platform.policies.arguments import vowpal_arguments
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.services.quality import Quality
 from bandit_platform.services.timeline import add_timeline_point
 from bandit_platform.services.tracked import (
     ALWAYS_NOTHING,
+    LOGGING,
     SERVING,
     Runner,
     TrackedPolicy,
@@ -42,6 +44,8 @@ from bandit_platform.storage.models import (
     policy_states,
     publish_version,
     put_policy_states,
+    put_quality_state,
+    quality_state,
     remove_policy_states,
 )
 
@@ -133,6 +137,10 @@ def _advance(
         return standings, 0
     walked = walk(batch, group, _specs(connection, spec.key))
     put_policy_states(connection, spec.key, [_state(standing) for standing in walked])
+    if any(standing.name == LOGGING for standing in group):
+        stored = quality_state(connection, spec.key)
+        quality = Quality.from_json(stored) if stored else Quality()
+        put_quality_state(connection, spec.key, quality.updated(batch).to_json())
     if not others:
         add_timeline_point(connection, spec, walked, batch[-1].decision.decided_at)
     return walked + others, len(batch)
@@ -295,7 +303,7 @@ def _publish(
         if spec.policy.mode == "frozen" or newest.interactions == serving.interactions:
             return None
         due = newest.published_at + spec.policy.publish_every
-        if now < due:
+        if newest.published_at <= now < due:  # else the clock was set back
             return due
     blob = serving.runner.learned.model.save()
     version = ModelVersion(

@@ -16,6 +16,7 @@ from bandit_platform.errors import UnavailableError
 from bandit_platform.services.ingest import Ingest
 from bandit_platform.services.learn import Learner
 from bandit_platform.services.mature import mature
+from bandit_platform.services.seat import Seat
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import experiment_heads
 from bandit_platform.storage.lease import release_lease, take_lease
@@ -34,14 +35,20 @@ class Worker:
         *,
         lease: timedelta,
         grace: timedelta,
+        seat: Seat | None = None,
     ) -> None:
         self._database = database
         self._ingest = ingest
         self._clock = clock
         self._lease = lease
         self._grace = grace
+        self._seat = seat
+        #: a worker that held this node's seat and is dead, until its lead has been released
+        self._former: str | None = None
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
         self._learner = Learner(database, self._holder)
+        if seat is not None:
+            self._former = seat.take(self._holder)
         self._drained_at: datetime | None = None
         self._revisions: dict[str, int] = {}
         #: experiments with interactions to take in
@@ -63,8 +70,12 @@ class Worker:
         if ingested.drained:
             self._drained_at = began
         with self._database.write() as connection:
-            if not take_lease(connection, self._holder, self._clock(), self._lease):
-                return ingested.records > 0
+            if self._former is not None:
+                release_lease(connection, self._former)
+            leads = take_lease(connection, self._holder, self._clock(), self._lease)
+        self._former = None
+        if not leads:
+            return ingested.records > 0
         self._notice_changes()
         matured = 0
         if self._drained_at is not None:
@@ -94,6 +105,8 @@ class Worker:
                 release_lease(connection, self._holder)
         except UnavailableError as error:
             _log.warning("lead not released", error=str(error))
+        if self._seat is not None:
+            self._seat.leave()
 
     def _notice_changes(self) -> None:
         with self._database.read() as connection:

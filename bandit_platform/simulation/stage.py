@@ -70,7 +70,7 @@ class Stage:
     def __enter__(self) -> Stage:
         try:
             for name in self._names:
-                self._running[name] = self._start(name)
+                self.start(name)
         except BaseException:
             self.stop()
             raise
@@ -144,6 +144,17 @@ class Stage:
         process.terminate()
         process.wait()
 
+    def kill(self, name: str) -> None:
+        """End one process and all its children by ``kill -9``, as a crash would."""
+        process = self._running.pop(name)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def start(self, name: str) -> None:
+        """Start one process, after it was killed, say."""
+        self._running[name] = self._start(name)
+
     def stop(self) -> None:
         """End every process: kindly first, by force after a while."""
         for process in self._running.values():
@@ -163,7 +174,7 @@ class Stage:
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **self.settings.to_environment()}
-        with (self._folder / f"{name}.log").open("wb") as log:
+        with (self._folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [*self._command, name],
                 env=environment,

@@ -16,7 +16,16 @@ _TURNS = int.from_bytes(b"bandit", "big")
 
 
 def take_lease(connection: Connection, holder: str, now: datetime, length: timedelta) -> bool:
-    """Take or renew the lead; False while somebody else holds it."""
+    """Take or renew the lead; False while somebody else holds it.
+
+    A lease that ends later than anybody could have taken it was taken before the clock was set
+    back, and does not count.
+    """
+    free = or_(
+        _LEASE.c.holder == holder,
+        _LEASE.c.expires_at < to_micros(now),
+        _LEASE.c.expires_at > to_micros(now + 2 * length),
+    )
     connection.execute(
         insert(connection, _LEASE)
         .values(name=_WORK, holder=holder, expires_at=0)
@@ -24,10 +33,7 @@ def take_lease(connection: Connection, holder: str, now: datetime, length: timed
     )
     taken = connection.execute(
         update(_LEASE)
-        .where(
-            _LEASE.c.name == _WORK,
-            or_(_LEASE.c.holder == holder, _LEASE.c.expires_at < to_micros(now)),
-        )
+        .where(_LEASE.c.name == _WORK, free)
         .values(holder=holder, expires_at=to_micros(now + length))
     )
     return taken.rowcount == 1
@@ -61,3 +67,8 @@ def take_turns(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_TURNS)))
+
+
+def leader(connection: Connection) -> str | None:
+    """Who leads, or led last."""
+    return connection.execute(select(_LEASE.c.holder).where(_LEASE.c.name == _WORK)).scalar()

@@ -10,7 +10,7 @@ from sqlmodel import SQLModel
 
 from bandit_platform.errors import StorageError
 from bandit_platform.storage import tables
-from bandit_platform.storage.database import Database
+from bandit_platform.storage.database import Database, newest_form
 from bandit_platform.storage.positions import journal_positions, put_journal_position
 
 
@@ -67,3 +67,9 @@ def test_a_database_of_a_later_version_is_a_storage_error(database: Database) ->
         database.ensure_ready()
     with pytest.raises(StorageError):
         database.migrate()
+
+
+def test_the_newest_form_is_where_the_migrations_lead(sqlite_database: Database) -> None:
+    with sqlite_database.read() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    assert found == newest_form()

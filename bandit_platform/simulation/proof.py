@@ -1,0 +1,143 @@
+"""Holding a deployment to its word: what was acknowledged is stored once, what was learned is true.
+
+Both checks return what is wrong, as sentences; nothing wrong is an empty list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bandit_platform.domain.decision import MEASURED, Decision
+from bandit_platform.policies.features import FeatureText
+from bandit_platform.services.learn import RevisionText, Standing, fresh_standing, walk
+from bandit_platform.services.tracked import SERVING, tracked_policies
+from bandit_platform.simulation.ledger import Ledger
+from bandit_platform.storage.counters import counters
+from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.decisions import count_immature, decisions_since
+from bandit_platform.storage.events import count_orphans, events_of
+from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.interactions import interaction_of, policy_interactions
+from bandit_platform.storage.models import model_blob, newest_version, policy_states
+
+_BATCH = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """How much a proof was about."""
+
+    decisions: int
+    events: int
+    interactions: int
+
+
+def stored_decisions(connection: Connection, experiment: str) -> Iterator[Decision]:
+    """Every stored decision in the order they were made."""
+    after = None
+    while batch := decisions_since(connection, experiment, None, after=after, limit=_BATCH):
+        yield from batch
+        after = (batch[-1].decided_at, batch[-1].decision_id)
+
+
+def is_settled(database: Database, experiment: str) -> bool:
+    """Whether every stored decision has matured and every policy has learned from all of them."""
+    with database.read() as connection:
+        if count_immature(connection, experiment):
+            return False
+        states = policy_states(connection, experiment)
+        cursor = min((state.cursor for state in states.values()), default=0)
+        return not policy_interactions(connection, experiment, cursor, limit=1)
+
+
+def check_stored(database: Database, experiment: str, ledger: Ledger) -> tuple[list[str], Totals]:
+    """Every acknowledged decision and event is stored as it was told, and counted once."""
+    wrong: list[str] = []
+    with database.read() as connection:
+        stored = {d.decision_id: d for d in stored_decisions(connection, experiment)}
+        events = {
+            (decision_id, event.event_id)
+            for decision_id, found in events_of(connection, list(stored)).items()
+            for event, _ in found
+        }
+        counted = counters(connection, experiment)
+        orphans = count_orphans(connection)
+        interactions = 0
+        for decision in stored.values():
+            matured = interaction_of(connection, decision.decision_id) is not None
+            interactions += matured
+            if matured != (decision.reason in MEASURED):
+                wrong.append(f"{decision.decision_id} ({decision.reason}) matured: {matured}")
+    for decision_id, told in ledger.decisions.items():
+        found = stored.get(decision_id)
+        if found is None:
+            wrong.append(f"decision {decision_id} was acknowledged and is not stored")
+        elif (found.arm, dict(zip(found.eligible, found.pmf, strict=True))) != (told.arm, told.pmf):
+            wrong.append(f"decision {decision_id}: told {told}, stored {found}")
+    missing = ledger.events - events
+    wrong += [f"event {key} was acknowledged and is not stored" for key in sorted(missing)]
+    wrong += ledger.contradictions + ledger.refusals
+    sums = {
+        kind: sum(int(count) for name, count in counted.items() if name.startswith(f"{kind}."))
+        for kind in ("decisions", "events", "interactions")
+    }
+    for kind, rows in (
+        ("decisions", len(stored)),
+        ("events", len(events)),
+        ("interactions", interactions),
+    ):
+        if sums[kind] != rows:
+            wrong.append(f"{sums[kind]} {kind} were counted, {rows} are stored")
+    if orphans:
+        wrong.append(f"{orphans} events have no decision")
+    return wrong, Totals(decisions=len(stored), events=len(events), interactions=interactions)
+
+
+def check_learned(database: Database, experiment: str) -> list[str]:
+    """Accumulators and models equal, bit for bit, those learned from scratch."""
+    wrong: list[str] = []
+    with database.read() as connection:
+        states = policy_states(connection, experiment)
+        standings = _from_scratch(connection, experiment, None)
+        newest = newest_version(connection, experiment)
+        published = newest and model_blob(connection, experiment, newest.version)
+        if newest and published:
+            by_name = {
+                standing.name: standing.runner.learned
+                for standing in _from_scratch(connection, experiment, newest.interactions)
+            }
+            served = by_name.get(SERVING)
+            if served is not None and published[0] != served.model.save():
+                wrong.append("the published model is not the recomputed one")
+    for standing in standings:
+        state = states.get(standing.name)
+        if state is None or state.interactions != standing.interactions:
+            wrong.append(f"{standing.name} stands at {state and state.interactions} interactions")
+            continue
+        if state.accumulator != json.dumps(standing.accumulator.to_state()):
+            wrong.append(f"the accumulator of {standing.name} is not the recomputed one")
+        learned = standing.runner.learned
+        if learned is not None and state.blob != learned.model.save():
+            wrong.append(f"the model of {standing.name} is not the recomputed one")
+    return wrong
+
+
+def _from_scratch(connection: Connection, experiment: str, limit: int | None) -> list[Standing]:
+    """Every tracked policy after the first ``limit`` interactions."""
+    spec = get_experiment(connection, experiment).spec
+    specs = {
+        stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
+        for stored in revisions(connection, experiment)
+    }
+    standings = [fresh_standing(policy, spec) for policy in tracked_policies(spec)]
+    while True:
+        done = standings[0].interactions
+        size = _BATCH if limit is None else min(_BATCH, limit - done)
+        if size <= 0:
+            return standings
+        batch = policy_interactions(connection, experiment, standings[0].cursor, limit=size)
+        if not batch:
+            return standings
+        standings = walk(batch, standings, specs)

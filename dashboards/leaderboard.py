@@ -9,11 +9,6 @@ from dashboards.policies import ALWAYS_NOTHING, policy_meaning, policy_words
 from dashboards.scale import Axis, Bar, Tick, bar, common_axis
 from dashboards.text import Shown, shown
 
-#: Below this effective sample size an estimate is called thin.
-_THIN_ESS = 100.0
-#: A mean weight further from 1 than this hints at wrong propensities.
-_WEIGHT_SLACK = 0.1
-
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyLine:
@@ -97,12 +92,8 @@ def _line(row: PolicyRow, axis: Axis | None) -> PolicyLine:
 
 
 def _caution(row: PolicyRow) -> str:
-    if row.value.collecting:
+    """The report's own verdict in words; a policy still collecting says so elsewhere."""
+    if row.value.collecting or row.verdict == "ok":
         return ""
-    if row.ess < _THIN_ESS:
-        return "too little data: fewer than 100 effective decisions"
-    if abs(row.mean_weight - 1) > _WEIGHT_SLACK:
-        return (
-            f"weights average {row.mean_weight:.2f} instead of 1: thin data or wrong propensities"
-        )
-    return ""
+    word = "cannot be evaluated" if row.verdict == "cannot-evaluate" else "caution"
+    return f"{word}: {'; '.join(row.why)}"

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from bandit_platform.services.finding import Verdict, verdict
 from bandit_platform.services.report_records import EstimateRow, ExperimentReport
 from dashboards.arm_table import ArmLine, arm_lines
+from dashboards.checks import Check, checks
 from dashboards.counting import CountGroup, count_groups
 from dashboards.embedding import figure_json
 from dashboards.figures import arm_share_figure, uplift_figure
@@ -64,6 +65,7 @@ class ExperimentPage:
     #: colour name → label, for the legend
     legend: tuple[tuple[str, str], ...]
     counts: tuple[CountGroup, ...]
+    checks: tuple[Check, ...]
 
 
 def experiment_page(
@@ -96,6 +98,7 @@ def experiment_page(
         arms=arm_lines(report),
         legend=_legend(report),
         counts=count_groups(report.counts),
+        checks=checks(report.quality),
     )
 
 

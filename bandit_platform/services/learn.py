@@ -139,7 +139,7 @@ def _advance(
     put_policy_states(connection, spec.key, [_state(standing) for standing in walked])
     if any(standing.name == LOGGING for standing in group):
         stored = quality_state(connection, spec.key)
-        quality = Quality.from_json(stored) if stored else Quality()
+        quality = Quality.from_json(stored) if stored else Quality.empty()
         put_quality_state(connection, spec.key, quality.updated(batch).to_json())
     if not others:
         add_timeline_point(connection, spec, walked, batch[-1].decision.decided_at)

@@ -14,12 +14,14 @@ from bandit_platform.domain.decision import Reason
 from bandit_platform.ope import GroupTotals, PolicyAccumulator, holdout_uplift
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.services.finding import finding
+from bandit_platform.services.quality import Quality
 from bandit_platform.services.report_records import (
     ArmRow,
     Counts,
     EstimateRow,
     ExperimentReport,
     PolicyRow,
+    QualityRow,
     RevisionMark,
     TimelinePoint,
     TimelinePolicy,
@@ -36,6 +38,7 @@ from bandit_platform.storage.models import (
     PolicyState,
     newest_version,
     policy_states,
+    quality_state,
 )
 from bandit_platform.storage.statements import from_micros
 
@@ -66,6 +69,7 @@ def experiment_report(database: Database, key: str, now: datetime) -> Experiment
             counted=counted,
             version=newest_version(connection, key),
             points=_timeline(connection, key),
+            quality=_quality(quality_state(connection, key)),
             marks=tuple(
                 RevisionMark(number=each.number, at=each.created_at)
                 for each in revisions(connection, key)
@@ -83,6 +87,7 @@ def _report(
     counted: Mapping[str, float],
     version: ModelVersion | None,
     points: tuple[TimelinePoint, ...],
+    quality: QualityRow,
     marks: tuple[RevisionMark, ...],
 ) -> ExperimentReport:
     spec = stored.spec
@@ -113,6 +118,19 @@ def _report(
         arms=_arms(stored, counted),
         timeline=points,
         revisions=marks,
+        quality=quality,
+    )
+
+
+def _quality(stored: str | None) -> QualityRow:
+    if stored is None:
+        return QualityRow()
+    tests = Quality.from_json(stored)
+    return QualityRow(
+        n=tests.ratio.n,
+        sample_ratio_evidence=math.exp(min(tests.ratio.peak, 700.0)),
+        sample_ratio_alarm=tests.alarm(),
+        miscalibrated=tests.miscalibrated(),
     )
 
 
@@ -144,6 +162,8 @@ def _policy_row(policy: TrackedPolicy, state: PolicyState) -> PolicyRow:
         ess=diagnostics.ess,
         max_weight=diagnostics.max_weight,
         mean_weight=diagnostics.mean_weight,
+        verdict=diagnostics.verdict,
+        why=diagnostics.why,
     )
 
 

@@ -44,6 +44,10 @@ class PolicyRow:
     max_weight: float
     #: mean importance weight; 1 when propensities are right
     mean_weight: float
+    #: ok, caution or cannot-evaluate
+    verdict: str = "ok"
+    #: plain reasons for a verdict other than ok, each with what to do
+    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,19 @@ class ArmRow:
     share: float
     #: mean reward where it was drawn; not comparable across arms while a policy learns
     mean_reward: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRow:
+    """Whether the logged propensities agree with what was drawn; both tests hold at every look."""
+
+    #: interactions tested
+    n: int = 0
+    #: evidence that rows of some arm are missing or doubled: alarm at 100 or more
+    sample_ratio_evidence: float = 1.0
+    sample_ratio_alarm: bool = False
+    #: arms drawn more or less often than their propensities permit
+    miscalibrated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +170,7 @@ class ExperimentReport:
     arms: tuple[ArmRow, ...]
     timeline: tuple[TimelinePoint, ...]
     revisions: tuple[RevisionMark, ...]
+    quality: QualityRow = QualityRow()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready tables; moments in ISO 8601, unbounded as null."""

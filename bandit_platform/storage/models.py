@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, insert, select
 
 from bandit_platform.storage.statements import from_micros, put, table, to_micros
-from bandit_platform.storage.tables import ModelVersionRow, PolicyStateRow
+from bandit_platform.storage.tables import ModelVersionRow, PolicyStateRow, QualityRow
 
 _VERSION = table(ModelVersionRow)
 _STATE = table(PolicyStateRow)
+_QUALITY = table(QualityRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,3 +152,14 @@ def remove_policy_states(connection: Connection, experiment: str, policies: set[
                 _STATE.c.experiment == experiment, _STATE.c.policy.in_(sorted(policies))
             )
         )
+
+
+def quality_state(connection: Connection, experiment: str) -> str | None:
+    """The stored state of an experiment's data-quality tests."""
+    statement = select(_QUALITY.c.state).where(_QUALITY.c.experiment == experiment)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def put_quality_state(connection: Connection, experiment: str, state: str) -> None:
+    """Store the state of an experiment's data-quality tests."""
+    put(connection, QualityRow, [{"experiment": experiment, "state": state}])

@@ -162,6 +162,15 @@ class PolicyStateRow(SQLModel, table=True):
     blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
+class QualityRow(SQLModel, table=True):
+    """Whether the logged propensities agree with what was drawn, as tests that go on running."""
+
+    __tablename__ = "quality"
+
+    experiment: str = Field(primary_key=True)
+    state: str = Field(sa_column=Column(Text, nullable=False))
+
+
 class TimelineRow(SQLModel, table=True):
     """The estimates as they stood after a number of interactions."""
 

@@ -54,16 +54,17 @@ def test_with_nothing_to_show_the_board_says_so() -> None:
     assert leaderboard(draft()).lines == ()
 
 
-def test_thin_data_and_odd_weights_are_pointed_out() -> None:
+def test_every_verdict_but_ok_is_shown_with_its_reasons() -> None:
     report = rich()
     first, second, *rest = report.policies
-    thin, odd = replace(first, ess=42.0), replace(second, mean_weight=1.4)
+    thin = replace(first, verdict="caution", why=("few rows", "heavy tail"))
+    odd = replace(second, verdict="cannot-evaluate", why=("no support",))
     cautions = {
         line.name: line.caution
         for line in leaderboard(replace(report, policies=(thin, odd, *rest))).lines
     }
-    assert "too little data" in cautions["logging"]
-    assert "1.40 instead of 1" in cautions["serving"]
+    assert cautions["logging"] == "caution: few rows; heavy tail"
+    assert cautions["serving"] == "cannot be evaluated: no support"
     assert cautions["uniform"] == ""
 
 

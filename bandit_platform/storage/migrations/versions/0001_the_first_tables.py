@@ -157,6 +157,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("experiment", "policy"),
     )
     op.create_table(
+        "quality",
+        sa.Column("experiment", sa.String(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("experiment"),
+    )
+    op.create_table(
         "revision",
         sa.Column("experiment", sa.String(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),

@@ -116,7 +116,7 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
         Database(settings.database).ensure_ready()
         registry.refresh()
     except UnavailableError as error:
-        registry.trouble = str(error)
+        registry.note_trouble(error)
     registry.keep_fresh(settings.refresh_seconds)
     upkeep = UpkeepWatch(database, settings.journal_dir, clock)
     upkeep.keep_fresh(_WATCH_SECONDS)

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bandit_platform.domain.access import Key
+from bandit_platform.errors import UnavailableError
 
 
 class KeyRing:
     """Keys by id. Replaced as a whole, so readers never wait."""
 
     def __init__(self) -> None:
-        self._keys: Mapping[str, Key] = {}
+        self._keys: Mapping[str, Key] | None = None
         self._origins: frozenset[str] = frozenset()
         self._uses: dict[str, datetime] = {}
 
@@ -22,7 +23,15 @@ class KeyRing:
         self._keys = keys
 
     def find(self, text: str, now: datetime) -> Key | None:
-        """The valid key that a text is, or None; remembers that it was used."""
+        """The valid key that a text is, or None; remembers that it was used.
+
+        Raises:
+            UnavailableError: no key is known yet, so a valid one cannot be told from another.
+        """
+        if self._keys is None:
+            if text[:3] in {"pk_", "sk_"}:
+                raise UnavailableError("keys are not loaded yet")
+            return None
         key = self._keys.get(text[3:19])  # where the id stands in a key's text
         if key is None or not key.matches(text) or not key.is_valid(now):
             return None

@@ -103,10 +103,14 @@ class Registry:
                     if time.monotonic() - self._uses_noted >= _USES_SECONDS:
                         self.note_uses()
                 except Exception as error:  # noqa: BLE001 - the thread must outlive any trouble
-                    self.trouble = f"{type(error).__name__}: {error}"
-                    _log.warning("refresh failed", error=self.trouble)
+                    self.note_trouble(error)
 
         Thread(target=run, name="registry-refresh", daemon=True).start()
+
+    def note_trouble(self, error: Exception) -> None:
+        """Say that a refresh failed: why in the log, and to strangers only that it did."""
+        self.trouble = "experiments could not be refreshed; the log of this process says why"
+        _log.warning("refresh failed", error=f"{type(error).__name__}: {error}")
 
     def note_uses(self) -> None:
         """Say in the database when keys were last used.

@@ -23,6 +23,9 @@ _MEANINGS = {
     202: "Each outcome was judged",
     204: "Recorded",
 }
+#: refusals of every operation that asks for a key, and of single ones
+_WITH_KEY = (401, 403)
+_OPEN = frozenset({"healthz", "readyz"})
 _PROBLEMS = {
     "decide": (400, 404, 409, 413, 415, 422, 503),
     "record_events": (400, 413, 415, 422, 503),
@@ -40,6 +43,7 @@ def complete_document(spec: Any) -> Any:
     )
     schemas.update(definitions["$defs"])
     schemas["EventsRequest"]["properties"]["events"]["items"] = _ref(bodies.EventItem)
+    spec["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path in spec["paths"].values():
         for operation in path.values():
             if isinstance(operation, dict) and "operationId" in operation:
@@ -49,6 +53,7 @@ def complete_document(spec: Any) -> Any:
 
 def _complete(operation: dict[str, Any]) -> None:
     name = operation["operationId"]
+    with_key = name not in _OPEN
     if name in _BODIES:
         request, answer, statuses = _BODIES[name]
         content = {"application/json": {"schema": _ref(request)}}
@@ -63,7 +68,9 @@ def _complete(operation: dict[str, Any]) -> None:
         }
     elif name == "activate":
         operation["responses"] = {"204": {"description": _MEANINGS[204]}}
-    for status in _PROBLEMS.get(name, ()):
+    if with_key:
+        operation["security"] = [{"key": []}]
+    for status in sorted({*_PROBLEMS.get(name, ()), *(_WITH_KEY if with_key else ())}):
         operation["responses"][str(status)] = {
             "description": "Refused; nothing was changed",
             "content": {"application/problem+json": {"schema": _ref(bodies.ProblemAnswer)}},

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +27,12 @@ class JournalWriter:
     """Appends lines to segments of its own inside a folder shared with other processes."""
 
     def __init__(self, folder: Path, *, segment_bytes: int, fsync: str = "background") -> None:
-        self._folder = folder
+        self.folder = folder
         self._segment_bytes = segment_bytes
         self._always = fsync == "always"
         self._lock = Lock()
         self._descriptor: int | None = None
+        self._segment = ""
         self._size = 0
         self._dirty = False
         self._stop = Event()
@@ -38,15 +40,19 @@ class JournalWriter:
         if not self._always:
             self._flusher.start()
 
-    def append(self, lines: bytes) -> None:
+    def append(self, lines: bytes, announce: Callable[[str, int], None] | None = None) -> None:
         """Write one or more whole lines.
+
+        Args:
+            lines: each with its newline.
+            announce: told, just before, in which segment they will stand and where.
 
         Raises:
             JournalError: they could not be written whole; nothing of them counts.
         """
         with self._lock:
             try:
-                self._write_whole(lines)
+                self._write_whole(lines, announce)
             except OSError as error:
                 self._abandon()
                 raise JournalError(f"cannot write the journal: {error}") from error
@@ -56,8 +62,10 @@ class JournalWriter:
                 with suppress(OSError):  # the records are in the file, as after any other append
                     self._close()
 
-    def _write_whole(self, lines: bytes) -> None:
+    def _write_whole(self, lines: bytes, announce: Callable[[str, int], None] | None) -> None:
         descriptor = self._open()
+        if announce is not None:
+            announce(self._segment, self._size)
         written = os.write(descriptor, lines)
         if written != len(lines):
             raise OSError(f"only {written} of {len(lines)} bytes written")
@@ -79,16 +87,16 @@ class JournalWriter:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-            path = self._folder / f"{stamp}-{os.getpid()}-{token_hex(4)}{SUFFIX}"
+            path = self.folder / f"{stamp}-{os.getpid()}-{token_hex(4)}{SUFFIX}"
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
             # The lock is taken before the file gets the name that readers look for.
             draft = path.with_suffix(".new")
             descriptor = os.open(draft, flags, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             draft.rename(path)
-            self._descriptor, self._size = descriptor, 0
+            self._descriptor, self._size, self._segment = descriptor, 0, path.name
         return self._descriptor
 
     def _abandon(self) -> None:

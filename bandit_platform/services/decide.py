@@ -22,6 +22,7 @@ from bandit_platform.domain.pmf import uniform_pmf
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.errors import ConflictError, InputError, JournalError
 from bandit_platform.journal.records import decision_line
+from bandit_platform.journal.requests import Claim, SharedRequests
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.services.registry import LiveExperiment, Registry
 
@@ -67,6 +68,7 @@ class Decider:
         self._secret = secret
         self._clock = clock
         self._stored = stored
+        self._requests = SharedRequests(journal.folder)
         self._remembered: OrderedDict[str, Decision] = OrderedDict()
 
     def decide(self, key: str, query: Query) -> Answer:
@@ -86,17 +88,22 @@ class Decider:
             return self._answer(live, decision)
         decision_id = decision_id_for(self._secret, key, query.request_key)
         body_hash = self._body_hash(query)
-        known = self._remembered.get(decision_id) or self._stored(decision_id)
-        if known is not None:
-            if known.body_hash != body_hash:
-                raise ConflictError("this request key was used before with another body")
-            return Answer(decision=known, offer=live.offers.get(known.arm), new=False)
-        decision = self._make(live, query, context, decision_id, body_hash)
-        return self._answer(live, decision)
+        known = self._remembered.get(decision_id)
+        if known is None:
+            with self._requests.claim(decision_id) as claim:
+                known = claim.find() or self._stored(decision_id)
+                if known is None:
+                    decision = self._make(live, query, context, decision_id, body_hash)
+                    return self._answer(live, decision, claim)
+        if known.body_hash != body_hash:
+            raise ConflictError("this request key was used before with another body")
+        return Answer(decision=known, offer=live.offers.get(known.arm), new=False)
 
-    def _answer(self, live: LiveExperiment, decision: Decision) -> Answer:
+    def _answer(
+        self, live: LiveExperiment, decision: Decision, claim: Claim | None = None
+    ) -> Answer:
         try:
-            self._journal.append(decision_line(decision))
+            self._journal.append(decision_line(decision), claim.note if claim else None)
         except JournalError as error:
             _log.error("decision not recorded", error=str(error))
             decision = _fallback(decision)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bandit_platform.domain.personal import is_card_number, personal_shape
 from bandit_platform.errors import ContextError, Problem
 
 MAX_KEYS = 50
@@ -32,6 +33,8 @@ class NumberField(_Field):
     """A finite number, optionally bounded (bounds included)."""
 
     type: Literal["number"]
+    #: accept what looks like the number of a payment card
+    allow_personal: bool = False
     min: float | None = Field(default=None, allow_inf_nan=False)
     max: float | None = Field(default=None, allow_inf_nan=False)
 
@@ -55,6 +58,8 @@ class NumberField(_Field):
             return f"must be at least {self.min:g}"
         if self.max is not None and value > self.max:
             return f"must be at most {self.max:g}"
+        if not self.allow_personal and is_card_number(value):
+            return _personal("a payment-card number")
         return None
 
 
@@ -62,6 +67,8 @@ class CategoryField(_Field):
     """A short text, optionally one of a declared list."""
 
     type: Literal["category"]
+    #: accept what looks like an e-mail address, or the number of a telephone or payment card
+    allow_personal: bool = False
     values: tuple[Annotated[str, Field(max_length=MAX_VALUE_LENGTH)], ...] | None = Field(
         default=None, strict=False
     )
@@ -76,9 +83,14 @@ class CategoryField(_Field):
             value.encode()
         except UnicodeEncodeError:  # half a surrogate pair, which no log could hold
             return "must be valid Unicode text"
-        if self.values is not None and value not in self.values:
-            return "is not one of the declared values"
-        return None
+        if self.values is not None:
+            return None if value in self.values else "is not one of the declared values"
+        shape = None if self.allow_personal else personal_shape(value)
+        return None if shape is None else _personal(shape)
+
+
+def _personal(shape: str) -> str:
+    return f"looks like {shape}; allow_personal = true in the declaration accepts such values"
 
 
 class BooleanField(_Field):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event
 from bandit_platform.domain.identity import is_genuine
+from bandit_platform.domain.personal import is_access_key, is_email
 from bandit_platform.errors import NotFoundError
 from bandit_platform.journal.records import Activation, activation_line, event_line
 from bandit_platform.journal.writer import JournalWriter
@@ -18,6 +19,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 #: Sums and products of amounts up to here stay finite, and no purchase is above it.
 _MOST_MONEY = 1e12
+_PERSONAL = "event_id looks like an e-mail address or an access key"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +68,8 @@ class EventRecorder:
             why = self._refusal(report, now)
             key = (report.decision_id, report.event_id)
             if why is not None:
-                receipts.append(Receipt(event_id=report.event_id, status="rejected", why=why))
+                shown = None if why == _PERSONAL else report.event_id
+                receipts.append(Receipt(event_id=shown, status="rejected", why=why))
             elif key in self._seen or key in accepted:
                 receipts.append(Receipt(event_id=report.event_id, status="duplicate"))
             else:
@@ -91,6 +94,8 @@ class EventRecorder:
 
     def _refusal(self, report: EventReport, now: datetime) -> str | None:
         """Why a report cannot be taken in; what passes here can always be stored and added up."""
+        if _is_personal(report.event_id):
+            return _PERSONAL
         if not is_genuine(self._secret, report.decision_id):
             return "decision_id was never issued here"
         if not EVENT_TYPE_PATTERN.fullmatch(report.type):
@@ -105,6 +110,11 @@ class EventRecorder:
         self._seen.update(dict.fromkeys(keys))
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _is_personal(event_id: str) -> bool:
+    """Ids are free text and often long numbers, so only what cannot be an id by chance."""
+    return ("@" in event_id and is_email(event_id)) or is_access_key(event_id)
 
 
 def _impossible_moment(occurred_at: datetime | None, now: datetime) -> str | None:

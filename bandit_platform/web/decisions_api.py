@@ -9,6 +9,7 @@ from apiflask import APIBlueprint
 from flask import Response, request
 from pydantic import ValidationError
 
+from bandit_platform.domain.personal import personal_shape
 from bandit_platform.errors import InputError
 from bandit_platform.services.decide import Answer, Decider, Query
 from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
@@ -102,12 +103,13 @@ def _report(item: dict[str, Any]) -> EventReport | Receipt:
     try:
         body = EventItem.model_validate_json(json.dumps(item))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        found = error.errors(include_url=False, include_input=False)
+        first = found[0]
         field = first["loc"][0] if first["loc"] else ""
         known = field if field in EventItem.model_fields else "an unknown field"
-        event_id = item.get("event_id")
+        fields = {each["loc"][0] for each in found if each["loc"]}
         return Receipt(
-            event_id=event_id if field != "event_id" and isinstance(event_id, str) else None,
+            event_id=None if "event_id" in fields else _shown_id(item["event_id"]),
             status="rejected",
             why=f"{known}: {first['msg']}" if known == field else f"has {known}",
         )
@@ -119,6 +121,11 @@ def _report(item: dict[str, Any]) -> EventReport | Receipt:
         currency=body.currency,
         occurred_at=body.occurred_at,
     )
+
+
+def _shown_id(event_id: str) -> str | None:
+    """The id of a rejected item, unless it holds what must not be repeated."""
+    return None if personal_shape(event_id) else event_id
 
 
 def _json(body: dict[str, Any], status: int) -> Response:

@@ -167,9 +167,11 @@ def test_decisions_are_paged_in_the_order_they_were_made(
         insert_decisions(connection, [*later, elsewhere, *together])
         read: list[Decision] = []
         place = None
-        while page := decisions_since(connection, later[0].experiment, None, after=place, limit=2):
+        for _ in range(4):
+            page = decisions_since(connection, later[0].experiment, None, after=place, limit=2)
             read += page
             place = (page[-1].decided_at, page[-1].decision_id)
+        assert decisions_since(connection, later[0].experiment, None, after=place, limit=2) == []
         assert read == wanted
         since = decisions_since(
             connection, later[0].experiment, later[0].decided_at, after=None, limit=9

@@ -19,24 +19,22 @@ EXPLORATIONS = MappingProxyType(
         "squarecb": MappingProxyType({"gamma_scale": 10.0, "gamma_exponent": 0.5}),
         "epsilon_greedy": MappingProxyType({"epsilon": 0.1}),
         "softmax": MappingProxyType({"lambda": 10.0}),
-        "bag": MappingProxyType({"size": 5.0, "epsilon": 0.05}),
-        "cover": MappingProxyType({"size": 3.0}),
     }
 )
 
-#: What Vowpal Wabbit can take; outside it refuses at start, ends the process (bag of none) or
-#: silently takes another value (fractions of a size).
+#: What Vowpal Wabbit can take.
 _LIMITS = MappingProxyType(
     {
         "epsilon": (0.0, 1.0),
-        "size": (1.0, 100.0),
         "lambda": (0.0, 1e6),
         "gamma_scale": (0.0, 1e9),
         "gamma_exponent": (0.0, 10.0),
     }
 )
 
-_UNSOUND = {
+_REFUSED = {
+    "bag": "does not go on exactly after a restart, so what it learned could not be checked",
+    "cover": "does not go on exactly after a restart, so what it learned could not be checked",
     "regcb": "gives arms a propensity of zero and is not valued here",
     "regcbopt": "gives ties a probability of one each",
     "synthcover": "gives arms a propensity of zero",
@@ -66,8 +64,8 @@ class Exploration(BaseModel):
         if value in EXPLORATIONS:
             return value
         known = ", ".join(EXPLORATIONS)
-        if value in _UNSOUND:
-            raise ValueError(f"{value} {_UNSOUND[value]}; use one of {known}")
+        if value in _REFUSED:
+            raise ValueError(f"{value} {_REFUSED[value]}; use one of {known}")
         raise ValueError(f"must be one of {known}")
 
     @field_validator("interactions")
@@ -91,8 +89,6 @@ class Exploration(BaseModel):
             low, high = _LIMITS[name]
             if not low <= value <= high:
                 raise ValueError(f"parameters: {name} must be from {low:g} to {high:g}")
-            if name == "size" and not value.is_integer():
-                raise ValueError("parameters: size must be a whole number")
         return self
 
     def all_parameters(self) -> dict[str, float]:

@@ -14,8 +14,6 @@ _EXPLORATION: Mapping[str, Callable[[Mapping[str, float]], str]] = {
     ),
     "epsilon_greedy": lambda p: f"--epsilon {p['epsilon']:g}",
     "softmax": lambda p: f"--softmax --lambda {p['lambda']:g}",
-    "bag": lambda p: f"--bag {p['size']:.0f} --epsilon {p['epsilon']:g}",
-    "cover": lambda p: f"--cover {p['size']:.0f}",
 }
 
 _INITIALS = {"context": "c", "arm": "a"}

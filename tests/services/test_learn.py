@@ -128,16 +128,6 @@ def test_stored_accumulators_equal_a_recomputation_bit_for_bit(world: Any, spec:
         "squarecb",
         "epsilon_greedy",
         "softmax",
-        *(
-            pytest.param(
-                name,
-                marks=pytest.mark.xfail(
-                    reason="Vowpal Wabbit saves no random state for bag and no running means for "
-                    "cover, so a reloaded model goes on differently"
-                ),
-            )
-            for name in ("bag", "cover")
-        ),
     ],
 )
 def test_neither_batches_nor_restarts_change_a_bit(

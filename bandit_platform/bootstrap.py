@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
@@ -31,6 +31,10 @@ from bandit_platform.services.work import Worker
 from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision
+
+if TYPE_CHECKING:
+    from bandit_platform.ope.plan import Options
+    from bandit_platform.ope.report import EvaluationReport
 
 Clock = Callable[[], datetime]
 _LOOKUP_SECONDS = 0.25
@@ -76,6 +80,14 @@ class Platform:
     def recompute(self, key: str) -> Iterator[RecomputedRow]:
         """See :func:`recompute`."""
         return recompute(self.database, key)
+
+    def evaluate(self, key: str, policies: Sequence[str], options: Options) -> EvaluationReport:
+        """See :func:`evaluate_live`."""
+        from bandit_platform.services.evaluate_live import (  # noqa: PLC0415 - slow to import
+            evaluate_live,
+        )
+
+        return evaluate_live(self.database, key, policies, options)
 
     def audit(self, key: str, since: datetime | None = None) -> Audit:
         """See :func:`audit`."""

@@ -42,7 +42,7 @@ class IntervalKind(StrEnum):
 
 
 LogOption = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--log",
         help="Decision log: .csv, .csv.gz, .parquet, a folder of .parquet, or DSJSON (.json).",
@@ -122,7 +122,15 @@ HeldOutOption = Annotated[
 
 def evaluate(
     *,
-    log: LogOption,
+    log: LogOption = None,
+    live: Annotated[
+        str | None,
+        typer.Option(
+            "--live",
+            help="Key of an experiment whose own interactions are valued instead of a log. Knows "
+            "version:N, serving and candidates by name too.",
+        ),
+    ] = None,
     policy: PolicyOption = None,
     estimator: EstimatorOption = None,
     interval: Annotated[
@@ -156,11 +164,32 @@ def evaluate(
     ] = None,
 ) -> None:
     """Value policies on logged decisions, with intervals and a verdict."""
-    from bandit_platform.services.evaluate import (  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.errors import InputError  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.ope.plan import DEFAULT_ESTIMATORS, Options  # noqa: PLC0415
+    from bandit_platform.services.evaluate import (  # noqa: PLC0415
         EvaluationRequest,
         evaluate_log,
     )
 
+    if live is not None:
+        if log is not None:
+            raise InputError("say either --log or --live, not both")
+        chosen = Options(
+            baseline=baseline,
+            alpha=alpha,
+            estimators=_split(estimator) or DEFAULT_ESTIMATORS,
+            interval=interval.value,
+            floor=floor,
+            by=_split(by),
+        )
+        from bandit_platform.bootstrap import build  # noqa: PLC0415 - slow to import
+        from bandit_platform.settings import load_settings  # noqa: PLC0415
+
+        found = build(load_settings()).evaluate(live, policy or (), chosen)
+        _write(_rendered(found, output), out)
+        return
+    if log is None:
+        raise InputError("say --log FILE, or --live KEY for an experiment's own interactions")
     request = EvaluationRequest(
         log=log,
         policies=policy or (),

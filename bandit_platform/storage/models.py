@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from bandit_platform.storage.statements import from_micros, put, table, to_micros
-from bandit_platform.storage.tables import ModelVersionRow, PolicyStateRow, QualityRow
+from bandit_platform.storage.statements import from_micros, insert_new, put, table, to_micros
+from bandit_platform.storage.tables import (
+    ModelUseRow,
+    ModelVersionRow,
+    PolicyStateRow,
+    QualityRow,
+)
 
 _VERSION = table(ModelVersionRow)
 _STATE = table(PolicyStateRow)
 _QUALITY = table(QualityRow)
+_USE = table(ModelUseRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +115,44 @@ def publish_version(connection: Connection, version: ModelVersion, blob: bytes) 
     )
 
 
+def note_model_uses(connection: Connection, uses: Collection[tuple[str, int]]) -> None:
+    """Remember that stored decisions refer to versions: (experiment, version)."""
+    rows = [{"experiment": experiment, "version": version} for experiment, version in sorted(uses)]
+    insert_new(connection, ModelUseRow, rows)
+
+
+def prune_versions(connection: Connection, experiment: str, superseded_before: datetime) -> int:
+    """Delete versions that no stored decision refers to.
+
+    Args:
+        connection: a transaction.
+        experiment: key.
+        superseded_before: versions that were still the newest at this moment are kept, because
+            journals may hold decisions that refer to them; so are all later ones.
+
+    Returns:
+        How many were deleted.
+    """
+    then_newest = (
+        select(func.max(_VERSION.c.version))
+        .where(
+            _VERSION.c.experiment == experiment,
+            _VERSION.c.published_at <= to_micros(superseded_before),
+        )
+        .scalar_subquery()
+    )
+    used = select(_USE.c.version).where(
+        _USE.c.experiment == _VERSION.c.experiment, _USE.c.version == _VERSION.c.version
+    )
+    return connection.execute(
+        delete(_VERSION).where(
+            _VERSION.c.experiment == experiment,
+            _VERSION.c.version < then_newest,
+            ~used.exists(),
+        )
+    ).rowcount
+
+
 def policy_states(connection: Connection, experiment: str) -> dict[str, PolicyState]:
     """The tracked policies of an experiment by name."""
     rows = connection.execute(select(_STATE).where(_STATE.c.experiment == experiment))
@@ -163,3 +208,13 @@ def quality_state(connection: Connection, experiment: str) -> str | None:
 def put_quality_state(connection: Connection, experiment: str, state: str) -> None:
     """Store the state of an experiment's data-quality tests."""
     put(connection, QualityRow, [{"experiment": experiment, "state": state}])
+
+
+def versions_by_number(connection: Connection, experiment: str) -> dict[int, int]:
+    """Stored version → interactions it learned from."""
+    rows = connection.execute(
+        select(_VERSION.c.version, _VERSION.c.interactions).where(
+            _VERSION.c.experiment == experiment
+        )
+    )
+    return {row.version: row.interactions for row in rows}

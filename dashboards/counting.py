@@ -125,6 +125,8 @@ def _fates(counts: Counts) -> tuple[CountLine, ...]:
          "Their reward window is still open; in no estimate yet."),
         ("not_activated", "not activated", counts.not_activated,
          "Decided ahead, but the shop never said it was shown; never counted."),
+        ("disputed", "disputed", counts.disputed,
+         "Two nodes answered one request key differently; which answer counted is unknown."),
         ("not_measured", "not measured", _not_measured(counts),
          "Fallback, paused and stopped answers: in no estimate, whatever follows."),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from bandit_platform.domain.decision import MEASURED, Decision
 from bandit_platform.domain.event import Event
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
 from bandit_platform.journal.records import Activation
+from bandit_platform.services.dispute import mark_disputes
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import (
@@ -29,6 +30,7 @@ from bandit_platform.storage.decisions import (
 )
 from bandit_platform.storage.events import adopt_orphans, insert_events, mark_late
 from bandit_platform.storage.lease import take_turns
+from bandit_platform.storage.models import note_model_uses
 from bandit_platform.storage.positions import (
     forget_journal_position,
     journal_positions,
@@ -99,8 +101,14 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     take_turns(connection)
     records = [record for chunk in chunks for record in chunk.records]
     counts: Counter[tuple[str, str]] = Counter()
-    new = insert_decisions(connection, [r for r in records if isinstance(r, Decision)])
+    decisions = [record for record in records if isinstance(record, Decision)]
+    new = insert_decisions(connection, decisions)
     counts.update((decision.experiment, f"decisions.{decision.reason}") for decision in new)
+    mark_disputes(connection, decisions, new, counts)
+    note_model_uses(
+        connection,
+        {(d.experiment, d.model_version) for d in new if d.model_version is not None},
+    )
     insert_activations(
         connection,
         {r.decision_id: r.activated_at for r in reversed(records) if isinstance(r, Activation)},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,7 @@ from bandit_platform.storage.models import (
     model_blob,
     newest_version,
     policy_states,
+    prune_versions,
     publish_version,
     put_policy_states,
     put_quality_state,
@@ -50,6 +51,9 @@ from bandit_platform.storage.models import (
 )
 
 _BATCH = 1000
+#: Journals may hold decisions for so long that refer to a version superseded since.
+_KEPT = timedelta(hours=1)
+_PRUNE_EVERY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,7 @@ class Learner:
         self._holder = holder
         #: (experiment, policy) → (what it stands for, cursor, model) as of the last commit
         self._models: dict[tuple[str, str], tuple[str, int, LearnedPolicy]] = {}
+        self._prune_at: dict[str, datetime] = {}
 
     def learn(self, experiment: str, now: datetime) -> Learned:
         """Take in the next batch of interactions; publish a model version when one is due.
@@ -102,12 +107,19 @@ class Learner:
             standings = self._standings(connection, spec, held)
             standings, taken = _advance(connection, spec, standings)
             publish_at = _publish(connection, spec, standings, now)
+            self._prune(connection, experiment, now)
         for standing in standings:
             learned = standing.runner.learned
             if learned is not None:
                 place = (_stands_for(standing.runner.policy), standing.cursor, learned)
                 self._models[experiment, standing.name] = place
         return Learned(taken=taken, publish_at=publish_at)
+
+    def _prune(self, connection: Connection, experiment: str, now: datetime) -> None:
+        """Delete model versions that nothing refers to, now and then: it reads every version."""
+        if now >= self._prune_at.get(experiment, now):
+            prune_versions(connection, experiment, superseded_before=now - _KEPT)
+            self._prune_at[experiment] = now + _PRUNE_EVERY
 
     def _standings(
         self,

@@ -17,6 +17,7 @@ from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import activated, due, remove_immature
+from bandit_platform.storage.disputes import disputed
 from bandit_platform.storage.events import events_of
 from bandit_platform.storage.experiments import StoredExperiment, get_experiment, set_currency
 from bandit_platform.storage.interactions import (
@@ -58,7 +59,8 @@ def mature(database: Database, holder: str, until: datetime) -> int:
             return 0
         ids = [decision.decision_id for decision in decisions]
         shown = activated(connection, [d.decision_id for d in decisions if d.deferred])
-        counted = [d for d in decisions if _was_shown(d, shown)]
+        doubtful = disputed(connection, [d.decision_id for d in decisions if d.request_key])
+        counted = [d for d in decisions if _was_shown(d, shown) and d.decision_id not in doubtful]
         matured = _rewarded(connection, counted)
         insert_interactions(
             connection,
@@ -66,7 +68,9 @@ def mature(database: Database, holder: str, until: datetime) -> int:
         )
         counts: Counts = defaultdict(float)
         for decision in decisions:
-            if not _was_shown(decision, shown):
+            if decision.decision_id in doubtful:
+                counts[decision.experiment, "disputed"] += 1
+            elif not _was_shown(decision, shown):
                 counts[decision.experiment, "not_activated"] += 1
         _count(matured, counts)
         _add_unit_totals(connection, matured, counts)

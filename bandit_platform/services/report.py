@@ -194,6 +194,7 @@ def _counts(
         orphan=count_orphans(connection),
         clipped=int(counted.get("clipped", 0)),
         other_currency=int(counted.get("other_currency", 0)),
+        disputed=int(counted.get("disputed", 0)),
     )
 
 

@@ -103,6 +103,8 @@ class Counts:
     clipped: int
     #: events whose amount is in another currency than the experiment's
     other_currency: int
+    #: decisions that two nodes made differently under one request key; in no estimate
+    disputed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from bandit_platform.simulation.ledger import Ledger
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import count_immature, decisions_since
+from bandit_platform.storage.disputes import disputed
 from bandit_platform.storage.events import count_orphans, events_of
 from bandit_platform.storage.experiments import get_experiment, revisions
 from bandit_platform.storage.interactions import interaction_of, policy_interactions
@@ -64,11 +65,13 @@ def check_stored(database: Database, experiment: str, ledger: Ledger) -> tuple[l
         }
         counted = counters(connection, experiment)
         orphans = count_orphans(connection)
+        doubtful = disputed(connection, list(stored))
         interactions = 0
         for decision in stored.values():
             matured = interaction_of(connection, decision.decision_id) is not None
             interactions += matured
-            if matured != (decision.reason in MEASURED):
+            counts = decision.reason in MEASURED and decision.decision_id not in doubtful
+            if matured != counts:
                 wrong.append(f"{decision.decision_id} ({decision.reason}) matured: {matured}")
     for decision_id, told in ledger.decisions.items():
         found = stored.get(decision_id)

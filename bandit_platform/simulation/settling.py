@@ -56,7 +56,8 @@ def settled(counts: Counts, *, learns: bool) -> int:
     """Decisions that nothing will happen to any more."""
     unmeasured = counts.decisions - _measured(counts)
     interactions = min(counts.learned, counts.interactions) if learns else counts.interactions
-    return interactions + counts.holdout_interactions + counts.not_activated + unmeasured
+    left_out = counts.not_activated + counts.disputed
+    return interactions + counts.holdout_interactions + left_out + unmeasured
 
 
 def _measured(counts: Counts) -> int:
@@ -91,6 +92,7 @@ def reconcile(tally: Tally, counts: Counts, *, visits: int, learns: bool) -> tup
         "holdout": counts.holdout_interactions,
         "immature": counts.immature,
         "not activated": counts.not_activated,
+        "disputed": counts.disputed,
         "not measured": counts.decisions - _measured(counts),
     }
     pairs = [

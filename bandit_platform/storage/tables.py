@@ -130,6 +130,26 @@ class InteractionRow(SQLModel, table=True):
     clipped: bool
 
 
+class DisputeRow(SQLModel, table=True):
+    """A stored decision that another node made differently under the same request key."""
+
+    __tablename__ = "dispute"
+
+    decision_id: str = Field(primary_key=True)
+    experiment: str
+    #: the other decision, as JSON of its columns
+    other: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ModelUseRow(SQLModel, table=True):
+    """A model version that some stored decision refers to, so that it must be kept."""
+
+    __tablename__ = "model_use"
+
+    experiment: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+
+
 class ModelVersionRow(SQLModel, table=True):
     """A published, immutable model."""
 

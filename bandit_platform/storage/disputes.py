@@ -1,0 +1,53 @@
+"""Decisions that two nodes made differently for one request key: kept, marked, in no estimate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, select
+
+from bandit_platform.domain.decision import Decision
+from bandit_platform.storage.decisions import decision_from, decision_row
+from bandit_platform.storage.statements import batches, insert_new, table
+from bandit_platform.storage.tables import DecisionRow, DisputeRow
+
+_DECISION = table(DecisionRow)
+_DISPUTE = table(DisputeRow)
+
+
+def stored_among(connection: Connection, ids: Collection[str]) -> dict[str, Decision]:
+    """The stored decisions among ``ids``, whole."""
+    return {
+        row.decision_id: decision_from(row)
+        for some in batches(ids)
+        for row in connection.execute(select(_DECISION).where(_DECISION.c.decision_id.in_(some)))
+    }
+
+
+def insert_disputes(connection: Connection, others: Mapping[str, Decision]) -> set[str]:
+    """Mark stored decisions as disputed, each with the other decision.
+
+    Returns:
+        The ids of those that were not disputed before.
+    """
+    rows = [
+        {
+            "decision_id": decision_id,
+            "experiment": other.experiment,
+            "other": json.dumps(decision_row(other)),
+        }
+        for decision_id, other in others.items()
+    ]
+    return {str(key[0]) for key in insert_new(connection, DisputeRow, rows)}
+
+
+def disputed(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Which of the decisions are disputed."""
+    return {
+        row.decision_id
+        for some in batches(ids)
+        for row in connection.execute(
+            select(_DISPUTE.c.decision_id).where(_DISPUTE.c.decision_id.in_(some))
+        )
+    }

@@ -218,7 +218,7 @@ def doubly_robust_misses(runs: Runs, *, uplift: bool, tuning_rows: int) -> Misse
     missed, width = 0, 0.0
     for one, arm, paid in zip(gain, runs.arm, runs.reward, strict=True):
         means, ends = arm_means(arm, paid, tuning_rows)
-        span = ModelSpan.of(means[0][None, :])
+        span = ModelSpan.of(np.tile(means[0], (tuning_rows, 1)))
         outcome = np.empty(rows)
         for model, (start, end) in zip(means, ends, strict=True):
             q = np.clip(model, span.low, span.high)

@@ -59,9 +59,13 @@ class TopWeights:
             return None
         ordered = np.sort(self.values)
         excess = ordered[1:] - ordered[0]
-        if ordered[0] <= 0.0 or float(excess[excess.size // 4]) <= 0.0:
+        if ordered[0] <= 0.0 or _quartile(excess) <= 0.0:
             return None
         return _generalised_pareto_shape(excess)
+
+
+def _quartile(ordered: Floats) -> float:
+    return float(ordered[(ordered.size + 2) // 4 - 1])
 
 
 def _generalised_pareto_shape(excess: Floats) -> float:
@@ -75,9 +79,11 @@ def _generalised_pareto_shape(excess: Floats) -> float:
     """
     n = excess.size
     grid_size = 30 + int(math.sqrt(n))
-    quartile = float(excess[(n + 2) // 4 - 1])
+    quartile = _quartile(excess)
     index = np.arange(1, grid_size + 1)
     theta = 1.0 / excess[-1] + (1.0 - np.sqrt(grid_size / (index - 0.5))) / (3.0 * quartile)
+    least = 1e-9 / excess[-1]  # at 0 itself the likelihood is a limit
+    theta = np.where(np.abs(theta) < least, least, theta)
     shape = np.log1p(-theta[:, None] * excess[None, :]).mean(axis=1)
     profile = n * (np.log(-theta / shape) - shape - 1.0)
     share = np.exp(profile - profile.max())

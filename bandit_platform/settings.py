@@ -48,6 +48,14 @@ class Settings:
     journal_segment_bytes: int = 16_777_216
     #: seconds after which a worker that stopped renewing its lease loses the lead
     lease_seconds: float = 5.0
+    #: requests a second that a process takes with one key; 0 for no limit
+    key_rate: int = 5000
+    #: refusals a second that an address without a valid key is told, before it is told to wait
+    stranger_rate: int = 20
+    #: proxies in front, each adding the address it was asked from to X-Forwarded-For
+    proxies: int = 0
+    #: connections that a serving process holds; each can have one request waiting
+    connections: int = 1024
 
     @property
     def database(self) -> str:

@@ -32,6 +32,10 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         journal_fsync="always",
         journal_segment_bytes=5,
         lease_seconds=7.0,
+        key_rate=9,
+        stranger_rate=8,
+        proxies=1,
+        connections=64,
     )
     default = Settings()
     assert [

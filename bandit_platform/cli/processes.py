@@ -19,13 +19,27 @@ def serve() -> None:
     """Answer shops: decisions and events."""
     settings = _settings()
     _share_counts(settings)
-    _run_web("serve_app", settings.host, settings.port, workers=settings.workers, threads=1)
+    _run_web(
+        "serve_app",
+        settings.host,
+        settings.port,
+        workers=settings.workers,
+        threads=1,
+        connections=settings.connections,
+    )
 
 
 def console() -> None:
     """Show dashboards and experiments to the team."""
     settings = _settings()
-    _run_web("console_app", settings.console_host, settings.console_port, workers=1, threads=4)
+    _run_web(
+        "console_app",
+        settings.console_host,
+        settings.console_port,
+        workers=1,
+        threads=4,
+        connections=settings.connections,
+    )
 
 
 def work() -> None:
@@ -92,9 +106,12 @@ def _settings() -> Settings:
     return load_settings()
 
 
-def _run_web(factory: str, host: str, port: int, *, workers: int, threads: int) -> None:
+def _run_web(
+    factory: str, host: str, port: int, *, workers: int, threads: int, connections: int
+) -> None:
+    """Listen. HTTP/1 has one request a connection in work, so connections bound the queue."""
     from granian import Granian  # noqa: PLC0415 - keeps --help fast
-    from granian.constants import Interfaces  # noqa: PLC0415
+    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
     Granian(
@@ -105,6 +122,9 @@ def _run_web(factory: str, host: str, port: int, *, workers: int, threads: int) 
         factory=True,
         workers=workers,
         blocking_threads=threads,
+        http=HTTPModes.http1,
+        backlog=connections,
+        backpressure=connections,
         log_level=LogLevels.warning,
         websockets=False,
         respawn_failed_workers=True,

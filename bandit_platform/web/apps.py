@@ -16,18 +16,22 @@ from bandit_platform.web.console_views import console_blueprint
 from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
 from bandit_platform.web.experiments_api import experiments_blueprint
 from bandit_platform.web.health import health_blueprint
+from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
 from bandit_platform.web.problems import register_problems
 
 
-def create_decision_app(serving: Serving) -> APIFlask:
+_LIMITS = Limits()
+
+
+def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
     """The application on the shop's port; it exposes no administration."""
     meter = Meter()
     app = _bare_app("bandit-platform decisions", meter)
     keys = serving.registry.keys
-    protect(app, lambda text: keys.find(text, serving.clock()), keys.origins)
+    protect(app, lambda text: keys.find(text, serving.clock()), keys.origins, limits)
     app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder, meter))
     app.register_blueprint(
         health_blueprint(lambda: serving.registry.trouble, meter, serving.upkeep.look)
@@ -35,12 +39,14 @@ def create_decision_app(serving: Serving) -> APIFlask:
     return app
 
 
-def create_console_app(platform: Platform, settings: Settings) -> APIFlask:
+def create_console_app(
+    platform: Platform, settings: Settings, limits: Limits = _LIMITS
+) -> APIFlask:
     """The application on the console's port; it decides nothing."""
     meter = Meter()
     watch = UpkeepWatch(platform.database, settings.journal_dir, platform.clock)
     app = _bare_app("bandit-platform console", meter)
-    protect(app, platform.keys.find, frozenset)
+    protect(app, platform.keys.find, frozenset, limits)
     app.register_blueprint(experiments_blueprint(platform))
     app.register_blueprint(
         health_blueprint(lambda: _database_trouble(platform), meter, lambda: _fresh_look(watch))
@@ -58,13 +64,22 @@ def create_console_app(platform: Platform, settings: Settings) -> APIFlask:
 
 def serve_app() -> APIFlask:
     """The decision application of this process, from its environment."""
-    return create_decision_app(build_serving(load_settings()))
+    settings = load_settings()
+    return create_decision_app(build_serving(settings), _limits(settings))
 
 
 def console_app() -> APIFlask:
     """The console application of this process, from its environment."""
     settings = load_settings()
-    return create_console_app(build(settings), settings)
+    return create_console_app(build(settings), settings, _limits(settings))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        key_rate=settings.key_rate,
+        stranger_rate=settings.stranger_rate,
+        proxies=settings.proxies,
+    )
 
 
 def _bare_app(title: str, meter: Meter) -> APIFlask:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from flask import Flask, Response, g, request
 
 from bandit_platform.domain.access import Key, Permission
+from bandit_platform.web.limits import Buckets, Limits, address_of, retry_after
 from bandit_platform.web.problems import problem
 
 #: endpoint → what it asks for; None is open to everyone, and what is missing here is closed
@@ -44,14 +45,16 @@ FindKey = Callable[[str], Key | None]
 Origins = Callable[[], frozenset[str]]
 
 
-def protect(app: Flask, find_key: FindKey, origins: Origins) -> None:
+def protect(app: Flask, find_key: FindKey, origins: Origins, limits: Limits) -> None:
     """Let an app answer only those whose key opens what they ask for.
 
     Args:
         app: the application.
         find_key: the valid key that a text is, or None.
         origins: every origin that some valid publishable key declares.
+        limits: how often a key, and an address without one, may ask.
     """
+    gate = _Gate(find_key, limits)
 
     def check() -> Response | None:
         endpoint = request.endpoint
@@ -62,7 +65,7 @@ def protect(app: Flask, find_key: FindKey, origins: Origins) -> None:
         if endpoint not in PERMISSIONS:
             return _forbidden("This address is closed.")
         wanted = PERMISSIONS[endpoint]
-        return None if wanted is None else _refusal(find_key, wanted)
+        return None if wanted is None else gate.refusal(wanted)
 
     app.before_request(check)
     app.after_request(_share_with_origin)
@@ -74,22 +77,47 @@ def is_trusted() -> bool:
     return key is not None and not key.publishable
 
 
-def _refusal(find_key: FindKey, wanted: Permission) -> Response | None:
-    text = _key_text()
-    key = None if text is None else find_key(text)
-    if key is None:
-        response = problem(
-            401, "no-valid-key", "No valid key", "Send a valid key as Authorization: Bearer."
-        )
-        response.headers["WWW-Authenticate"] = "Bearer"
-        return response
-    origin = request.environ.get("HTTP_ORIGIN")
-    if origin is not None and origin not in key.origins:
-        return _forbidden("The key may not be used from this origin.")
-    if not key.opens(wanted, (request.view_args or {}).get("experiment")):
-        return _forbidden("The key does not open this.")
-    g.key = key
-    return None
+class _Gate:
+    """Looks at keys, and at how often they and strangers come."""
+
+    def __init__(self, find_key: FindKey, limits: Limits) -> None:
+        self._find_key = find_key
+        self._proxies = limits.proxies
+        self._keys = Buckets(limits.key_rate)
+        self._strangers = Buckets(limits.stranger_rate)
+
+    def refusal(self, wanted: Permission) -> Response | None:
+        """Why a request is refused; None lets it in, as its key's."""
+        text = _key_text()
+        key = None if text is None else self._find_key(text)
+        if key is None:
+            wait = self._strangers.take(address_of(request.environ, self._proxies))
+            return _too_many(wait) if wait else _no_key()
+        wait = self._keys.take(key.key_id)
+        if wait:
+            request.get_data()  # unread, it would cost the caller the connection
+            return _too_many(wait)
+        origin = request.environ.get("HTTP_ORIGIN")
+        if origin is not None and origin not in key.origins:
+            return _forbidden("The key may not be used from this origin.")
+        if not key.opens(wanted, (request.view_args or {}).get("experiment")):
+            return _forbidden("The key does not open this.")
+        g.key = key
+        return None
+
+
+def _no_key() -> Response:
+    response = problem(
+        401, "no-valid-key", "No valid key", "Send a valid key as Authorization: Bearer."
+    )
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _too_many(wait: float) -> Response:
+    response = problem(429, "too-many-requests", "Too many requests", "Come back a little later.")
+    response.headers["Retry-After"] = retry_after(wait)
+    return response
 
 
 def _key_text() -> str | None:

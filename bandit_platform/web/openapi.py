@@ -24,7 +24,7 @@ _MEANINGS = {
     204: "Recorded",
 }
 #: refusals of every operation that asks for a key, and of single ones
-_WITH_KEY = (401, 403)
+_WITH_KEY = (401, 403, 429)
 _OPEN = frozenset({"healthz", "readyz"})
 _PROBLEMS = {
     "decide": (400, 404, 409, 413, 415, 422, 503),

@@ -1,0 +1,105 @@
+"""More than a server takes: callers are told to wait, memory stays, and afterwards all is well."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bandit_platform.bootstrap import build
+from bandit_platform.domain.access import Role
+from bandit_platform.domain.lifecycle import Action
+from bandit_platform.settings import Settings
+from tests.test_readme import free_ports
+from tests.web.both_ports import CONTEXT, shown
+
+RATE = 60
+BODY = json.dumps({"unit_id": "u", "context": CONTEXT})
+
+
+@dataclass
+class Server:
+    port: int
+    key: str
+    process: subprocess.Popen[bytes]
+
+    def ask(self, connection: HTTPConnection) -> tuple[int, str | None]:
+        connection.request(
+            "POST",
+            "/v1/experiments/checkout-offers/decisions",
+            BODY,
+            {"Content-Type": "application/json", **shown(self.key)},
+        )
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.getheader("Retry-After")
+
+    def keep_asking(self, seconds: float) -> Counter[tuple[int, str | None]]:
+        found: Counter[tuple[int, str | None]] = Counter()
+        end = time.monotonic() + seconds
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            while not found or time.monotonic() < end:
+                found[self.ask(connection)] += 1
+        return found
+
+    def memory(self) -> int:
+        """Resident bytes of the processes that answer."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children.split()]
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def server(tmp_path: Path, spec: Any) -> Iterator[Server]:
+    platform = build(Settings(data_dir=tmp_path))
+    platform.apply_experiment(spec)
+    platform.change_state(spec.key, Action.START)
+    (port,) = free_ports(1)
+    settings = Settings(data_dir=tmp_path, port=port, key_rate=RATE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bandit_platform", "serve"],
+        env={**os.environ, **settings.to_environment()},
+    )
+    made = Server(port, platform.keys.create(role=Role.SERVER).text, process)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            assert time.monotonic() < deadline
+            try:
+                if (201, None) in made.keep_asking(0):
+                    break
+            except OSError:
+                time.sleep(0.1)
+        yield made
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_too_much_is_refused_and_soon_forgotten(server: Server) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(server.keep_asking, [1.0] * 12))
+        before = server.memory()
+        began = time.monotonic()
+        found: Counter[tuple[int, str | None]] = Counter()
+        for each in pool.map(server.keep_asking, [3.0] * 12):
+            found += each
+        took = time.monotonic() - began
+    assert set(found) == {(201, None), (429, "1")}
+    assert 0.8 * RATE < found[201, None] / took < 1.5 * RATE
+    assert found[429, "1"] > 3 * found[201, None]
+    assert server.memory() < 1.05 * before + 4_000_000
+    time.sleep(1.1)
+    assert set(server.keep_asking(0.02)) == {(201, None)}

@@ -174,7 +174,7 @@ def _client(scheduler: str | None) -> Any:
         ) from why
     if scheduler is not None:
         return Client(scheduler, timeout="10s")
-    return Client(processes=False, dashboard_address=None, set_as_default=False)
+    return Client(threads_per_worker=1, dashboard_address=None, set_as_default=False)
 
 
 def _in_order(client: Any, work: Callable[[PartTask], Any], tasks: list[PartTask]) -> Iterator[Any]:

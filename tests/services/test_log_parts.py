@@ -116,9 +116,14 @@ def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_gives_what_one_machine_gives(folder: Path) -> None:
-    pytest.importorskip("distributed", reason="dask is an extra")
+    distributed = pytest.importorskip("distributed", reason="dask is an extra")
     local = evaluate_log(EvaluationRequest(log=folder, **REQUEST))
-    cluster = evaluate_log(EvaluationRequest(log=folder, engine="dask", **REQUEST))
+    with distributed.LocalCluster(processes=False, dashboard_address=None) as machines:
+        cluster = evaluate_log(
+            EvaluationRequest(
+                log=folder, engine="dask", scheduler=machines.scheduler_address, **REQUEST
+            )
+        )
     close(local.to_dict(), cluster.to_dict())
 
 

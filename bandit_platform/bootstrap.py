@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -171,17 +172,27 @@ def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
 
 
 def _stored_decision(database: Database) -> Callable[[str], Decision | None]:
-    """Looks a decision up, and stops asking a database that does not answer for a while."""
+    """Looks a decision up, and stops asking a database that does not answer for a while.
+
+    A server over the network can stop answering without closing its connections, and then nothing
+    returns; so it is asked from another thread, which costs less than its answer takes.
+    """
     quiet_until = 0.0
+    helper = None if database.is_sqlite else ThreadPoolExecutor(1, "stored-decision")
+
+    def ask(decision_id: str) -> Decision | None:
+        with database.read() as connection:
+            return get_decision(connection, decision_id)
 
     def look_up(decision_id: str) -> Decision | None:
         nonlocal quiet_until
         if time.monotonic() < quiet_until:
             return None
         try:
-            with database.read() as connection:
-                return get_decision(connection, decision_id)
-        except UnavailableError:
+            if helper is None:
+                return ask(decision_id)
+            return helper.submit(ask, decision_id).result(_LOOKUP_SECONDS)
+        except (UnavailableError, TimeoutError):
             quiet_until = time.monotonic() + _LOOKUP_PAUSE_SECONDS
             return None
 

@@ -21,6 +21,8 @@ from bandit_platform.errors import JournalError
 
 SUFFIX = ".jsonl"
 _FLUSH_SECONDS = 0.05
+#: A page: less may still fit where a record does not.
+_PROBE = bytes(4096)
 
 
 class JournalWriter:
@@ -71,6 +73,19 @@ class JournalWriter:
             raise OSError(f"only {written} of {len(lines)} bytes written")
         if self._always:
             os.fdatasync(descriptor)
+
+    def trouble(self) -> str | None:
+        """Why nothing can be recorded at the moment, found out by trying; None when it can."""
+        probe = self.folder / f"{os.getpid()}.probe"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                probe.write_bytes(_PROBE)
+            finally:
+                probe.unlink(missing_ok=True)
+        except OSError as error:
+            return f"the journal cannot be written: {error.strerror}"
+        return None
 
     def close(self) -> None:
         """Flush and release the segment; a later append opens another.

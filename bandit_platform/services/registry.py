@@ -50,7 +50,9 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._live: dict[str, LiveExperiment] = {}
-        self._loaded = False
+        #: whether any refresh has succeeded
+        self.loaded = False
+        self._refreshed = time.monotonic()
         #: why the last refresh failed, for readiness; None when it succeeded
         self.trouble: str | None = "nothing loaded yet"
         #: who may ask
@@ -67,7 +69,7 @@ class Registry:
         """
         live = self._live.get(key)
         if live is None:
-            if not self._loaded:
+            if not self.loaded:
                 raise UnavailableError("experiments are not loaded yet")
             raise NotFoundError("there is no started experiment with this key")
         return live
@@ -90,8 +92,13 @@ class Registry:
                     live[key] = _with_model(connection, current, versions.get(key))
         self._live = live
         self.keys.replace(keys)
-        self._loaded = True
+        self.loaded = True
         self.trouble = None
+        self._refreshed = time.monotonic()
+
+    def silence(self) -> float:
+        """Seconds since the last refresh that succeeded."""
+        return time.monotonic() - self._refreshed
 
     def keep_fresh(self, seconds: float) -> None:
         """Refresh in a background thread until :meth:`close`."""

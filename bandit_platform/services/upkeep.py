@@ -32,6 +32,8 @@ class Upkeep:
     lag_seconds: float
     torn: float
     worker_leads: bool
+    #: until when the last leading worker led; None before the first one
+    led_until: datetime | None = None
     #: experiment → newest model version
     model_version: Mapping[str, int]
     #: experiment → seconds since that version was published
@@ -84,6 +86,7 @@ class UpkeepWatch:
             lag_seconds=_age(now, waiting.oldest) if waiting.oldest else 0.0,
             torn=known.torn,
             worker_leads=known.led_until is not None and now < known.led_until,
+            led_until=known.led_until,
             model_version={key: version for key, (version, _) in known.models.items()},
             model_age={key: _age(now, moment) for key, (_, moment) in known.models.items()},
             learned=known.learned,

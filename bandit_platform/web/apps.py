@@ -9,6 +9,7 @@ from apiflask import APIFlask
 from bandit_platform import __version__
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving
 from bandit_platform.errors import BanditPlatformError, NotFoundError
+from bandit_platform.services.readiness import Readiness, serving_readiness, worker_warnings
 from bandit_platform.services.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
@@ -22,7 +23,6 @@ from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
 from bandit_platform.web.problems import register_problems
 
-
 _LIMITS = Limits()
 
 
@@ -34,7 +34,11 @@ def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
     protect(app, lambda text: keys.find(text, serving.clock()), keys.origins, limits)
     app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder, meter))
     app.register_blueprint(
-        health_blueprint(lambda: serving.registry.trouble, meter, serving.upkeep.look)
+        health_blueprint(
+            lambda: serving_readiness(serving.registry, serving.journal, serving.upkeep.look()),
+            meter,
+            serving.upkeep.look,
+        )
     )
     return app
 
@@ -49,7 +53,9 @@ def create_console_app(
     protect(app, platform.keys.find, frozenset, limits)
     app.register_blueprint(experiments_blueprint(platform))
     app.register_blueprint(
-        health_blueprint(lambda: _database_trouble(platform), meter, lambda: _fresh_look(watch))
+        health_blueprint(
+            lambda: _console_readiness(platform, watch), meter, lambda: _fresh_look(watch)
+        )
     )
     app.register_blueprint(
         console_blueprint(
@@ -103,12 +109,12 @@ def _fresh_look(watch: UpkeepWatch) -> Upkeep:
     return watch.look()
 
 
-def _database_trouble(platform: Platform) -> str | None:
+def _console_readiness(platform: Platform, watch: UpkeepWatch) -> Readiness:
     try:
         platform.experiments.all()
     except BanditPlatformError as error:
-        return str(error)
-    return None
+        return Readiness(why=str(error))
+    return Readiness(warnings=worker_warnings(_fresh_look(watch)))
 
 
 def _window(platform: Platform, key: str) -> timedelta | None:

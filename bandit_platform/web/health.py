@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, json
 
+from bandit_platform.services.readiness import Readiness
 from bandit_platform.services.upkeep import Upkeep
 from bandit_platform.web.meter import CONTENT_TYPE, Meter, upkeep_families
 
 
 def health_blueprint(
-    trouble: Callable[[], str | None], meter: Meter, look: Callable[[], Upkeep]
+    ready: Callable[[], Readiness], meter: Meter, look: Callable[[], Upkeep]
 ) -> APIBlueprint:
     """``/healthz``, ``/readyz`` and ``/metrics``.
 
     Args:
-        trouble: why the process cannot do its work at the moment, or None.
+        ready: whether the process can do its work at the moment.
         meter: what the process counted.
         look: how the loop behind the decisions does.
     """
@@ -31,15 +33,18 @@ def health_blueprint(
     @api.get("/readyz")
     @api.doc(summary="The process can do its work", operation_id="readyz")
     def readyz() -> Response:
-        why = trouble()
-        body = {"status": "ready"} if why is None else {"status": "not ready", "why": why}
-        return Response(
-            json.dumps(body), 200 if why is None else 503, content_type="application/json"
-        )
+        found = ready()
+        body: dict[str, Any] = {"status": "ready" if found.why is None else "not ready"}
+        if found.why is not None:
+            body["why"] = found.why
+        if found.warnings:
+            body["warnings"] = found.warnings
+        status = 200 if found.why is None else 503
+        return Response(json.dumps(body), status, content_type="application/json")
 
     @api.get("/metrics")
     @api.doc(summary="What was counted, for Prometheus", operation_id="metrics")
     def metrics() -> Response:
-        return Response(meter.show(upkeep_families(look(), trouble())), content_type=CONTENT_TYPE)
+        return Response(meter.show(upkeep_families(look(), ready().why)), content_type=CONTENT_TYPE)
 
     return api

@@ -159,6 +159,9 @@ def evaluate(
     output: Annotated[
         OutputFormat, typer.Option("--format", help="What to print.")
     ] = OutputFormat.TABLE,
+    over_time: Annotated[
+        bool, typer.Option("--over-time", help="JSON with the sequences as the rows came in.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write there instead of to the terminal.")
     ] = None,
@@ -186,7 +189,7 @@ def evaluate(
         from bandit_platform.settings import load_settings  # noqa: PLC0415
 
         found = build(load_settings()).evaluate(live, policy or (), chosen)
-        _write(_rendered(found, output), out)
+        _write(_rendered(found, output, over_time=over_time), out)
         return
     if log is None:
         raise InputError("say --log FILE, or --live KEY for an experiment's own interactions")
@@ -210,7 +213,7 @@ def evaluate(
     )
     with _progress() as progress:
         report = evaluate_log(request, progress)
-    _write(_rendered(report, output), out)
+    _write(_rendered(report, output, over_time=over_time), out)
 
 
 def _split(names: list[str] | None) -> tuple[str, ...]:
@@ -242,9 +245,10 @@ def _row_counter() -> Iterator[Callable[[int], None]]:
         yield lambda rows: bar.update(task, advance=rows)
 
 
-def _rendered(report: EvaluationReport, output: OutputFormat) -> str:
+def _rendered(report: EvaluationReport, output: OutputFormat, *, over_time: bool) -> str:
     if output is OutputFormat.JSON:
-        return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"
+        shown = report.to_dict(over_time=over_time)
+        return json.dumps(shown, indent=2, allow_nan=False) + "\n"
     if output is OutputFormat.HTML:
         from bandit_platform.services.evaluation_page import page  # noqa: PLC0415 - slow
 

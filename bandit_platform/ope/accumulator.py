@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bandit_platform.errors import EvaluationError
+from bandit_platform.ope.asymptotic import INTERVAL as ASYMPTOTIC
+from bandit_platform.ope.asymptotic import asymptotic_bounds, burnt_in
 from bandit_platform.ope.confidence_sequence import ConfidenceSequence, Settings
 from bandit_platform.ope.diagnostics import (
     Evidence,
@@ -179,6 +181,35 @@ class PolicyAccumulator:
             n=sequence.stream.n,
         )
 
+    def asymptotic_value(self) -> Estimate:
+        """The policy value with the narrower asymptotic sequence, past its burn-in only."""
+        low, high = self.reward_range.low, self.reward_range.high
+        return self._asymptotic(self.value_sequence, low, high, offset=low)
+
+    def asymptotic_uplift(self) -> Estimate:
+        """The uplift with the narrower asymptotic sequence, past its burn-in only."""
+        if self.same_policy:
+            return self.uplift()
+        width = self.reward_range.width
+        return self._asymptotic(self.uplift_sequence, -width, width, offset=0.0)
+
+    def _asymptotic(
+        self, sequence: ConfidenceSequence, low: float, high: float, *, offset: float
+    ) -> Estimate:
+        stream, width = sequence.stream, self.reward_range.width
+        if sequence.collecting or not burnt_in(stream):
+            note = "too few rows, or too few that matter, for an asymptotic sequence"
+            return _collecting(None, low, high, stream.n, interval=ASYMPTOTIC, note=note)
+        horizon = sequence.settings.horizon
+        bounds = asymptotic_bounds(stream, alpha=self.alpha, horizon=horizon)
+        shown = [
+            min(max(offset + width * number, low), high)
+            for number in (stream.z / stream.n, *bounds)
+        ]
+        return Estimate(
+            value=shown[0], lower=shown[1], upper=shown[2], interval=ASYMPTOTIC, n=stream.n
+        )
+
     def ips(self) -> Estimate:
         """The IPS value over all rows with a normal interval (one look only)."""
         return ips(self.target, scale=self.reward_range, alpha=self.alpha)
@@ -244,8 +275,15 @@ def _bounded(weight: Floats, most: npt.ArrayLike, what: str) -> Floats:
     return np.broadcast_to(bound, weight.shape)
 
 
-def _collecting(value: float | None, low: float, high: float, n: int) -> Estimate:
-    note = "too few rows for a confidence sequence yet"
+def _collecting(
+    value: float | None,
+    low: float,
+    high: float,
+    n: int,
+    *,
+    interval: str = INTERVAL,
+    note: str = "too few rows for a confidence sequence yet",
+) -> Estimate:
     return Estimate(
-        value=value, lower=low, upper=high, interval=INTERVAL, n=n, collecting=True, note=note
+        value=value, lower=low, upper=high, interval=interval, n=n, collecting=True, note=note
     )

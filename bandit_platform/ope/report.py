@@ -124,8 +124,12 @@ class PolicyReport:
     over_time: tuple[Moment, ...] = ()
     weights: tuple[WeightBin, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready mapping; segments only where they were asked for, no plot data."""
+    def to_dict(self, *, over_time: bool = False) -> dict[str, Any]:
+        """JSON-ready mapping; segments only where they were asked for.
+
+        Args:
+            over_time: with the sequences as they went.
+        """
         made: dict[str, Any] = {
             "policy": self.policy,
             "estimates": {name: one.to_dict() for name, one in self.estimates.items()},
@@ -134,6 +138,8 @@ class PolicyReport:
         }
         if self.segments:
             made["segments"] = [one.to_dict() for one in self.segments]
+        if over_time:
+            made["over_time"] = [one.to_dict() for one in self.over_time]
         return made
 
 
@@ -162,8 +168,12 @@ class EvaluationReport:
     policies: tuple[PolicyReport, ...]
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``bandit-platform evaluate --format json``."""
+    def to_dict(self, *, over_time: bool = False) -> dict[str, Any]:
+        """The JSON shape of ``bandit-platform evaluate --format json``.
+
+        Args:
+            over_time: with each policy's sequences as they went.
+        """
         return {
             "n": self.n,
             "reward_range": [self.reward_range.low, self.reward_range.high],
@@ -171,6 +181,6 @@ class EvaluationReport:
             "alpha_per_policy": self.alpha_per_policy,
             "baseline": self.baseline,
             "diagnostics": dict(self.diagnostics),
-            "policies": [policy.to_dict() for policy in self.policies],
+            "policies": [policy.to_dict(over_time=over_time) for policy in self.policies],
             "notes": list(self.notes),
         }

@@ -38,6 +38,15 @@ def test_json_is_only_json(app: typer.Typer, log: Path) -> None:
     assert [one["policy"] for one in report["policies"]] == ["always:a", "uniform"]
 
 
+def test_json_can_tell_how_it_went(app: typer.Typer, log: Path) -> None:
+    options = ["--policy", "always:a", "--format", "json"]
+    plain = runner.invoke(app, ["--log", str(log), *options])
+    timed = runner.invoke(app, ["--log", str(log), *options, "--over-time"])
+    assert "over_time" not in json.loads(plain.stdout)["policies"][0]
+    moments = json.loads(timed.stdout)["policies"][0]["over_time"]
+    assert moments[-1]["rows"] == 400
+
+
 def test_options_reach_the_evaluation(app: typer.Typer, log: Path) -> None:
     options = ["--estimator", "snips", "--baseline", "always:b", "--alpha", "0.1"]
     ranges = ["--reward-range", "-1", "2", "--policy", "always:a", "--format", "json"]

@@ -173,3 +173,19 @@ def test_a_weight_a_rounding_above_its_bound_is_accepted() -> None:
         max_weight=10.0,
         baseline_max_weight=10.0,
     )
+
+
+def test_the_asymptotic_sequence_is_narrower_once_burnt_in(rows) -> None:
+    table = rows(20_000)
+    early = fed(empty(), table, slice(0, 1000))
+    assert early.asymptotic_value().collecting
+    assert (early.asymptotic_uplift().lower, early.asymptotic_uplift().upper) == (-4, 4)
+    state = fed(empty(), table)
+    for wide, narrow in (
+        (state.value(), state.asymptotic_value()),
+        (state.uplift(), state.asymptotic_uplift()),
+    ):
+        assert narrow.interval == "asymptotic-cs"
+        assert narrow.value == pytest.approx(wide.value)
+        assert wide.lower < narrow.lower < narrow.value < narrow.upper < wide.upper
+    assert empty(same_policy=True).asymptotic_uplift().upper == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,12 @@ def test_a_cluster_reads_parquet_only(tmp_path: Path) -> None:
         evaluate_log(EvaluationRequest(log=path, engine="dask"))
     with pytest.raises(InputError, match="unknown engine"):
         evaluate_log(EvaluationRequest(log=path, engine="spark"))
+
+
+def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"bandit-platform\[dask"):
+        evaluate_log(EvaluationRequest(log=folder, engine="dask"))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(LogError, match=r"bandit-platform\[parquet"):
+        evaluate_log(EvaluationRequest(log=folder))

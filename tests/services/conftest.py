@@ -18,6 +18,7 @@ from sqlalchemy import text
 from bandit_platform.bootstrap import configure_logs
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.identity import decision_id_for
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.journal.writer import JournalWriter
@@ -307,6 +308,17 @@ def _logs_as_in_production() -> Iterator[None]:
     configure_logs()
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _same_draws_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decision ids seed the draws; these are genuine and, unlike real ones, not random."""
+    numbers = itertools.count()
+
+    def new_decision_id(secret: bytes, now: datetime) -> str:
+        return decision_id_for(secret, "new", str(next(numbers)))
+
+    monkeypatch.setattr("bandit_platform.services.decide.new_decision_id", new_decision_id)
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ def some_traffic(world: Any, spec: Any) -> None:
     deferred = world.decide(defer_activation=True)
     world.server.recorder.activate(deferred.decision_id)
     world.report(deferred, "purchase", amount=12.5, currency="GBP")
+    world.report(deferred, "dismiss")
 
 
 def test_everything_in_the_journal_is_in_the_tables(world: Any, spec: Any) -> None:

@@ -115,6 +115,12 @@ class Plan:
         """Some estimator needs a reward model."""
         return not MODEL_BASED.isdisjoint(self.estimators)
 
+    @property
+    def guesses_bound(self) -> bool:
+        """The weight bound is read off propensities that happened to be logged."""
+        known = self.declared_floor or self.survey.has_pmf
+        return not known and self.survey.constant_pmf() is None
+
     def weight_bound(self, policy: str) -> float:
         """W: the greatest weight a row can give the policy."""
         if policy == "logging":

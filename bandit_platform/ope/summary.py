@@ -43,6 +43,11 @@ def summarise(evaluation: Evaluation) -> EvaluationReport:
     notes = [*plan.notes, *log.wide_range(plan), *alarms]
     if plan.survey.estimated:
         notes.append(ESTIMATED)
+    if plan.guesses_bound:
+        notes.append(
+            f"the greatest weight that could occur is taken from the log's least propensity, "
+            f"{plan.floor:.3g}; declare the logging policy's floor (--floor) to be sure of it"
+        )
     if plan.segmenters:
         notes.append(
             "each segment's intervals share the policy's error (Bonferroni): the best segment may "
@@ -125,39 +130,39 @@ def _diagnostics(
     state: PolicyState, plan: Plan, policy: str, alarms: tuple[str, ...]
 ) -> WeightDiagnostics:
     support, rows = state.support, max(state.support.rows, 1)
-    square = np.maximum(support.arm_square, 1e-300)
-    ess = support.arm_weight**2 / square
-    arms = zip(plan.survey.arms, ess.tolist(), support.arm_weight.tolist(), strict=True)
-    never = [
-        arm
-        for arm, mass, weight in zip(
-            plan.survey.arms, support.arm_mass.tolist(), support.arm_weight.tolist(), strict=True
-        )
-        if mass > 0.0 and weight == 0.0
-    ]
-    missing = sum(
-        mass
-        for arm, mass in zip(plan.survey.arms, support.arm_mass.tolist(), strict=True)
-        if arm in never
-    )
-    mild = (
-        (
-            f"{missing / rows:.1%} of the policy's choices are on arms never logged "
-            f"({', '.join(never[:5])}): their reward is not in the estimate",
-        )
-        if never and state.accumulator.target.w > 0.0
-        else ()
-    )
+    weights = support.arm_weight
+    ess = weights**2 / np.maximum(support.arm_square, 1e-300)
     evidence = Evidence(
         mean_weight_bounds=state.calibration.bounds() if policy != "logging" else None,
         pareto_k=state.top.shape(),
-        ess_by_arm={arm: one for arm, one, weight in arms if weight > 0.0},
+        ess_by_arm={
+            arm: float(ess[code])
+            for code, arm in enumerate(plan.survey.arms)
+            if weights[code] > 0.0
+        },
         thin=support.thin / rows,
         fatal=alarms if policy != "logging" else (),
-        mild=(*mild, *hangs_on_few_rows(state.accumulator.value_sequence.stream)),
+        mild=(
+            *_never_logged(state, plan),
+            *hangs_on_few_rows(state.accumulator.value_sequence.stream),
+        ),
     )
     return diagnose(
         state.accumulator.target, unsupported=support.unsupported / rows, evidence=evidence
+    )
+
+
+def _never_logged(state: PolicyState, plan: Plan) -> tuple[str, ...]:
+    """Caution where the policy chooses arms that the log never has."""
+    support, arms = state.support, plan.survey.arms
+    absent = (support.arm_mass > 0.0) & (support.arm_weight == 0.0)
+    if not absent.any() or state.accumulator.target.w <= 0.0:
+        return ()
+    names = ", ".join([arms[code] for code in np.flatnonzero(absent)][:5])
+    share = float(support.arm_mass[absent].sum()) / max(support.rows, 1)
+    return (
+        f"{share:.1%} of the policy's choices are on arms never logged ({names}): their reward is "
+        "not in the estimate",
     )
 
 

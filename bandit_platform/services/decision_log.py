@@ -13,6 +13,7 @@ import numpy as np
 
 from bandit_platform.errors import LogError
 from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.problems import Problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,11 +124,7 @@ def from_frame(
     Raises:
         LogError: as in :func:`read_decision_log`.
     """
-    from bandit_platform.ope.frame import (  # noqa: PLC0415 - pandas is slow
-        Problems,
-        decode,
-        missing_columns,
-    )
+    from bandit_platform.ope.frame import decode, missing_columns  # noqa: PLC0415 - pandas is slow
 
     missing = missing_columns([str(column) for column in frame.columns])
     if missing:

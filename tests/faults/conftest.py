@@ -21,6 +21,7 @@ from bandit_platform.simulation.ledger import Ledger
 from bandit_platform.simulation.load import Shop
 from bandit_platform.simulation.proof import Totals, check_learned, check_stored, is_settled
 from bandit_platform.simulation.stage import Stage, stage_settings
+from tests.services.conftest import lite, make_world, world  # noqa: F401 - fixtures
 
 KEY = "checkout-offers"
 

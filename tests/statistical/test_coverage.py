@@ -18,7 +18,7 @@ def found() -> list[dict[str, object]]:
     script: ModuleType = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = script
     spec.loader.exec_module(script)
-    return script.check(runs=200, rows=3000, tuning_rows=100, seed=7)
+    return script.check(runs=120, rows=2600, tuning_rows=100, seed=7)
 
 
 @pytest.mark.parametrize("logger", ["iid", "adaptive", "drifting", "growing"])

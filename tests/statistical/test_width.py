@@ -54,7 +54,7 @@ def hindsight(gain, reward, bound: float, kind: str) -> float:
 @pytest.mark.parametrize("name", list(SCENES))
 def test_width_is_near_the_best_in_hindsight(name: str, kind: str) -> None:
     ratios = {"live": [], "file": []}
-    for seed in range(4):
+    for seed in range(2):
         gain, reward, bound = drawn(name, 20_000, kind, seed)
         best = hindsight(gain, reward, bound, kind)
         setups = {

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bandit_platform.domain.decision import Decision
@@ -18,8 +19,11 @@ from bandit_platform.logs import configure_logs
 from bandit_platform.services.audit import Audit, audit
 from bandit_platform.services.decide import Decider
 from bandit_platform.services.experiments import Applied, Experiments
+from bandit_platform.services.export import export
+from bandit_platform.services.forget import Forgotten, forget
 from bandit_platform.services.ingest import Ingest
 from bandit_platform.services.keys import Keys
+from bandit_platform.services.log_writers import Kind
 from bandit_platform.services.recompute import RecomputedRow, recompute
 from bandit_platform.services.record_events import EventRecorder
 from bandit_platform.services.registry import Registry
@@ -93,6 +97,14 @@ class Platform:
     def audit(self, key: str, since: datetime | None = None) -> Audit:
         """See :func:`audit`."""
         return audit(self.database, self._secret, key, since)
+
+    def export(self, key: str, out: Path, kind: Kind, *, targets: bool = False) -> Iterator[int]:
+        """See :func:`export`."""
+        return export(self.database, key, out, kind, targets=targets)
+
+    def forget(self, unit_id: str, journal: Path) -> Forgotten:
+        """See :func:`forget`."""
+        return forget(self.database, journal, self._secret, unit_id)
 
     def trace(self, key: str, decision_id: str) -> dict[str, Any]:
         """See :func:`trace`."""

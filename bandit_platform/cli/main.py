@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from bandit_platform.cli import audit, demo, evaluate, experiment, key, processes, replay, report
+from bandit_platform.cli import (
+    audit,
+    demo,
+    evaluate,
+    experiment,
+    export,
+    forget,
+    key,
+    processes,
+    replay,
+    report,
+)
 from bandit_platform.errors import (
     BanditPlatformError,
     ConflictError,
@@ -33,6 +44,8 @@ app.add_typer(experiment.app, name="experiment")
 app.add_typer(key.app, name="key")
 app.command("report")(report.report)
 app.command("audit")(audit.audit)
+app.command("export")(export.export)
+app.command("forget")(forget.forget)
 app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)

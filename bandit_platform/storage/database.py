@@ -110,6 +110,12 @@ class Database:
         elif not self.is_current():
             raise StorageError("the tables are not up to date; run: bandit-platform migrate")
 
+    def shrink(self) -> None:
+        """Let what was deleted leave SQLite's write-ahead log; elsewhere the server does it."""
+        if self.is_sqlite:
+            with _translated(), self._engine.connect() as connection:
+                connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

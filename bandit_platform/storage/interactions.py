@@ -14,6 +14,7 @@ from bandit_platform.storage.statements import batches, put, table
 from bandit_platform.storage.tables import (
     DecisionRow,
     InteractionRow,
+    PolicyStateRow,
     TimelineRow,
     UnitTotalRow,
 )
@@ -21,6 +22,7 @@ from bandit_platform.storage.tables import (
 _INTERACTION = table(InteractionRow)
 _DECISION = table(DecisionRow)
 _UNIT = table(UnitTotalRow)
+_STATE = table(PolicyStateRow)
 _TIMELINE = table(TimelineRow)
 
 
@@ -52,7 +54,11 @@ def insert_interactions(
     ]
     if not values:
         return
-    first = 1 + (connection.execute(select(func.max(_INTERACTION.c.number))).scalar() or 0)
+    first = 1 + max(
+        connection.execute(select(func.max(_INTERACTION.c.number))).scalar() or 0,
+        # the newest ones may have been forgotten; their numbers must not come again
+        connection.execute(select(func.max(_STATE.c.cursor))).scalar() or 0,
+    )
     numbered = [{"number": first + place, **value} for place, value in enumerate(values)]
     connection.execute(insert(_INTERACTION), numbered)
 

@@ -1,0 +1,91 @@
+"""Forgetting a unit: its rows, and its records in this node's journal.
+
+Sums that estimates are made of stay. They hold no unit, only how much all together brought, and
+taking one unit out of them would change results that were already reported.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from bandit_platform.domain.decision import Decision
+from bandit_platform.domain.identity import pseudonym
+from bandit_platform.journal.erase import erase, journal_records
+from bandit_platform.journal.records import Record
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.forget import decisions_of, forget_unit
+from bandit_platform.storage.lease import take_turns
+
+#: long enough for a round of ingest that had read the journal before it was cleared
+_PAUSE_SECONDS = 1.0
+_MOST_PASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten:
+    """What was removed."""
+
+    #: the name under which the unit was kept
+    unit: str
+    #: table → rows
+    rows: dict[str, int]
+    #: records of this node's journal
+    journal: int
+
+
+def forget(
+    database: Database,
+    folder: Path,
+    secret: bytes,
+    unit_id: str,
+    *,
+    pause: float = _PAUSE_SECONDS,
+) -> Forgotten:
+    """Remove everything kept about a unit, until nothing of it comes back.
+
+    Args:
+        database: of the deployment.
+        folder: of this node's journal.
+        secret: of the deployment.
+        unit_id: as the shop calls the unit.
+        pause: seconds between passes.
+
+    Raises:
+        StorageError: the database did not answer; call again.
+    """
+    unit = pseudonym(secret, unit_id)
+    rows: Counter[str] = Counter()
+    journal = 0
+    known: set[str] = set()
+    for _ in range(_MOST_PASSES):
+        removed, erased = _pass(database, folder, unit, known)
+        rows.update(removed)
+        journal += erased
+        if not erased and not any(removed.values()):
+            break
+        time.sleep(pause)
+    database.shrink()
+    return Forgotten(unit=unit, rows=dict(rows), journal=journal)
+
+
+def _pass(
+    database: Database, folder: Path, unit: str, known: set[str]
+) -> tuple[dict[str, int], int]:
+    """Clear the journal, then the tables; ``known`` gathers the unit's decisions."""
+    with database.read() as connection:
+        known |= decisions_of(connection, unit)
+    for record in journal_records(folder):
+        if isinstance(record, Decision) and record.unit == unit:
+            known.add(record.decision_id)
+
+    def belongs(record: Record) -> bool:
+        return record.decision_id in known
+
+    erased = erase(folder, belongs) if known else 0
+    with database.write() as connection:
+        take_turns(connection)
+        known |= decisions_of(connection, unit)
+        return forget_unit(connection, unit, known), erased

@@ -1,0 +1,92 @@
+"""The two commands as a shell meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bandit_platform.bootstrap import build, build_serving, build_worker
+from bandit_platform.domain.lifecycle import Action
+from bandit_platform.services.decide import Query
+from bandit_platform.settings import Settings
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, spec: Any, clock: Any) -> Path:
+    """A deployment with forty matured decisions."""
+    settings = Settings(data_dir=tmp_path / "data", refresh_seconds=3600)
+    platform = build(settings, clock)
+    platform.apply_experiment(spec)
+    platform.change_state(spec.key, Action.START)
+    serving = build_serving(settings, clock)
+    for number in range(40):
+        query = Query(
+            unit_id=f"unit-{number % 4}",
+            context={"country": "GB"},
+            request_key=None,
+            eligible_arms=None,
+            excluded_arms=(),
+            defer_activation=False,
+        )
+        serving.decider.decide(spec.key, query)
+    serving.journal.close()
+    serving.registry.close()
+    serving.upkeep.close()
+    worker = build_worker(settings, clock)
+    worker.round()
+    clock.advance(4000)
+    worker.round()
+    return settings.data_dir
+
+
+def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bandit_platform", *arguments],
+        env={**os.environ, "BANDIT_PLATFORM_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_export_says_how_to_evaluate_it_and_that_works(data_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "log.csv"
+    done = run(data_dir, "export", "checkout-offers", "--format", "csv", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    command = done.stdout.splitlines()[-1].split()
+    evaluated = run(data_dir, *command[1:], "--format", "json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    found = json.loads(evaluated.stdout)
+    assert f"{found['n']} interactions of checkout-offers" in done.stdout
+    assert found["reward_range"] == [-1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("checkout-offers", "--format", "xml", "--out", "x"),
+        ("checkout-offers", "--out", "/nowhere/x.parquet"),
+        ("unknown", "--out", "x.parquet"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(data_dir: Path, arguments: tuple[str, ...]) -> None:
+    done = run(data_dir, "export", *arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_forgetting_says_what_it_did_and_what_stays(data_dir: Path) -> None:
+    done = run(data_dir, "forget", "unit-1")
+    assert done.returncode == 0, done.stderr
+    assert "10  decisions" in done.stdout
+    assert "stay" in done.stdout
+    again = run(data_dir, "forget", "unit-1", "--format", "json")
+    assert not any(json.loads(again.stdout)["removed"].values())
+    assert "Nothing was kept" in run(data_dir, "forget", "unit-1").stdout

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,9 @@ import typer
 
 if TYPE_CHECKING:
     from bandit_platform.settings import Settings
+
+_WORKER_STOP_SECONDS = 5
+_STOP_SECONDS = 15.0
 
 
 def serve() -> None:
@@ -91,13 +96,20 @@ def up() -> None:
     ended: str | None = None
     while ended is None and not stop.wait(0.2):
         ended = next((n for n, process in running.items() if process.poll() is not None), None)
-    for process in running.values():
-        process.terminate()
-    for process in running.values():
-        process.wait()
+    _end(list(running.values()))
     if ended is not None:
         typer.echo(f"{ended} ended, so everything was stopped; its message is above.", err=True)
         raise typer.Exit(1)
+
+
+def _end(running: list[subprocess.Popen[bytes]]) -> None:
+    for process in running:
+        process.terminate()
+    for process in running:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+        process.kill()
+        process.wait()
 
 
 def _settings() -> Settings:
@@ -114,6 +126,7 @@ def _run_web(
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
+    _demand_free(host, port)
     Granian(
         f"bandit_platform.web.apps:{factory}",
         address=host,
@@ -128,7 +141,21 @@ def _run_web(
         log_level=LogLevels.warning,
         websockets=False,
         respawn_failed_workers=True,
+        workers_kill_timeout=_WORKER_STOP_SECONDS,  # one told to stop while it starts never would
     ).serve()
+
+
+def _demand_free(host: str, port: int) -> None:
+    from bandit_platform.errors import UnavailableError  # noqa: PLC0415 - keeps --help fast
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        why = str(error.strerror).partition(" (")[0]
+        raise UnavailableError(
+            f"cannot listen on {host}:{port}: {why}; give another address or port in the settings"
+        ) from None
 
 
 def _share_counts(settings: Settings) -> None:

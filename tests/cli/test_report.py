@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bandit_platform.bootstrap import build, build_serving, build_worker, utc_now
+from bandit_platform.domain.lifecycle import Action
+from bandit_platform.services.decide import Query
+from bandit_platform.services.record_events import EventReport
+from bandit_platform.settings import Settings
+
+KEY = "checkout-offers"
+
+
+@pytest.fixture
+def busy(tmp_path: Path, spec: Any) -> dict[str, int]:
+    """A deployment with mature interactions; gives how many there are of what."""
+    settings = Settings(data_dir=tmp_path / "data", refresh_seconds=3600.0)
+    platform = build(settings)
+    platform.apply_experiment(spec)
+    platform.change_state(KEY, Action.START)
+    serving = build_serving(settings)
+    accepted = 0
+    for number in range(250):
+        query = Query(
+            unit_id=f"unit-{number}",
+            context={"cart_value": 80.0},
+            request_key=None,
+            eligible_arms=None,
+            excluded_arms=(),
+            defer_activation=False,
+        )
+        decision = serving.decider.decide(KEY, query).decision
+        if number % 3 == 0:
+            accepted += 1
+            report = EventReport(
+                event_id="e",
+                decision_id=decision.decision_id,
+                type="accept",
+                amount=None,
+                currency=None,
+                occurred_at=None,
+            )
+            serving.recorder.record([report], trusted=True)
+    serving.registry.close()
+    serving.journal.close()
+    worker = build_worker(settings, lambda: utc_now() + timedelta(hours=2))
+    while worker.round():
+        pass
+    report = platform.report(KEY)
+    platform.database.close()
+    return {
+        "decisions": 250,
+        "accepted": accepted,
+        "interactions": report.counts.interactions,
+        "held out": report.counts.holdout_interactions,
+    }
+
+
+def test_the_table_tells_what_there_is(run: Any, busy: dict[str, int]) -> None:
+    ran = run("report", KEY)
+    assert (ran.status, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert (
+        f"checkout-offers is running, revision 1: 250 decisions, 0 immature, "
+        f"{busy['interactions']} interactions, {busy['held out']} held out, "
+        f"{busy['accepted']} events (0 late), model version 1." in " ".join(lines)
+    )
+    for name in (
+        "logging",
+        "serving",
+        "greedier",
+        "uniform",
+        "always:nothing",
+        "always:upgrade",
+        "always:insurance",
+    ):
+        assert any(f" {name} " in line for line in lines), name
+    assert any(line.startswith("Programme uplift over the holdout") for line in lines)
+
+
+def test_the_json_is_the_report(run: Any, busy: dict[str, int]) -> None:
+    ran = run("report", KEY, "--format", "json")
+    assert (ran.status, ran.err) == (0, "")
+    told = json.loads(ran.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert told["counts"]["decisions"] == busy["decisions"]
+    assert told["counts"]["events_by_type"] == {"accept": busy["accepted"]}
+    assert told["counts"]["learned"] == told["counts"]["interactions"] == busy["interactions"]
+    values = {row["name"]: row for row in told["policies"]}
+    logging = values["logging"]["snips"]
+    assert logging["lower"] < logging["value"] < logging["upper"]
+    assert values["always:nothing"]["uplift"]["value"] == 0.0
+    assert told["finding"]
+
+
+def test_an_experiment_without_data_says_so(run: Any, tmp_path: Path, spec_text: str) -> None:
+    file = tmp_path / "experiment.toml"
+    file.write_text(spec_text)
+    run("experiment", "apply", file)
+    ran = run("report", KEY)
+    assert ran.status == 0
+    assert "0 decisions" in ran.out
+    assert "no data" in ran.out
+    assert json.loads(run("report", KEY, "--format", "json").out)["policies"] == []
+
+
+def test_an_unknown_experiment_is_bad_input(run: Any) -> None:
+    ran = run("report", "nobody")
+    assert (ran.status, ran.out, ran.err) == (2, "", "there is no experiment with this key\n")

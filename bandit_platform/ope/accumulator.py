@@ -64,7 +64,7 @@ class PolicyAccumulator:
         reward_range: RewardRange,
         alpha: float = 0.05,
         tuning_rows: int = 200,
-        horizon: int = 20_000,
+        horizon: int = 10_000,
         level_share: float = 0.8,
         same_policy: bool = False,
     ) -> PolicyAccumulator:

@@ -32,7 +32,7 @@ class Settings:
     kind: Kind = "value"
     alpha: float = 0.05
     tuning_rows: int = 200
-    horizon: int = 20_000
+    horizon: int = 10_000
     level_share: float = 0.8
 
     def __post_init__(self) -> None:

@@ -188,3 +188,41 @@ def test_a_prepared_target_must_fit_the_log() -> None:
     short = from_pmf(log.rows(slice(0, 500)), "mine", by_kind(log)[:500])
     with pytest.raises(EvaluationError, match="mine"):
         evaluate(log, ["mine"], reward_range=UNIT, prepared={"mine": short})
+
+
+class Fixed:
+    """A learner that learns nothing and predicts the same for every arm."""
+
+    def __init__(self, arms: int) -> None:
+        self.arms = arms
+
+    def updated(self, features, arm, reward, weight):
+        return self
+
+    def fitted(self):
+        return self
+
+    def predicted(self, features):
+        return np.full((features.shape[0], self.arms), 0.25)
+
+
+def test_any_learner_with_the_protocol_will_do() -> None:
+    log = adaptive_log()
+    report = evaluate(
+        log,
+        ["always:a"],
+        reward_range=UNIT,
+        estimators=["dm", "dr"],
+        learner=lambda arms, _: Fixed(arms),
+    )
+    estimates = report.policies[0].estimates
+    assert estimates["dm"].value == pytest.approx(0.25)
+    assert estimates["dr"].lower < 0.3 < estimates["dr"].upper
+
+
+def test_a_guessed_weight_bound_is_pointed_out() -> None:
+    log = adaptive_log(pmf=False)
+    guessed = evaluate(log, ["always:a"], reward_range=UNIT)
+    declared = evaluate(log, ["always:a"], reward_range=UNIT, floor=0.1)
+    assert any("--floor" in note for note in guessed.notes)
+    assert not any("--floor" in note for note in declared.notes)

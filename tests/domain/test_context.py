@@ -137,7 +137,14 @@ def test_every_problem_is_told_at_once() -> None:
     }
 
 
-@given(st.dictionaries(st.sampled_from([*SCHEMA, "other"]), st.from_type(object), max_size=5))
+any_text = st.text(st.characters(exclude_categories=()), max_size=300)
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.decimals(), any_text, st.binary()
+)
+objects = st.one_of(scalars, st.lists(scalars, max_size=2), st.dictionaries(any_text, scalars))
+
+
+@given(st.dictionaries(st.one_of(st.sampled_from(list(SCHEMA)), any_text), objects, max_size=5))
 def test_any_object_is_accepted_or_refused_never_a_crash(raw: dict[str, Any]) -> None:
     try:
         context = validate_context(SCHEMA, raw)

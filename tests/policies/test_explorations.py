@@ -153,7 +153,7 @@ explorations = st.sampled_from(list(EXPLORATIONS)).flatmap(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(explorations)
 @example(Exploration(exploration="softmax", parameters={"lambda": 1e6}, learning_rate=100.0))
 @example(Exploration(parameters={"gamma_scale": 1e9, "gamma_exponent": 10.0}))

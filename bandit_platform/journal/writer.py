@@ -8,6 +8,7 @@ that a segment will grow no more.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from bandit_platform.errors import JournalError
 
 SUFFIX = ".jsonl"
 _FLUSH_SECONDS = 0.05
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 #: A page: less may still fit where a record does not.
 _PROBE = bytes(4096)
 
@@ -56,7 +58,6 @@ class JournalWriter:
             try:
                 self._write_whole(lines, announce)
             except OSError as error:
-                self._abandon()
                 raise JournalError(f"cannot write the journal: {error}") from error
             self._dirty = True
             self._size += len(lines)
@@ -68,11 +69,22 @@ class JournalWriter:
         descriptor = self._open()
         if announce is not None:
             announce(self._segment, self._size)
-        written = os.write(descriptor, lines)
+        try:
+            written = os.write(descriptor, lines)
+        except OSError as error:
+            # A full disk took nothing: another segment would only be one empty file more.
+            if error.errno not in _FULL:
+                self._abandon()
+            raise
         if written != len(lines):
+            self._abandon()
             raise OSError(f"only {written} of {len(lines)} bytes written")
         if self._always:
-            os.fdatasync(descriptor)
+            try:
+                os.fdatasync(descriptor)
+            except OSError:
+                self._abandon()
+                raise
 
     def trouble(self) -> str | None:
         """Why nothing can be recorded at the moment, found out by trying; None when it can."""
@@ -109,8 +121,13 @@ class JournalWriter:
             # The lock is taken before the file gets the name that readers look for.
             draft = path.with_suffix(".new")
             descriptor = os.open(draft, flags, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            draft.rename(path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                draft.rename(path)
+            except OSError:
+                os.close(descriptor)
+                draft.unlink(missing_ok=True)
+                raise
             self._descriptor, self._size, self._segment = descriptor, 0, path.name
         return self._descriptor
 

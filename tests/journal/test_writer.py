@@ -240,6 +240,42 @@ def test_a_failed_write_may_be_tried_again_without_doubling(
     assert read_all() == (decisions, 0)
 
 
+def test_a_disk_that_stays_full_is_not_filled_with_empty_segments(
+    open_writer: OpenWriter, decisions: list[Decision], folder: Path, trouble: Trouble
+) -> None:
+    writer = open_writer()
+    for _ in range(20):
+        trouble.written_of_next = -1
+        with pytest.raises(JournalError):
+            append(writer, decisions[0])
+    assert len(segments(folder)) == 1
+    append(writer, decisions[1])
+    assert len(segments(folder)) == 1
+    assert read_chunk(segments(folder)[0], 0).records == (decisions[1],)
+
+
+def test_a_segment_that_cannot_get_its_name_leaves_nothing_open(
+    open_writer: OpenWriter,
+    decisions: list[Decision],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def rename(_self: Path, _target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    writer = open_writer()
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        for _ in range(20):
+            with pytest.raises(JournalError):
+                append(writer, decisions[0])
+    assert list(folder.iterdir()) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+    append(writer, decisions[0])
+    assert read_chunk(segments(folder)[0], 0).records == (decisions[0],)
+
+
 def test_a_folder_that_cannot_be_made_is_a_journal_error(
     tmp_path: Path, decisions: list[Decision]
 ) -> None:

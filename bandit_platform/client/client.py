@@ -1,0 +1,149 @@
+"""Asking for decisions and reporting outcomes, from a shop's server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+from uuid import uuid4
+
+from bandit_platform.client.connections import Connections, Reply
+from bandit_platform.client.decision import Decision, decision_from, unavailable
+from bandit_platform.client.outbox import Outbox, Report, event_report
+from bandit_platform.errors import UnavailableError
+
+_log = logging.getLogger("bandit_platform.client")
+_REPORT_SECONDS = 5.0
+
+
+class Client:
+    """A shop's connection to the decision service. Threads may share one.
+
+    Args:
+        url: address of the service, such as ``https://decisions.shop.example``.
+        key: a secret key with role ``server``.
+        timeout: seconds that a decision may take; after that the answer is nothing.
+
+    Raises:
+        InputError: the address cannot be one.
+    """
+
+    def __init__(self, url: str, key: str, *, timeout: float = 0.25) -> None:
+        self._connections = Connections(url, key)
+        self._timeout = timeout
+        self._outbox = Outbox(post=self._post_report)
+
+    def decide(
+        self,
+        experiment: str,
+        unit_id: str,
+        context: Mapping[str, float | str | bool] | None = None,
+        *,
+        request_key: str | None = None,
+        eligible_arms: Sequence[str] | None = None,
+        excluded_arms: Sequence[str] = (),
+        defer_activation: bool = False,
+    ) -> Decision:
+        """Which arm to show. Never raises: without an answer it is nothing, and ``why`` says so."""
+        body = {
+            "unit_id": unit_id,
+            "context": dict(context or {}),
+            "request_key": request_key,
+            "eligible_arms": None if eligible_arms is None else list(eligible_arms),
+            "excluded_arms": list(excluded_arms),
+            "defer_activation": defer_activation,
+        }
+        path = f"/v1/experiments/{quote(experiment, safe='')}/decisions"
+        try:
+            reply = self._connections.post(path, body, self._timeout)
+            if reply.status in {200, 201}:
+                return decision_from(reply.body)
+            why = _problem(reply)
+        except UnavailableError as error:
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the shop's page goes on
+            why = f"not asked: {type(error).__name__}"
+        _log.warning("no decision for %s: %s", experiment, why)
+        return unavailable(experiment, why)
+
+    def report(
+        self,
+        decision: Decision | str,
+        type: str,  # noqa: A002 - the word that the service uses
+        *,
+        amount: float | None = None,
+        currency: str | None = None,
+        event_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> str | None:
+        """Report an outcome, in the background. Never raises and never waits.
+
+        Returns:
+            The event's id; None where it was not taken: there is no decision it could belong to,
+            or too many reports wait.
+        """
+        decision_id = decision.decision_id if isinstance(decision, Decision) else decision
+        if decision_id is None:
+            return None
+        event = {
+            "event_id": event_id or str(uuid4()),
+            "decision_id": decision_id,
+            "type": type,
+            "amount": amount,
+            "currency": currency,
+            "occurred_at": (occurred_at or datetime.now(UTC)).isoformat(),
+        }
+        try:
+            taken = self._outbox.put(event_report(event))
+        except (TypeError, ValueError):
+            _log.warning("an outcome cannot be written as JSON and was not reported")
+            return None
+        return str(event["event_id"]) if taken else None
+
+    def activate(self, decision: Decision | str) -> bool:
+        """Say that a deferred decision was really shown, in the background."""
+        decision_id = decision.decision_id if isinstance(decision, Decision) else decision
+        if decision_id is None:
+            return False
+        path = f"/v1/decisions/{quote(decision_id, safe='')}/activate"
+        return self._outbox.put(Report(path=path, body=None))
+
+    @property
+    def dropped(self) -> int:
+        """Reports that found no room or that the service refused."""
+        return self._outbox.dropped
+
+    def flush(self, timeout: float = 5.0) -> int:
+        """Wait until all reports have arrived; says how many still wait."""
+        return self._outbox.flush(timeout)
+
+    def close(self, timeout: float = 5.0) -> int:
+        """Flush and stop. Says how many reports could not be sent and are lost."""
+        left = self._outbox.close(timeout)
+        if left:
+            _log.warning("%d reports were not sent", left)
+        self._connections.close()
+        return left
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _post_report(self, path: str, body: Any) -> Reply:
+        return self._connections.post(path, body, _REPORT_SECONDS)
+
+
+def _problem(reply: Reply) -> str:
+    """What the service says is wrong; it never repeats what was sent."""
+    detail = reply.body.get("detail") if isinstance(reply.body, dict) else None
+    return f"status {reply.status}: {detail or 'no reason given'}"

@@ -1,0 +1,107 @@
+"""Requests over connections that are kept, each within a time limit."""
+
+from __future__ import annotations
+
+import json
+import select
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from bandit_platform.errors import InputError, UnavailableError
+
+_KEPT = 16
+_LONGEST_ANSWER = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer of the service."""
+
+    status: int
+    #: parsed JSON; None where there is none
+    body: Any
+    #: seconds to wait before trying again, where the service says so
+    retry_after: float | None
+
+
+class Connections:
+    """Asks one service. Threads may share it."""
+
+    def __init__(self, url: str, key: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise InputError("the address of the service must begin with http:// or https://")
+        self._secure = parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port
+        self._prefix = parts.path.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._idle: deque[HTTPConnection] = deque(maxlen=_KEPT)
+
+    def post(self, path: str, body: Any, seconds: float) -> Reply:
+        """Send JSON and wait for the answer, at most about ``seconds``.
+
+        Raises:
+            UnavailableError: there was no answer in time, or none that can be read.
+        """
+        data = None if body is None else json.dumps(body, allow_nan=False).encode()
+        end = time.monotonic() + seconds
+        connection = self._take(seconds)
+        try:
+            connection.request("POST", self._prefix + path, data, self._headers)
+            if connection.sock is not None:
+                connection.sock.settimeout(max(0.001, end - time.monotonic()))
+            answer = connection.getresponse()
+            text = answer.read(_LONGEST_ANSWER)
+        except (OSError, HTTPException) as error:
+            connection.close()
+            raise UnavailableError(f"no answer: {type(error).__name__}") from error
+        reply = Reply(
+            status=answer.status,
+            body=_parsed(text),
+            retry_after=_seconds(answer.getheader("Retry-After")),
+        )
+        self._give_back(connection, closing=answer.will_close or not answer.isclosed())
+        return reply
+
+    def close(self) -> None:
+        """Close what is kept open."""
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().close()
+
+    def _take(self, seconds: float) -> HTTPConnection:
+        """A connection that the service has not closed meanwhile, or a new one."""
+        with suppress(IndexError):
+            while True:
+                kept = self._idle.pop()
+                if kept.sock is not None and not select.select([kept.sock], [], [], 0)[0]:
+                    kept.sock.settimeout(seconds)
+                    return kept
+                kept.close()
+        kind = HTTPSConnection if self._secure else HTTPConnection
+        return kind(self._host, self._port, timeout=seconds)
+
+    def _give_back(self, connection: HTTPConnection, *, closing: bool) -> None:
+        if closing or len(self._idle) >= _KEPT:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return None if text is None else max(0.0, float(text))
+    except ValueError:
+        return None

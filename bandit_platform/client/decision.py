@@ -1,0 +1,68 @@
+"""What the shop does next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NOTHING = "nothing"
+#: reason of a decision that this client made itself, because the service did not
+UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """One answer. Truth of it: whether there is an offer to show."""
+
+    experiment: str
+    #: what to show; ``nothing`` means just that
+    arm: str
+    #: the offer's data; None for nothing
+    offer: Mapping[str, Any] | None
+    #: names the decision in reports of outcomes; None where the service made none
+    decision_id: str | None
+    #: policy, uniform, holdout, fallback, paused, stopped, or unavailable
+    reason: str
+    propensity: float
+    pmf: Mapping[str, float]
+    model_version: int | None
+    #: what went wrong, where the reason is unavailable
+    why: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.arm != NOTHING
+
+
+def unavailable(experiment: str, why: str) -> Decision:
+    """Nothing, because the service could not be asked."""
+    return Decision(
+        experiment=experiment,
+        arm=NOTHING,
+        offer=None,
+        decision_id=None,
+        reason=UNAVAILABLE,
+        propensity=1.0,
+        pmf={NOTHING: 1.0},
+        model_version=None,
+        why=why,
+    )
+
+
+def decision_from(body: Mapping[str, Any]) -> Decision:
+    """A decision as the service tells it.
+
+    Raises:
+        KeyError: something is missing.
+        TypeError: it is no such answer.
+    """
+    return Decision(
+        experiment=body["experiment"],
+        arm=body["arm"],
+        offer=body["offer"],
+        decision_id=body["decision_id"],
+        reason=body["reason"],
+        propensity=body["propensity"],
+        pmf=body["pmf"],
+        model_version=body["model_version"],
+    )

@@ -1,0 +1,87 @@
+"""A client for tests: it answers as it was told and remembers what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from bandit_platform.client.decision import NOTHING, Decision
+
+
+class FakeClient:
+    """Stands in for :class:`~bandit_platform.client.Client`; no service, no thread, no waiting."""
+
+    def __init__(self) -> None:
+        #: every question: experiment, unit_id, context and the options given
+        self.asked: list[dict[str, Any]] = []
+        #: every decision given, in order
+        self.decisions: list[Decision] = []
+        #: every outcome reported: event_id, decision_id, type and what else was given
+        self.events: list[dict[str, Any]] = []
+        #: decisions that were activated
+        self.activated: list[str] = []
+        self.dropped = 0
+        self._answers: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
+
+    def will_answer(
+        self, experiment: str, arm: str, offer: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Answer an experiment with an arm from now on; others are answered with nothing."""
+        self._answers[experiment] = (arm, offer)
+        return self
+
+    def decide(
+        self,
+        experiment: str,
+        unit_id: str,
+        context: Mapping[str, float | str | bool] | None = None,
+        **options: Any,
+    ) -> Decision:
+        """The answer that was set."""
+        self.asked.append(
+            {"experiment": experiment, "unit_id": unit_id, "context": dict(context or {})} | options
+        )
+        arm, offer = self._answers.get(experiment, (NOTHING, None))
+        decision = Decision(
+            experiment=experiment,
+            arm=arm,
+            offer=offer,
+            decision_id=f"decision-{len(self.asked)}",
+            reason="policy",
+            propensity=1.0,
+            pmf={arm: 1.0},
+            model_version=1,
+        )
+        self.decisions.append(decision)
+        return decision
+
+    def report(self, decision: Decision | str, type: str, **event: Any) -> str | None:  # noqa: A002
+        """Remember an outcome."""
+        decision_id = decision.decision_id if isinstance(decision, Decision) else decision
+        if decision_id is None:
+            return None
+        event_id = str(event.pop("event_id", None) or f"event-{len(self.events) + 1}")
+        told = {"event_id": event_id, "decision_id": decision_id, "type": type}
+        self.events.append(told | event)
+        return event_id
+
+    def activate(self, decision: Decision | str) -> bool:
+        """Remember an activation."""
+        decision_id = decision.decision_id if isinstance(decision, Decision) else decision
+        if decision_id is not None:
+            self.activated.append(decision_id)
+        return decision_id is not None
+
+    def flush(self, timeout: float = 5.0) -> int:  # noqa: ARG002 - as the real one
+        """Nothing waits."""
+        return 0
+
+    def close(self, timeout: float = 5.0) -> int:
+        """Nothing waits."""
+        return self.flush(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

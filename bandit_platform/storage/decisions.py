@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select
@@ -190,9 +191,9 @@ def decision_row(d: Decision) -> dict[str, Any]:
         "reason": d.reason.value,
         "arm": d.arm,
         "propensity": d.propensity,
-        "eligible": json.dumps(d.eligible),
-        "pmf": json.dumps(d.pmf),
-        "excluded": json.dumps(d.excluded),
+        "eligible": _names_json(d.eligible),
+        "pmf": f"[{', '.join(map(repr, d.pmf))}]",  # as json writes finite numbers, sooner
+        "excluded": json.dumps(d.excluded) if d.excluded else "{}",
         "context": json.dumps(d.context),
         "seed": d.seed,
         "model_version": d.model_version,
@@ -200,6 +201,12 @@ def decision_row(d: Decision) -> dict[str, Any]:
         "request_key": d.request_key,
         "body_hash": d.body_hash,
     }
+
+
+@lru_cache(maxsize=4096)
+def _names_json(names: tuple[str, ...]) -> str:
+    """A list of arms as JSON: few lists come again and again."""
+    return json.dumps(names)
 
 
 def decision_from(row: Row[Any]) -> Decision:

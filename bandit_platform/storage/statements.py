@@ -12,6 +12,10 @@ from sqlmodel import SQLModel
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: SQLite takes at most 32,766 values in a statement.
+_MOST_VALUES = 10_000
+#: Below, a statement of its own costs less than a table to copy into.
+_WORTH_COPYING = 100
 
 
 def table(model: type[SQLModel]) -> Table:
@@ -46,9 +50,59 @@ def insert_new(
     if not rows:
         return set()
     target = table(model)
-    statement = insert(connection, target).on_conflict_do_nothing()
-    found = connection.execute(statement.returning(*target.primary_key), list(rows))
-    return {tuple(row) for row in found}
+    if connection.dialect.name == "postgresql":
+        if len(rows) >= _WORTH_COPYING:
+            return _copied(connection, target, rows)
+        statement = insert(connection, target).on_conflict_do_nothing()
+        found = connection.execute(statement.returning(*target.primary_key), list(rows))
+        return {tuple(row) for row in found}
+    size = _MOST_VALUES // len(rows[0])
+    return {key for some in batches(rows, size) for key in _inserted(connection, target, some)}
+
+
+def _inserted(
+    connection: Connection, target: Table, rows: Sequence[Mapping[str, Any]]
+) -> list[tuple[Any, ...]]:
+    """Many rows in one statement, without a detour through each value's description."""
+    names, keys = _names(connection, target, rows)
+    places = f"({', '.join('?' * len(rows[0]))})"
+    found = connection.exec_driver_sql(
+        f"INSERT INTO {target.name} ({names}) VALUES {', '.join([places] * len(rows))} "  # noqa: S608 - our own names
+        f"ON CONFLICT DO NOTHING RETURNING {keys}",
+        tuple(value for row in rows for value in row.values()),
+    )
+    return [tuple(row) for row in found]
+
+
+def _copied(
+    connection: Connection, target: Table, rows: Sequence[Mapping[str, Any]]
+) -> set[tuple[Any, ...]]:
+    """Rows by COPY into a table of this session's own, and from there what is new."""
+    names, keys = _names(connection, target, rows)
+    incoming = f"incoming_{target.name}"
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE {incoming} ON COMMIT DROP AS "  # noqa: S608 - our own names
+        f"SELECT {names} FROM {target.name} WITH NO DATA"
+    )
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {incoming} ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(tuple(row.values()))
+    found = connection.exec_driver_sql(
+        f"INSERT INTO {target.name} ({names}) SELECT {names} FROM {incoming} "  # noqa: S608 - our own names
+        f"ON CONFLICT DO NOTHING RETURNING {keys}"
+    )
+    new = {tuple(row) for row in found}
+    connection.exec_driver_sql(f"DROP TABLE {incoming}")
+    return new
+
+
+def _names(
+    connection: Connection, target: Table, rows: Sequence[Mapping[str, Any]]
+) -> tuple[str, str]:
+    quote = connection.dialect.identifier_preparer.quote
+    keys = ", ".join(quote(column.name) for column in target.primary_key)
+    return ", ".join(map(quote, rows[0])), keys
 
 
 def put(connection: Connection, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:

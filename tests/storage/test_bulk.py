@@ -1,0 +1,55 @@
+"""Many rows at once: what is new, and every value exactly as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bandit_platform.domain.decision import Decision
+from bandit_platform.domain.event import Event
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.decisions import get_decision, insert_decisions
+from bandit_platform.storage.events import events_of, insert_events
+
+ODD = 'tab\t newline\n backslash\\N quote" \\. ünï🎟'
+
+
+def test_rows_already_there_stay_and_the_others_come_back_as_they_were(
+    database: Database, make_decision: Callable[..., Decision]
+) -> None:
+    decisions = [
+        make_decision(
+            context={"country": ODD, "cart_value": 0.1 + 0.2, "returning": number % 2 == 0},
+            excluded={"upgrade": ODD} if number % 3 else {},
+            request_key=None if number % 2 else "11" * 8,
+            model_version=None if number % 5 else number,
+            pmf=(1e-17, 1 / 3, 2 / 3 - 1e-17),
+        )
+        for number in range(1200)
+    ]
+    with database.write() as connection:
+        assert insert_decisions(connection, decisions[:300]) == decisions[:300]
+    changed = [replace(decision, arm="nothing") for decision in decisions[200:300]]
+    with database.write() as connection:
+        assert insert_decisions(connection, changed + decisions[300:]) == decisions[300:]
+    with database.read() as connection:
+        for decision in decisions[::7] + decisions[200:300]:
+            assert get_decision(connection, decision.decision_id) == decision
+
+
+def test_two_large_inserts_fit_in_one_transaction(
+    database: Database,
+    make_decision: Callable[..., Decision],
+    make_event: Callable[..., Event],
+) -> None:
+    decision = make_decision()
+    events = [make_event(decision, event_id=f"{ODD}{n}", amount=n / 7) for n in range(500)]
+    with database.write() as connection:
+        insert_decisions(connection, [decision])
+        first = insert_events(connection, [(event, False, False) for event in events[:300]])
+        second = insert_events(connection, [(event, True, False) for event in events])
+    assert (len(first), len(second)) == (300, 200)
+    with database.read() as connection:
+        found = events_of(connection, [decision.decision_id])[decision.decision_id]
+    assert {event.event_id: event for event, _ in found} == {e.event_id: e for e in events}
+    assert sum(late for _, late in found) == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import structlog
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
+from bandit_platform.logs import configure_logs
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app, create_decision_app
 from tests.web.both_ports import Site
@@ -109,6 +111,27 @@ def running(deployment: Deployment, spec: Any) -> Deployment:
     """A deployment with the experiment of most tests running."""
     deployment.launch(spec)
     return deployment
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory, spec: Any) -> Iterator[Deployment]:
+    """A running deployment that the tests of a module share, because they only try its door."""
+    folder = tmp_path_factory.mktemp("standing")
+    moment = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    made = Deployment(Settings(data_dir=folder, refresh_seconds=3600.0), lambda: moment)
+    made.launch(spec)
+    yield made
+    made.close()
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def refusing(standing: Deployment) -> Iterator[Deployment]:
+    """The shared deployment, of which nothing may be different afterwards."""
+    configure_logs()  # other tests of the module may have put them back
+    before = standing.journal()
+    yield standing
+    assert standing.journal() == before
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ PORTS = ["shop", "console"]
 PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}
 
 
-def document(running: Any, port: str) -> dict[str, Any]:
-    answer = getattr(running, port).test_client().get("/openapi.json")
+def document(standing: Any, port: str) -> dict[str, Any]:
+    answer = getattr(standing, port).test_client().get("/openapi.json")
     assert answer.status_code == 200
     assert answer.content_type == "application/json"
     found: dict[str, Any] = answer.json
@@ -46,16 +46,16 @@ def shown(rule: Any) -> str:
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_every_route_is_named_and_nothing_else(running: Any, port: str) -> None:
-    spec = document(running, port)
+def test_every_route_is_named_and_nothing_else(standing: Any, port: str) -> None:
+    spec = document(standing, port)
     named = {(path, verb) for path, verb, _ in operations(spec)}
-    assert named == routes(getattr(running, port))
+    assert named == routes(getattr(standing, port))
     assert len(named) >= 5
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_the_document_has_the_form_of_openapi_3_1(running: Any, port: str) -> None:
-    spec = document(running, port)
+def test_the_document_has_the_form_of_openapi_3_1(standing: Any, port: str) -> None:
+    spec = document(standing, port)
     assert re.fullmatch(r"3\.1\.\d+", spec["openapi"])
     assert spec["info"]["title"]
     assert spec["info"]["version"]
@@ -82,8 +82,8 @@ def test_the_document_has_the_form_of_openapi_3_1(running: Any, port: str) -> No
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_every_reference_leads_somewhere(running: Any, port: str) -> None:
-    spec = document(running, port)
+def test_every_reference_leads_somewhere(standing: Any, port: str) -> None:
+    spec = document(standing, port)
 
     def references(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
@@ -103,8 +103,8 @@ def test_every_reference_leads_somewhere(running: Any, port: str) -> None:
             place = place[part]
 
 
-def test_bodies_and_answers_are_the_ones_that_are_really_used(running: Any) -> None:
-    spec = document(running, "shop")
+def test_bodies_and_answers_are_the_ones_that_are_really_used(standing: Any) -> None:
+    spec = document(standing, "shop")
     decide = spec["paths"]["/v1/experiments/{experiment}/decisions"]["post"]
     body = spec["components"]["schemas"]["DecisionRequest"]
     assert decide["requestBody"]["content"]["application/json"]["schema"] == {
@@ -121,14 +121,14 @@ def test_bodies_and_answers_are_the_ones_that_are_really_used(running: Any) -> N
     assert body["required"] == ["unit_id"]
     assert body["additionalProperties"] is False
     answer = spec["components"]["schemas"]["DecisionAnswer"]
-    assert set(running.decide().json) == set(answer["properties"]) == set(answer["required"])
+    assert set(standing.decide().json) == set(answer["properties"]) == set(answer["required"])
     events = spec["components"]["schemas"]["EventsRequest"]["properties"]["events"]
     assert events["items"] == {"$ref": "#/components/schemas/EventItem"}
     assert events["maxItems"] == 100
 
 
-def test_refusals_are_documented(running: Any) -> None:
-    spec = document(running, "shop")
+def test_refusals_are_documented(standing: Any) -> None:
+    spec = document(standing, "shop")
     for _path, verb, operation in operations(spec):
         refusals = {s: r for s, r in operation["responses"].items() if s >= "400"}
         if verb != "post":
@@ -143,12 +143,12 @@ def test_refusals_are_documented(running: Any) -> None:
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_how_a_key_is_shown_is_documented(running: Any, port: str) -> None:
-    spec = document(running, port)
+def test_how_a_key_is_shown_is_documented(standing: Any, port: str) -> None:
+    spec = document(standing, port)
     schemes = spec["components"]["securitySchemes"]
     assert [(each["type"], each["scheme"]) for each in schemes.values()] == [("http", "bearer")]
     (name,) = schemes
-    rules = getattr(running, port).url_map.iter_rules()
+    rules = getattr(standing, port).url_map.iter_rules()
     is_open = {shown(rule): PERMISSIONS[rule.endpoint] is None for rule in rules}
     for path, _, operation in operations(spec):
         wanted = [] if is_open[path] else [{name: []}]

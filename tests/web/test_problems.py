@@ -15,8 +15,10 @@ CANARY = "canary7f3a"
 
 
 @pytest.mark.parametrize("port", ["shop", "console"])
-def test_an_address_that_does_not_exist_is_a_problem(running: Any, port: str, refused: Any) -> None:
-    client = getattr(running, port).test_client()
+def test_an_address_that_does_not_exist_is_a_problem(
+    refusing: Any, port: str, refused: Any
+) -> None:
+    client = getattr(refusing, port).test_client()
     for path in ("/nowhere", f"/{CANARY}", "/v1", "/v1/", "/docs", "/redoc", "/static"):
         for method in ("GET", "POST", "DELETE"):
             answer = client.open(path, method=method)
@@ -35,9 +37,9 @@ def test_an_address_that_does_not_exist_is_a_problem(running: Any, port: str, re
     ],
 )
 def test_a_method_an_address_does_not_take_is_a_problem(
-    running: Any, port: str, path: str, method: str, refused: Any
+    refusing: Any, port: str, path: str, method: str, refused: Any
 ) -> None:
-    answer = getattr(running, port).test_client().open(path, method=method)
+    answer = getattr(refusing, port).test_client().open(path, method=method)
     refused(answer, 405, "method-not-allowed")
     taken = set(answer.headers["Allow"].split(", "))
     assert taken & {"GET", "POST"}
@@ -112,21 +114,21 @@ def event(**changed: Any) -> dict[str, Any]:
     ("path", "body"), [pytest.param(path, body, id=name) for name, path, body in bad_requests()]
 )
 def test_a_refused_value_is_never_repeated(
-    running: Any,
+    refusing: Any,
     path: str,
     body: Any,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    answer = running.post(path, body)
+    answer = refusing.post(path, body)
     assert answer.status_code in {202, 400, 404, 422}
     if answer.status_code == 202:
         assert [receipt["status"] for receipt in answer.json["events"]] == ["rejected"]
     assert CANARY not in answer.text.lower()
     assert all(CANARY not in value.lower() for _, value in answer.headers)
     assert CANARY not in ("".join(capfd.readouterr()) + caplog.text).lower()
-    assert CANARY not in running.journal().lower()
+    assert CANARY not in refusing.journal().lower()
 
 
 def test_nothing_of_a_good_request_is_in_the_log_either(

@@ -172,9 +172,10 @@ def _client(scheduler: str | None) -> Any:
         raise InputError(
             "--engine dask needs dask: pip install 'bandit-platform[dask,parquet]'"
         ) from why
+    connect: Any = Client  # it is not typed
     if scheduler is not None:
-        return Client(scheduler, timeout="10s")
-    return Client(threads_per_worker=1, dashboard_address=None, set_as_default=False)
+        return connect(scheduler, timeout="10s")
+    return connect(threads_per_worker=1, dashboard_address=None, set_as_default=False)
 
 
 def _in_order(client: Any, work: Callable[[PartTask], Any], tasks: list[PartTask]) -> Iterator[Any]:

@@ -96,7 +96,7 @@ def _bare_app(title: str, meter: Meter) -> APIFlask:
         docs_path=None,
         static_folder=None,  # type: ignore[arg-type] # Flask means: none
     )
-    app.config["MAX_CONTENT_LENGTH"] = EVENTS_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = EVENTS_BYTES + 1  # see read_body
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.spec_processor(complete_document)
     register_problems(app)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from flask import request
 from pydantic import BaseModel
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -24,8 +24,11 @@ def read_body(model: type[Body], limit: int, *, text: bool = False) -> Body:
         UnsupportedMediaType: not JSON.
         pydantic.ValidationError: not the documented form.
     """
-    request.max_content_length = limit
+    request.max_content_length = limit + 1  # a body that does not tell its length is cut there
     kind = request.mimetype
     if kind != "application/json" and not (text and kind == "text/plain"):
         raise UnsupportedMediaType
-    return model.model_validate_json(request.get_data())
+    data = request.get_data()
+    if len(data) > limit:
+        raise RequestEntityTooLarge
+    return model.model_validate_json(data)

@@ -53,14 +53,18 @@ class Deployment:
         client = self.shop.test_client()
         return client.post(path, data=data, content_type=kind, headers=headers, **options)
 
-    def post_without_length(self, path: str, body: bytes) -> Any:
+    def post_without_length(self, path: str, body: bytes, **options: Any) -> Any:
         """A POST whose length is told only by its end, as with chunked encoding."""
         return self.shop.test_client().post(
             path,
             input_stream=BytesIO(body),
-            content_type="application/json",
-            headers={"Authorization": f"Bearer {self.server_key}"},
-            environ_overrides={"wsgi.input_terminated": True},
+            content_type=options.pop("kind", "application/json"),
+            headers=options.pop("headers", {"Authorization": f"Bearer {self.server_key}"}),
+            environ_overrides={
+                "CONTENT_LENGTH": "",
+                "HTTP_TRANSFER_ENCODING": "chunked",
+                "wsgi.input_terminated": True,
+            },
         )
 
     def decide(self, **body: Any) -> Any:

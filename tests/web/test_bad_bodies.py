@@ -142,6 +142,26 @@ def test_bodies_are_taken_up_to_their_limit(
     assert standing.journal() == before
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["with a length", "without"])
+def test_a_beacon_with_its_key_in_the_body_is_taken_up_to_the_limit(
+    standing: Any, told: bool, refused: Any
+) -> None:
+    key = standing.platform.keys.create(role=None).text
+    standing.serving.registry.refresh()
+    text = json.dumps({"key": key, "events": [{"event_id": "e"}]}).encode()
+
+    def post(size: int) -> Any:
+        body = text + b" " * (size - len(text))
+        if not told:
+            return standing.post_without_length(EVENTS, body, kind="text/plain", headers={})
+        client = standing.shop.test_client()
+        return client.post(EVENTS, data=body, content_type="text/plain")
+
+    assert post(64 * KIB).status_code == 202
+    refused(post(64 * KIB + 1), 413, "too-large")
+    refused(post(640 * KIB), 413, "too-large")
+
+
 @pytest.mark.parametrize("path", [DECIDE, EVENTS])
 @pytest.mark.parametrize("kind", [None, "", "text/html", "application/x-www-form-urlencoded"])
 def test_another_content_type_is_refused(

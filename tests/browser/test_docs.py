@@ -1,0 +1,97 @@
+"""The API's documentation in a real browser: read, filled in, sent, and nothing blocked."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from bandit_platform.settings import Settings
+from tests.web.both_ports import CONTEXT, Site
+
+CHROMIUM = Path("/usr/bin/chromium")
+REQUIRED = os.environ.get("BANDIT_PLATFORM_REQUIRE_BROWSER") == "1"
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.exists() and not REQUIRED,
+    reason=f"there is no {CHROMIUM}; install Chromium, or set BANDIT_PLATFORM_REQUIRE_BROWSER=1",
+)
+if REQUIRED:
+    playwright_api = importlib.import_module("playwright.sync_api")
+else:
+    playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing")
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def site(tmp_path: Path, spec: Any, clock: Any) -> Iterator[Site]:
+    made = Site(Settings(data_dir=tmp_path, refresh_seconds=3600), spec, clock)
+    yield made
+    made.serving.registry.close()
+    made.serving.upkeep.close()
+    made.serving.journal.close()
+
+
+@contextmanager
+def opened(app: Any) -> Iterator[Any]:
+    """The page, which must load nothing from elsewhere and have nothing blocked."""
+    with listening(app) as url, playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page()
+        trouble: list[str] = []
+        elsewhere: list[str] = []
+        page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith(url) else elsewhere.append(r.url))
+        page.goto(f"{url}/docs")
+        page.wait_for_selector("details.operation")
+        yield page
+        assert trouble == []
+        assert elsewhere == []
+        browser.close()
+
+
+def test_a_decision_can_be_asked_for(site: Site) -> None:
+    with opened(site.shop) as page:
+        page.fill("#key", str(site.keys["server"]))
+        page.click("#decide summary")
+        page.fill("#decide input", "checkout-offers")
+        sample = json.loads(page.input_value("#decide textarea"))
+        assert sample == {"unit_id": "unit_id"}
+        page.fill("#decide textarea", json.dumps({**sample, "context": CONTEXT}))
+        page.click("#decide button")
+        page.wait_for_function("document.querySelector('#decide pre').textContent.includes('pmf')")
+        assert page.text_content("#decide pre").startswith("201")
+
+
+def test_experiments_can_be_read(site: Site) -> None:
+    with opened(site.console) as page:
+        page.fill("#key", str(site.keys["viewer"]))
+        page.click("#list_experiments summary")
+        page.click("#list_experiments button")
+        page.wait_for_function(
+            "document.querySelector('#list_experiments pre').textContent.includes('running')"
+        )
+        assert page.title() == "bandit-platform console"
+        assert page.locator("details.operation").count() >= 10

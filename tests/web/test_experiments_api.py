@@ -1,0 +1,157 @@
+"""Experiments over HTTP, on the console's port."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+KEY = "checkout-offers"
+BASE = "/v1/experiments"
+
+
+@pytest.fixture
+def tables(spec_text: str) -> dict[str, Any]:
+    """An experiment file as JSON would hold it."""
+    return tomllib.loads(spec_text)
+
+
+def send(deployment: Any, method: str, path: str, body: Any = None, **options: Any) -> Any:
+    headers = {"Authorization": f"Bearer {deployment.admin_key}"}
+    data = body if isinstance(body, (str, bytes)) or body is None else json.dumps(body)
+    kind = options.pop("kind", "application/json")
+    client = deployment.console.test_client()
+    return client.open(path, method=method, data=data, content_type=kind, headers=headers)
+
+
+def test_an_experiment_is_created_changed_and_left_alone(
+    deployment: Any, tables: dict[str, Any]
+) -> None:
+    created = send(deployment, "POST", BASE, tables)
+    assert created.status_code == 201
+    assert created.json == {
+        "experiment": KEY,
+        "outcome": "created",
+        "revision": 1,
+        "state": "draft",
+        "changes": [],
+    }
+    again = send(deployment, "POST", BASE, tables)
+    assert (again.status_code, again.json["outcome"]) == (200, "unchanged")
+    tables["policy"]["floor"] = 0.2
+    changed = send(deployment, "PUT", f"{BASE}/{KEY}", tables)
+    assert (changed.status_code, changed.json["revision"]) == (200, 2)
+    assert changed.json["changes"] == ["~ policy.floor: 0.1 → 0.2"]
+    shown = deployment.get(f"{BASE}/{KEY}").json
+    assert (shown["revision"], shown["spec"]["policy"]["floor"]) == (2, 0.2)
+
+
+def test_the_address_may_give_the_key_and_must_not_contradict_it(
+    deployment: Any, tables: dict[str, Any], refused: Any
+) -> None:
+    refused(send(deployment, "PUT", f"{BASE}/another", tables), 422, "invalid-input")
+    del tables["key"]
+    assert send(deployment, "PUT", f"{BASE}/another", tables).json["experiment"] == "another"
+    assert [each["experiment"] for each in deployment.get(BASE).json["experiments"]] == ["another"]
+
+
+def test_every_problem_of_a_spec_is_told_with_its_path(
+    deployment: Any, tables: dict[str, Any], refused: Any
+) -> None:
+    tables["policy"]["floor"] = 0
+    tables["holdout"]["share"] = "much"
+    tables["arms"][0]["when"] = {"weight": {"gte": 1}}
+    told = refused(send(deployment, "POST", BASE, tables), 422, "invalid-experiment")
+    assert {error["path"] for error in told["errors"]} == {
+        "policy.floor",
+        "holdout.share",
+        "arms[0].when.weight",
+    }
+    assert deployment.get(BASE).json == {"experiments": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        ("{", "application/json", 400),
+        ("[1]", "application/json", 422),
+        ("{}", "application/json", 422),
+        ("{}", "text/plain", 415),
+        ('{"key": "' + "x" * 70_000 + '"}', "application/json", 413),
+    ],
+)
+def test_bodies_that_hold_no_spec_are_refused(
+    deployment: Any, body: str, kind: str, status: int
+) -> None:
+    answer = send(deployment, "POST", BASE, body, kind=kind)
+    assert answer.status_code == status
+    assert answer.content_type == "application/problem+json"
+    assert deployment.get(BASE).json == {"experiments": []}
+
+
+def test_what_a_started_experiment_may_not_change_is_a_conflict(
+    running: Any, tables: dict[str, Any], refused: Any
+) -> None:
+    tables["holdout"]["share"] = 0.3
+    told = refused(send(running, "PUT", f"{BASE}/{KEY}", tables), 409, "conflict")
+    assert "holdout.share" in told["detail"]
+    assert running.get(f"{BASE}/{KEY}").json["revision"] == 1
+
+
+def test_the_steps_of_its_life(deployment: Any, tables: dict[str, Any], refused: Any) -> None:
+    send(deployment, "POST", BASE, tables)
+    refused(send(deployment, "POST", f"{BASE}/{KEY}/pause"), 409, "conflict")
+    for step, state in (
+        ("start", "running"),
+        ("pause", "paused"),
+        ("resume", "running"),
+        ("stop", "stopped"),
+        ("archive", "archived"),
+    ):
+        answer = send(deployment, "POST", f"{BASE}/{KEY}/{step}")
+        assert (answer.status_code, answer.json) == (200, {"experiment": KEY, "state": state})
+    refused(send(deployment, "POST", f"{BASE}/{KEY}/explode"), 404, "not-found")
+    refused(send(deployment, "POST", f"{BASE}/nobody/start"), 404, "not-found")
+
+
+def test_experiments_are_listed(running: Any, tables: dict[str, Any]) -> None:
+    send(running, "POST", BASE, tables | {"key": "another"})
+    listed = running.get(BASE)
+    assert listed.status_code == 200
+    assert [(each["experiment"], each["state"]) for each in listed.json["experiments"]] == [
+        ("another", "draft"),
+        (KEY, "running"),
+    ]
+    assert listed.json["experiments"][1]["started_at"] == running.clock.now.isoformat()
+
+
+def test_the_report_and_the_trace_tell_what_the_services_tell(running: Any) -> None:
+    from datetime import timedelta  # noqa: PLC0415 - only here
+
+    from bandit_platform.bootstrap import build_worker  # noqa: PLC0415
+
+    made = [running.decide(unit_id=f"u{number}").json for number in range(20)]
+    for decision in made[::2]:
+        running.events({"event_id": "e", "decision_id": decision["decision_id"], "type": "accept"})
+    worker = build_worker(running.settings, lambda: running.clock.now + timedelta(hours=2))
+    while worker.round():
+        pass
+    worker._database.close()
+    report = running.get(f"{BASE}/{KEY}/report")
+    assert report.status_code == 200
+    assert report.json == running.platform.report(KEY).to_dict()
+    counts = report.json["counts"]
+    assert (counts["decisions"], counts["events"], counts["immature"]) == (20, 10, 0)
+    trace = running.get(f"{BASE}/{KEY}/decisions/{made[0]['decision_id']}")
+    assert trace.status_code == 200
+    assert (trace.json["arm"], trace.json["pmf"]) == (made[0]["arm"], made[0]["pmf"])
+    assert (trace.json["status"], trace.json["reward"]) == ("matured", 1.0)
+
+
+@pytest.mark.parametrize(
+    "path", ["nobody", "nobody/report", f"{KEY}/decisions/{'0' * 48}", "nobody/decisions/x"]
+)
+def test_what_does_not_exist_is_not_found(running: Any, path: str, refused: Any) -> None:
+    refused(running.get(f"{BASE}/{path}"), 404, "not-found")

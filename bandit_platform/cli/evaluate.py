@@ -33,6 +33,13 @@ class Engine(StrEnum):
     DASK = "dask"
 
 
+class RewardModelKind(StrEnum):
+    """What predicts rewards in dm, dr and their kin."""
+
+    LINEAR = "linear"
+    VW = "vw"
+
+
 class IntervalKind(StrEnum):
     """Kind of interval for IPS, DR and uplifts."""
 
@@ -150,6 +157,10 @@ def evaluate(
     estimate_propensities: EstimateOption = False,
     trained_until: TrainedOption = None,
     held_out: HeldOutOption = False,
+    reward_model: Annotated[
+        RewardModelKind,
+        typer.Option("--reward-model", help="Predicts rewards: linear, or a VW regression."),
+    ] = RewardModelKind.LINEAR,
     engine: Annotated[
         Engine, typer.Option("--engine", help="Compute here or on a dask cluster.")
     ] = Engine.LOCAL,
@@ -208,6 +219,7 @@ def evaluate(
         estimate_propensities=estimate_propensities,
         trained_until=trained_until,
         held_out=held_out,
+        reward_model=reward_model.value,
         engine=engine.value,
         scheduler=scheduler,
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from bandit_platform.errors import InputError
 from bandit_platform.ope.evaluation import evaluate_parts
+from bandit_platform.ope.model_state import LearnerFactory, ridge
 from bandit_platform.ope.plan import (
     DEFAULT_ESTIMATORS,
     INTERVALS,
@@ -25,6 +26,7 @@ from bandit_platform.services.learned_targets import Progress, is_model, model_s
 from bandit_platform.services.log_source import LogSource, open_log
 
 ENGINES = ("local", "dask")
+REWARD_MODELS = ("linear", "vw")
 IN_SAMPLE = (
     "a model may only be valued on rows it has not learned from: say --trained-until MOMENT, and "
     "only rows decided after it are used, or --held-out if it has seen none of this log"
@@ -50,6 +52,7 @@ class EvaluationRequest:
         estimate_propensities: estimate missing propensities by the arms' shares.
         trained_until: ``model:`` policies had learned up to this moment.
         held_out: ``model:`` policies have seen none of the log.
+        reward_model: linear, or vw for a Vowpal Wabbit regression.
         engine: local, or dask for a cluster.
         scheduler: address of the cluster's scheduler; None for a cluster on this machine.
     """
@@ -68,6 +71,7 @@ class EvaluationRequest:
     estimate_propensities: bool = False
     trained_until: datetime | None = None
     held_out: bool = False
+    reward_model: str = REWARD_MODELS[0]
     engine: str = ENGINES[0]
     scheduler: str | None = None
 
@@ -107,9 +111,18 @@ def evaluate_log(request: EvaluationRequest, progress: Progress = no_progress) -
             progress=progress,
         ),
         survey=survey,
+        learner=_learner(request.reward_model),
     )
     notes = (*report.notes, *source.notes, *_declared(request, policies))
     return replace(report, notes=notes)
+
+
+def _learner(name: str) -> LearnerFactory:
+    if name == "linear":
+        return ridge
+    from bandit_platform.policies.regression import vowpal_regression  # noqa: PLC0415 - slow
+
+    return vowpal_regression
 
 
 def _options(request: EvaluationRequest) -> Options:
@@ -122,6 +135,11 @@ def _options(request: EvaluationRequest) -> Options:
         by=tuple(request.by),
     )
     options.check()
+    if request.reward_model not in REWARD_MODELS:
+        known = ", ".join(REWARD_MODELS)
+        raise InputError(f"unknown reward model {request.reward_model!r}; there are {known}")
+    if request.engine == "dask" and request.reward_model != REWARD_MODELS[0]:
+        raise InputError("--reward-model vw learns row by row, so it has no use for a cluster")
     if request.engine not in ENGINES:
         raise InputError(f"unknown engine {request.engine!r}; there are {', '.join(ENGINES)}")
     return options

@@ -1,0 +1,148 @@
+"""Whatever is sent, with and without a key: the answer is one that the OpenAPI document names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, Phase, given, settings
+
+from bandit_platform.bootstrap import build, build_serving
+from bandit_platform.domain.access import Role
+from bandit_platform.domain.lifecycle import Action
+from bandit_platform.domain.spec_file import parse_toml
+from bandit_platform.settings import Settings
+from bandit_platform.web.apps import create_console_app, create_decision_app
+from bandit_platform.web.limits import Limits
+
+schemathesis = pytest.importorskip("schemathesis")
+
+OPERATIONS = {
+    "shop": ["decide", "activate", "record_events", "healthz", "readyz", "metrics"],
+    "console": [
+        "list_experiments",
+        "get_experiment",
+        "apply",
+        "replace_experiment",
+        "change_state",
+        "report",
+        "trace",
+        "healthz",
+        "readyz",
+        "metrics",
+    ],
+}
+CASES = [(port, name) for port, names in OPERATIONS.items() for name in names]
+UNLIMITED = Limits(key_rate=0, stranger_rate=0)
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory, spec_text: str) -> Iterator[dict[str, Any]]:
+    """Both applications, without limits, as schemas to draw requests from; and a key for all."""
+    options = Settings(data_dir=tmp_path_factory.mktemp("any"), refresh_seconds=3600)
+    platform = build(options)
+    spec = parse_toml(spec_text)
+    platform.apply_experiment(spec)
+    platform.change_state(spec.key, Action.START)
+    key = platform.keys.create(role=Role.ADMIN).text
+    serving = build_serving(options)
+    apps = {
+        "shop": create_decision_app(serving, UNLIMITED),
+        "console": create_console_app(platform, options, UNLIMITED),
+    }
+    found = {n: schemathesis.openapi.from_wsgi("/openapi.json", app) for n, app in apps.items()}
+    yield {**found, "key": key}
+    serving.registry.close()
+    serving.upkeep.close()
+    serving.journal.close()
+    structlog.reset_defaults()
+
+
+def operation(schema: Any, name: str) -> Any:
+    for found in schema.get_all_operations():
+        if found.ok().definition.raw.get("operationId") == name:
+            return found.ok()
+    raise AssertionError(name)
+
+
+def try_requests(found: Any, examples: int, check: Any) -> None:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=found.as_strategy())
+    def run(case: Any) -> None:
+        check(case)
+
+    run()
+
+
+@pytest.mark.parametrize(("port", "name"), CASES, ids=lambda value: value)
+def test_with_a_key_every_answer_is_a_documented_one(
+    ports: dict[str, Any], port: str, name: str
+) -> None:
+    from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: PLC0415
+
+    headers = {"Authorization": f"Bearer {ports['key']}"}
+    beyond_schemas = [positive_data_acceptance]  # which arms and fields there are, for instance
+
+    def check(case: Any) -> None:
+        case.call_and_validate(headers=headers, excluded_checks=beyond_schemas)
+
+    try_requests(operation(ports[port], name), 200, check)
+
+
+@pytest.mark.parametrize(
+    ("port", "name"),
+    [
+        (port, name)
+        for port, name in CASES
+        if name in {"decide", "report", "trace", "get_experiment"}
+    ],
+    ids=lambda value: value,
+)
+def test_about_an_experiment_that_runs(ports: dict[str, Any], port: str, name: str) -> None:
+    from schemathesis import checks  # noqa: PLC0415
+    from schemathesis.specs.openapi.checks import (  # noqa: PLC0415
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+    headers = {"Authorization": f"Bearer {ports['key']}"}
+    wanted = [
+        checks.not_a_server_error,
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    ]
+
+    def check(case: Any) -> None:
+        case.path_parameters["experiment"] = "checkout-offers"
+        case.call_and_validate(headers=headers, checks=wanted)
+
+    try_requests(operation(ports[port], name), 100, check)
+
+
+@pytest.mark.parametrize(("port", "name"), CASES, ids=lambda value: value)
+def test_without_a_key_nothing_happens(ports: dict[str, Any], port: str, name: str) -> None:
+    found = operation(ports[port], name)
+    wanted = {401} if found.definition.raw.get("security") else {200}
+
+    def check(case: Any) -> None:
+        case.headers.pop("Authorization", None)
+        assert case.call().status_code in wanted
+
+    try_requests(found, 40, check)
+
+
+def test_no_operation_is_left_out(ports: dict[str, Any]) -> None:
+    for port, names in OPERATIONS.items():
+        operations = [each.ok().definition.raw for each in ports[port].get_all_operations()]
+        assert {each["operationId"] for each in operations} == set(names)

@@ -75,8 +75,8 @@ class Database:
         with _translated(), self._engine.connect() as connection, connection.begin():
             yield connection
 
-    def migrate(self) -> None:
-        """Bring the tables to the newest form."""
+    def migrate(self, form: str = "head") -> None:
+        """Bring the tables to the newest form, or to an earlier one that they have not yet."""
         from alembic import command  # noqa: PLC0415 - a quarter of a starting process's time
         from alembic.config import Config  # noqa: PLC0415
         from alembic.util import CommandError  # noqa: PLC0415
@@ -86,7 +86,7 @@ class Database:
         config.attributes["engine"] = self._engine
         try:
             with _translated():
-                command.upgrade(config, "head")
+                command.upgrade(config, form)
         except CommandError as error:  # tables of a later version, say
             raise StorageError(f"the tables cannot be migrated: {error}") from error
 

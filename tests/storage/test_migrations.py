@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import insert, inspect, text
 from sqlmodel import SQLModel
 
+from bandit_platform.domain.decision import Decision
 from bandit_platform.errors import StorageError
 from bandit_platform.storage import tables
 from bandit_platform.storage.database import Database, newest_form
+from bandit_platform.storage.decisions import decision_row, get_decision
 from bandit_platform.storage.positions import journal_positions, put_journal_position
+from bandit_platform.storage.statements import table
 
 
 def test_migrations_from_nothing_give_exactly_the_declared_tables(blank_url: str) -> None:
@@ -73,3 +77,23 @@ def test_the_newest_form_is_where_the_migrations_lead(sqlite_database: Database)
     with sqlite_database.read() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     assert found == newest_form()
+
+
+def test_from_the_first_tables_model_uses_are_read_from_the_decisions(
+    blank_url: str, make_decision: Callable[..., Decision]
+) -> None:
+    with closing(Database(blank_url)) as database:
+        database.migrate("0001")
+        assert not database.is_current()
+        decisions = [make_decision(model_version=version) for version in (3, 3, 5, None)]
+        with database.write() as connection:
+            connection.execute(
+                insert(table(tables.DecisionRow)), list(map(decision_row, decisions))
+            )
+        database.migrate()
+        assert database.is_current()
+        with database.read() as connection:
+            uses = connection.execute(text("SELECT version FROM model_use ORDER BY 1")).scalars()
+            assert list(uses) == [3, 5]
+            found = get_decision(connection, decisions[0].decision_id)
+    assert found == decisions[0]

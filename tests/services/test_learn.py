@@ -219,6 +219,9 @@ def test_a_new_candidate_learns_from_the_first_interaction_and_the_others_go_on(
         world.learn(learner)
     after = world.states()
     assert set(after) == ALL_POLICIES | {"softer"}
+    # from there on they walk together, and the timeline goes on
+    newest = world.one("SELECT max(interactions) FROM timeline")
+    assert newest > before["logging"].interactions
     assert len({state.cursor for state in after.values()}) == 1
     assert after == relearned(world, rows=1000, restarts=False)
     assert world.recomputed() == {name: state.accumulator for name, state in after.items()}

@@ -57,6 +57,7 @@ def crash_rounds(
             before = leads()
             for name in victims:
                 stage.kill(name)
+            time.sleep(0.1)  # answers that were on their way are counted by now
             acknowledged = len(ledger.decisions)
             began = time.monotonic()
             for name in victims:

@@ -22,6 +22,8 @@ _STOP_SECONDS = 15.0
 
 def serve() -> None:
     """Answer shops: decisions and events."""
+    from bandit_platform.web.apps import SERVING_THREADS  # noqa: PLC0415 - keeps --help fast
+
     settings = _settings()
     _share_counts(settings)
     _run_web(
@@ -29,7 +31,7 @@ def serve() -> None:
         settings.host,
         settings.port,
         workers=settings.workers,
-        threads=1,
+        threads=SERVING_THREADS,
         connections=settings.connections,
     )
 
@@ -126,7 +128,10 @@ def _run_web(
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
+    from bandit_platform.web.parent import be_parent  # noqa: PLC0415
+
     _demand_free(host, port)
+    be_parent()
     Granian(
         f"bandit_platform.web.apps:{factory}",
         address=host,

@@ -144,11 +144,14 @@ class Stage:
         process.terminate()
         process.wait()
 
-    def kill(self, name: str) -> None:
-        """End one process and all its children by ``kill -9``, as a crash would."""
+    def kill(self, name: str, *, children: bool = True) -> None:
+        """End one process by ``kill -9``, as a crash would, with its children or without."""
         process = self._running.pop(name)
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            if children:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
         process.wait()
 
     def start(self, name: str) -> None:

@@ -22,9 +22,13 @@ from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
+from bandit_platform.web.parent import end_with_parent
 from bandit_platform.web.problems import register_problems
+from bandit_platform.web.whole_bodies import WholeBodies
 
 _LIMITS = Limits()
+#: threads of a serving process; one is in the application, the others read what callers send
+SERVING_THREADS = 8
 
 
 def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
@@ -71,12 +75,17 @@ def create_console_app(
 
 def serve_app() -> APIFlask:
     """The decision application of this process, from its environment."""
+    end_with_parent()
     settings = load_settings()
-    return create_decision_app(build_serving(settings), _limits(settings))
+    app = create_decision_app(build_serving(settings), _limits(settings))
+    whole = WholeBodies(app.wsgi_app, longest=EVENTS_BYTES, threads=SERVING_THREADS)
+    app.wsgi_app = whole  # type: ignore[method-assign, assignment]
+    return app
 
 
 def console_app() -> APIFlask:
     """The console application of this process, from its environment."""
+    end_with_parent()
     settings = load_settings()
     return create_console_app(build(settings), settings, _limits(settings))
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from bandit_platform.simulation.crashes import crash_rounds
+import psutil
+
+from bandit_platform.simulation.crashes import crash_rounds, wait_until
+from bandit_platform.simulation.load import Load
 from bandit_platform.storage.lease import leader
 
 ROUNDS = 10
@@ -30,3 +34,31 @@ def test_ten_crashes_under_load(deploy: Any, start: Any) -> None:
         taken = [seconds for seconds in times if seconds is not None]
         # starting is mostly importing, which a machine busy with other tests makes slow
         assert min(taken) < 3.0, taken
+
+
+def test_only_the_parent_of_the_serving_processes_is_killed(deploy: Any, start: Any) -> None:
+    """Its children must not keep the port from the next start, nor live on for ever."""
+    deployment = deploy(workers=2)
+    stage = start(deployment, "serve")
+    (parent,) = (process.pid for process in stage._running.values())
+    children = psutil.Process(parent).children(recursive=True)
+    assert len(children) >= 2
+    stage.kill("serve", children=False)
+    assert psutil.wait_procs(children, timeout=5)[1] == []
+    stage.start("serve")
+    stage.wait_until_ready()
+    assert deployment.decide().status == 201
+
+
+def test_one_serving_process_is_killed(deploy: Any, start: Any) -> None:
+    deployment = deploy(workers=2)
+    stage = start(deployment, "serve", "work")
+    parent = psutil.Process(stage._running["serve"].pid)
+    with Load(deployment.shop, deployment.ledger):
+        time.sleep(0.5)
+        serving = [p for p in parent.children() if "serve" in p.cmdline()]
+        serving[0].kill()
+        time.sleep(0.5)
+    deployment.settle(stage)
+    assert len(deployment.ledger.decisions) > 30
+    wait_until("a new process", lambda: len(parent.children()) >= len(serving), stage)

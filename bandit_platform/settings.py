@@ -54,6 +54,8 @@ class Settings:
     stranger_rate: int = 20
     #: proxies in front, each adding the address it was asked from to X-Forwarded-For
     proxies: int = 0
+    #: threads of a serving process: one answers, the others wait for callers who send slowly
+    threads: int = 8
     #: connections that a serving process holds; each can have one request waiting
     connections: int = 1024
 

@@ -35,6 +35,7 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         key_rate=9,
         stranger_rate=8,
         proxies=1,
+        threads=5,
         connections=64,
     )
     default = Settings()

@@ -22,8 +22,6 @@ _STOP_SECONDS = 15.0
 
 def serve() -> None:
     """Answer shops: decisions and events."""
-    from bandit_platform.web.apps import SERVING_THREADS  # noqa: PLC0415 - keeps --help fast
-
     settings = _settings()
     _share_counts(settings)
     _run_web(
@@ -31,7 +29,7 @@ def serve() -> None:
         settings.host,
         settings.port,
         workers=settings.workers,
-        threads=SERVING_THREADS,
+        threads=settings.threads,
         connections=settings.connections,
     )
 

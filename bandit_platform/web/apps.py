@@ -27,8 +27,6 @@ from bandit_platform.web.problems import register_problems
 from bandit_platform.web.whole_bodies import WholeBodies
 
 _LIMITS = Limits()
-#: threads of a serving process; one is in the application, the others read what callers send
-SERVING_THREADS = 8
 
 
 def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
@@ -78,7 +76,7 @@ def serve_app() -> APIFlask:
     end_with_parent()
     settings = load_settings()
     app = create_decision_app(build_serving(settings), _limits(settings))
-    whole = WholeBodies(app.wsgi_app, longest=EVENTS_BYTES, threads=SERVING_THREADS)
+    whole = WholeBodies(app.wsgi_app, longest=EVENTS_BYTES, threads=settings.threads)
     app.wsgi_app = whole  # type: ignore[method-assign, assignment]
     return app
 

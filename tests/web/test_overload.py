@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -103,3 +104,37 @@ def test_too_much_is_refused_and_soon_forgotten(server: Server) -> None:
     assert server.memory() < 1.05 * before + 4_000_000
     time.sleep(1.1)
     assert set(server.keep_asking(0.02)) == {(201, None)}
+
+
+@contextmanager
+def unfinished(server: Server, count: int) -> Iterator[None]:
+    """Callers that announce a body, send a part of it, and fall silent."""
+    head = (
+        "POST /v1/experiments/checkout-offers/decisions HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {server.key}\r\nContent-Length: 500\r\n\r\n{{"
+    )
+    callers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
+    for caller in callers:
+        caller.sendall(head.encode())
+    time.sleep(0.5)
+    yield
+    for caller in callers:
+        caller.close()
+
+
+def test_callers_who_stop_in_mid_request_hold_up_nobody(server: Server) -> None:
+    with unfinished(server, 6):
+        began = time.monotonic()
+        assert set(server.keep_asking(0.05)) == {(201, None)}
+        assert time.monotonic() - began < 2
+
+
+def test_very_many_of_them_are_told_of_and_soon_forgotten(server: Server) -> None:
+    with unfinished(server, 7):
+        time.sleep(1.0)
+        assert server.keep_asking(0) == Counter({(503, "1"): 1})
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
+            connection.request("GET", "/readyz")
+            assert connection.getresponse().status == 200
+    time.sleep(0.5)
+    assert set(server.keep_asking(0.05)) == {(201, None)}

@@ -1,0 +1,72 @@
+"""One request at a time, but never waiting for a caller who sends slowly.
+
+The server hands a request over before its body has arrived, so reading can take as long as the
+caller likes: a telephone that loses its network in mid-request would hold the only thread there is.
+So several threads read bodies, and the application is entered by one at a time, which costs less
+than letting threads compete inside it. When all but one thread wait for slow callers, further
+bodies are refused at once instead of waiting behind them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from io import BytesIO
+from threading import Lock, get_ident
+from time import monotonic
+from typing import Any
+
+from bandit_platform.web.observed import Application, Start
+
+_SLOW_SECONDS = 1.0
+_BUSY = json.dumps(
+    {
+        "type": "urn:bandit-platform:problem:unavailable",
+        "title": "Unavailable",
+        "status": 503,
+        "detail": "Too many requests are sent too slowly; try again shortly.",
+    }
+).encode()
+
+
+class WholeBodies:
+    """A WSGI application that is entered by one thread at a time, with the whole body at hand."""
+
+    def __init__(self, inner: Application, *, longest: int, threads: int) -> None:
+        self._inner = inner
+        self._longest = longest
+        self._readers = threads - 1
+        self._lock = Lock()
+        #: thread → since when it reads
+        self._reading: dict[int, float] = {}
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        """Read first, then answer."""
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            if self._is_held_up():
+                headers = [("Content-Type", "application/problem+json"), ("Retry-After", "1")]
+                start("503 Service Unavailable", headers)
+                return [_BUSY]
+            self._read(environ)
+        with self._lock:
+            return self._inner(environ, start)
+
+    def _read(self, environ: dict[str, Any]) -> None:
+        """Of a body that is too long, read no more than it takes to know that."""
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > self._longest:
+            return
+        reader = get_ident()
+        self._reading[reader] = monotonic()
+        try:
+            body = environ["wsgi.input"].read(self._longest + 1)
+        finally:
+            del self._reading[reader]
+        environ["wsgi.input"] = BytesIO(body)
+
+    def _is_held_up(self) -> bool:
+        reading = self._reading
+        if len(reading) < self._readers:
+            return False
+        since = list(reading.values())
+        return len(since) >= self._readers and monotonic() - max(since) > _SLOW_SECONDS

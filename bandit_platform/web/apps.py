@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import cast
 
 from apiflask import APIFlask
 
@@ -76,7 +77,8 @@ def serve_app() -> APIFlask:
     end_with_parent()
     settings = load_settings()
     app = create_decision_app(build_serving(settings), _limits(settings))
-    whole = WholeBodies(app.wsgi_app, longest=EVENTS_BYTES, threads=settings.threads)
+    observed = cast("Observed", app.wsgi_app)
+    whole = WholeBodies(observed, longest=EVENTS_BYTES + 1, threads=settings.threads)
     app.wsgi_app = whole  # type: ignore[method-assign, assignment]
     return app
 

@@ -38,6 +38,10 @@ class Observed:
         self._inner = inner
         self._meter = meter
 
+    def around(self, other: Application) -> Observed:
+        """Another application, watched and counted together with this one."""
+        return Observed(other, self._meter)
+
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer a request."""
         began = perf_counter()

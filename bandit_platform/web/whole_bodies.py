@@ -9,31 +9,31 @@ bodies are refused at once instead of waiting behind them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from io import BytesIO
 from threading import Lock, get_ident
 from time import monotonic
 from typing import Any
 
-from bandit_platform.web.observed import Application, Start
+from bandit_platform.web.observed import Observed, Start
+from bandit_platform.web.problems import problem
 
 _SLOW_SECONDS = 1.0
-_BUSY = json.dumps(
-    {
-        "type": "urn:bandit-platform:problem:unavailable",
-        "title": "Unavailable",
-        "status": 503,
-        "detail": "Too many requests are sent too slowly; try again shortly.",
-    }
-).encode()
+_BUSY = "Too many requests are sent too slowly; try again shortly."
 
 
 class WholeBodies:
-    """A WSGI application that is entered by one thread at a time, with the whole body at hand."""
+    """A WSGI application that is entered by one thread at a time, with the whole body at hand.
 
-    def __init__(self, inner: Application, *, longest: int, threads: int) -> None:
+    Args:
+        inner: the application.
+        longest: bytes of the longest body that it takes.
+        threads: how many the server has.
+    """
+
+    def __init__(self, inner: Observed, *, longest: int, threads: int) -> None:
         self._inner = inner
+        self._refuse = inner.around(_refuse)
         self._longest = longest
         self._readers = threads - 1
         self._lock = Lock()
@@ -44,9 +44,7 @@ class WholeBodies:
         """Read first, then answer."""
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             if self._is_held_up():
-                headers = [("Content-Type", "application/problem+json"), ("Retry-After", "1")]
-                start("503 Service Unavailable", headers)
-                return [_BUSY]
+                return self._refuse(environ, start)
             self._read(environ)
         with self._lock:
             return self._inner(environ, start)
@@ -70,3 +68,7 @@ class WholeBodies:
             return False
         since = list(reading.values())
         return len(since) >= self._readers and monotonic() - max(since) > _SLOW_SECONDS
+
+
+def _refuse(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+    return problem(503, "unavailable", "Unavailable", _BUSY)(environ, start)

@@ -134,6 +134,10 @@ def test_very_many_of_them_are_told_of_and_soon_forgotten(server: Server) -> Non
         time.sleep(1.0)
         assert server.keep_asking(0) == Counter({(503, "1"): 1})
         with closing(HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
+            connection.request("POST", "/v1/events", "{}")
+            busy = connection.getresponse()
+            assert busy.read().startswith(b'{"type": "urn:bandit-platform:problem:unavailable"')
+            assert busy.getheader("X-Request-ID")
             connection.request("GET", "/readyz")
             assert connection.getresponse().status == 200
     time.sleep(0.5)

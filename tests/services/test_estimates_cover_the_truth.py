@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +14,9 @@ import pytest
 
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.services.report import experiment_report
+from bandit_platform.storage.database import Database
+from tests.conftest import FakeClock
+from tests.services.conftest import World
 
 KEY = "known-shoppers"
 SPEC = """
@@ -62,7 +67,7 @@ DECISIONS = 4000
 class Shop:
     """A deployment after some thousand shoppers."""
 
-    world: Any
+    world: World
     decisions: dict[str, Any]
     report: Any
 
@@ -71,8 +76,18 @@ def value(decision: Any, arm: str) -> float:
     return ACCEPTS[bool(decision.context["returning"]), arm]
 
 
-@pytest.fixture
-def shop(lite: Any) -> Shop:
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, secret: bytes) -> Iterator[Shop]:
+    folder = tmp_path_factory.mktemp("shop")
+    with closing(Database(f"sqlite:///{folder / 'shop.sqlite3'}")) as database:
+        database.migrate()
+        world = World(database, folder, secret, FakeClock())
+        yield visited(world)
+        world.close()
+
+
+def visited(lite: World) -> Shop:
+    """After some thousand visits."""
     lite.launch(parse_toml(SPEC))
     rng = random.Random(20)
     decisions = {}

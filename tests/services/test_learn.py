@@ -128,7 +128,7 @@ def test_neither_batches_nor_restarts_change_a_bit(
     lite: Any, spec_text: str, exploration: str
 ) -> None:
     spec = spec_text.replace("floor = 0.1", f'floor = 0.1\nexploration = "{exploration}"')
-    collected(lite, spec)
+    collected(lite, spec, 90)
     whole = relearned(lite, rows=1000, restarts=False)
     assert None not in (whole["serving"].blob, whole["greedier"].blob)
     for rows, restarts in ((1, False), (7, True), (50, False), (64, True)):

@@ -55,7 +55,7 @@ class Settings:
     #: proxies in front, each adding the address it was asked from to X-Forwarded-For
     proxies: int = 0
     #: threads of a serving process: one answers, the others wait for callers who send slowly
-    threads: int = 8
+    threads: int = 4
     #: connections that a serving process holds; each can have one request waiting
     connections: int = 1024
 

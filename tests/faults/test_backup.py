@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def test_one_machine(deploy: Any, start: Any) -> None:
     target = deployment.folder / "backup"
     with Load(deployment.shop, deployment.ledger):
         time.sleep(2.5)
-        before = deepcopy(deployment.ledger.decisions), set(deployment.ledger.events)
+        before = dict(deployment.ledger.decisions), set(deployment.ledger.events)
         back_up(deployment.settings, target)
     repeated = deployment.decide(request_key="after the backup")
     assert repeated.status == 201
@@ -71,7 +70,7 @@ def test_several_nodes(deploy: Any, start: Any, postgres_server: Any, postgres_u
     target, dump = deployment.folder / "backup", deployment.folder / "dump.sql"
     with Load(deployment.shop, deployment.ledger):
         time.sleep(2.5)
-        before = deepcopy(deployment.ledger.decisions), set(deployment.ledger.events)
+        before = dict(deployment.ledger.decisions), set(deployment.ledger.events)
         back_up(deployment.settings, target)
         run_tool("pg_dump", postgres_url, "--file", str(dump))
     for name in ("serve", "work"):

@@ -126,7 +126,7 @@ def _run_web(
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
 
-    from bandit_platform.web.parent import be_parent  # noqa: PLC0415
+    from bandit_platform.parent import be_parent  # noqa: PLC0415
 
     _demand_free(host, port)
     be_parent()

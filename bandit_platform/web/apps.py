@@ -10,6 +10,7 @@ from apiflask import APIFlask
 from bandit_platform import __version__
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving
 from bandit_platform.errors import BanditPlatformError, NotFoundError
+from bandit_platform.parent import end_with_parent
 from bandit_platform.services.readiness import Readiness, serving_readiness, worker_warnings
 from bandit_platform.services.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
@@ -23,7 +24,6 @@ from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
-from bandit_platform.web.parent import end_with_parent
 from bandit_platform.web.problems import register_problems
 from bandit_platform.web.whole_bodies import WholeBodies
 

@@ -206,14 +206,20 @@ def _ready(host: str, port: int) -> bool:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Inside, SIGTERM ends the program as Ctrl-C does, so that everything started is stopped."""
+    """Inside, SIGTERM ends the program as Ctrl-C does, so that everything started is stopped.
+
+    SIGINT is taken too, because a shell starts its background jobs with it ignored.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -27,11 +27,11 @@ def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
         env={**os.environ, "TMPDIR": str(folder)},
     )
-    try:
-        with process:
+    with process:
+        try:
             yield process
-    finally:
-        process.kill()
+        finally:
+            process.kill()
 
 
 def processes_of(folder: Path) -> list[str]:

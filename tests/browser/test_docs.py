@@ -81,7 +81,7 @@ def test_a_decision_can_be_asked_for(site: Site) -> None:
         assert sample == {"unit_id": "unit_id"}
         page.fill("#decide textarea", json.dumps({**sample, "context": CONTEXT}))
         page.click("#decide button")
-        page.wait_for_function("document.querySelector('#decide pre').textContent.includes('pmf')")
+        page.locator("#decide pre", has_text="pmf").wait_for()
         assert page.text_content("#decide pre").startswith("201")
 
 
@@ -90,8 +90,6 @@ def test_experiments_can_be_read(site: Site) -> None:
         page.fill("#key", str(site.keys["viewer"]))
         page.click("#list_experiments summary")
         page.click("#list_experiments button")
-        page.wait_for_function(
-            "document.querySelector('#list_experiments pre').textContent.includes('running')"
-        )
+        page.locator("#list_experiments pre", has_text="running").wait_for()
         assert page.title() == "bandit-platform console"
         assert page.locator("details.operation").count() >= 10

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State
@@ -62,13 +63,13 @@ class Platform:
         self.keys = Keys(database, clock)
         self.clock = clock
 
-    def apply_experiment(self, spec: ExperimentSpec) -> Applied:
+    def apply_experiment(self, spec: ExperimentSpec, by: Actor = PLATFORM) -> Applied:
         """See :meth:`Experiments.apply`."""
-        return self.experiments.apply(spec)
+        return self.experiments.apply(spec, by)
 
-    def change_state(self, key: str, action: Action) -> State:
+    def change_state(self, key: str, action: Action, by: Actor = PLATFORM) -> State:
         """See :meth:`Experiments.change_state`."""
-        return self.experiments.change_state(key, action)
+        return self.experiments.change_state(key, action, by)
 
     def report(self, key: str) -> ExperimentReport:
         """See :func:`experiment_report`."""

@@ -56,6 +56,11 @@ _OPENS: dict[Role | None, frozenset[Permission]] = {
 }
 
 
+def opens(role: Role | None, permission: Permission) -> bool:
+    """Whether a role (None: a publishable key) allows something."""
+    return permission in _OPENS[role]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Key:
     """A key as it is stored: everything but the secret itself."""
@@ -87,7 +92,7 @@ class Key:
 
     def opens(self, permission: Permission, experiment: str | None = None) -> bool:
         """Whether it may do something, with an experiment where one is named."""
-        if permission not in _OPENS[self.role]:
+        if not opens(self.role, permission):
             return False
         return experiment is None or self.experiments is None or experiment in self.experiments
 

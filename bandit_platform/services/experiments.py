@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State, after
 from bandit_platform.domain.revision import Change, changes, locked_changes
@@ -42,17 +43,18 @@ class Experiments:
         self._database = database
         self._clock = clock
 
-    def apply(self, spec: ExperimentSpec) -> Applied:
+    def apply(self, spec: ExperimentSpec, by: Actor = PLATFORM) -> Applied:
         """Make the experiment what the spec says; applying the same spec again changes nothing.
 
         Raises:
             LockedError: the spec changes what a started experiment may not change.
             StateError: the experiment is stopped or archived.
         """
-        return self.apply_all([spec])[0]
+        return self.apply_all([spec], by)[0]
 
-    def apply_all(self, specs: Sequence[ExperimentSpec]) -> list[Applied]:
+    def apply_all(self, specs: Sequence[ExperimentSpec], by: Actor = PLATFORM) -> list[Applied]:
         """As :meth:`apply` for several specs: all of them or, where one is refused, none."""
+        del by  # for the audit log
         with self._database.write() as connection:
             return [self._apply(connection, spec) for spec in specs]
 
@@ -70,7 +72,7 @@ class Experiments:
         add_revision(connection, spec, number, self._clock())
         return _applied(spec, current.state, number, "changed", differences)
 
-    def change_state(self, key: str, action: Action) -> State:
+    def change_state(self, key: str, action: Action, by: Actor = PLATFORM) -> State:
         """Take one step of the lifecycle.
 
         Raises:
@@ -80,6 +82,7 @@ class Experiments:
         with self._database.write() as connection:
             state = after(get_experiment(connection, key).state, action)
             set_state(connection, key, state, self._clock())
+        del by  # for the audit log
         return state
 
     def get(self, key: str) -> StoredExperiment:

@@ -15,7 +15,7 @@ from bandit_platform.services.readiness import Readiness, serving_readiness, wor
 from bandit_platform.services.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
-from bandit_platform.web.console_views import console_blueprint
+from bandit_platform.web.console.overview import console_blueprint
 from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
 from bandit_platform.web.docs import docs_blueprint
 from bandit_platform.web.experiments_api import experiments_blueprint

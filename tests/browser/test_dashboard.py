@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from bandit_platform.errors import NotFoundError
 from bandit_platform.services.report_records import EstimateRow, ExperimentReport
-from bandit_platform.web.console_views import console_blueprint
+from bandit_platform.web.console.overview import console_blueprint
 from tests.dashboards.fake_reports import all_reports, rich
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -1,21 +1,17 @@
-"""The pages people look at: the list of experiments, one experiment, their static files."""
+"""What all pages share: headers, static files, menus and the page for what does not exist."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable
 
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 
 from bandit_platform.errors import NotFoundError
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.web.console.navigation import experiment_menu, main_menu
+from bandit_platform.web.viewer import viewer
 from dashboards.assets import TEMPLATES, asset, compressed, plotly_style_ids
 from dashboards.embedding import dark_colours_json
-from dashboards.glossary import TERMS
-from dashboards.guidance import first_experiment
-from dashboards.overview import experiment_lines
-from dashboards.page import experiment_page
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -28,45 +24,17 @@ _HEADERS = {
 _YEAR = 31_536_000
 
 
-def console_blueprint(
-    list_experiments: Callable[[], Sequence[ExperimentReport]],
-    report: Callable[[str], ExperimentReport],
-    *,
-    reward_window: Callable[[str], timedelta | None] = lambda _: None,
-    service_url: str = "http://127.0.0.1:8080",
-) -> Blueprint:
-    """The pages over two services.
-
-    Args:
-        list_experiments: a report for each experiment, in the order to show them.
-        report: the report on one experiment; raises NotFoundError for an unknown key.
-        reward_window: an experiment's reward window, to say when its first decision matures.
-        service_url: where the shop asks for decisions; it appears in commands only.
-    """
-    pages = Blueprint("console", __name__, template_folder=str(TEMPLATES))
-
-    @pages.get("/")
-    def experiments() -> str:
-        lines = experiment_lines(list_experiments())
-        return render_template(
-            "dashboards/experiments.html", lines=lines, guidance=first_experiment()
-        )
-
-    @pages.get("/experiments/<key>")
-    def experiment(key: str) -> str:
-        page = experiment_page(
-            report(key), service_url=service_url.rstrip("/"), window=reward_window(key)
-        )
-        return render_template("dashboards/experiment.html", page=page, terms=TERMS)
-
-    pages.add_url_rule("/static/<name>", "static_file", _static_file, methods=["GET"])
+def page_blueprint(name: str, import_name: str, url_prefix: str | None = None) -> Blueprint:
+    """A blueprint whose views are pages: the frame's headers, menus and error page are set."""
+    pages = Blueprint(name, import_name, template_folder=str(TEMPLATES), url_prefix=url_prefix)
     pages.register_error_handler(NotFoundError, _unknown)
     pages.context_processor(_in_templates)
     pages.after_request(_with_headers)
     return pages
 
 
-def _static_file(name: str) -> Response:
+def static_file(name: str) -> Response:
+    """A static file, packed where the browser takes it so."""
     try:
         found = asset(name)
     except KeyError:
@@ -93,6 +61,9 @@ def _in_templates() -> dict[str, Callable[..., object]]:
         "static": _address,
         "dark_colours": dark_colours_json,
         "plotly_style_ids": plotly_style_ids,
+        "viewer": viewer,
+        "main_menu": main_menu,
+        "experiment_menu": experiment_menu,
     }
 
 

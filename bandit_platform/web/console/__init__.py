@@ -1,0 +1,1 @@
+"""The pages people look at: one file a page, inside one frame."""

@@ -51,7 +51,10 @@ class DecisionRow(SQLModel, table=True):
     """A logged choice with its whole distribution."""
 
     __tablename__ = "decision"
-    __table_args__ = (Index("decision_by_time", "experiment", "decided_at"),)
+    __table_args__ = (
+        Index("decision_by_time", "experiment", "decided_at"),
+        Index("decision_by_unit", "unit", "decided_at"),
+    )
 
     decision_id: str = Field(primary_key=True)
     experiment: str
@@ -189,6 +192,61 @@ class QualityRow(SQLModel, table=True):
 
     experiment: str = Field(primary_key=True)
     state: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class MetricStateRow(SQLModel, table=True):
+    """What happened after decisions, valued for one policy; changes with that policy's cursor."""
+
+    __tablename__ = "metric_state"
+
+    experiment: str = Field(primary_key=True)
+    policy: str = Field(primary_key=True)
+    #: number of the last interaction taken in
+    cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class MetricDayRow(SQLModel, table=True):
+    """Sums over the interactions decided on one day in the experiment's time zone."""
+
+    __tablename__ = "metric_day"
+
+    experiment: str = Field(primary_key=True)
+    #: such as 2026-11-22
+    day: str = Field(primary_key=True)
+    sums: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ExclusionRow(SQLModel, table=True):
+    """How often an arm was eligible, shown or out, and why, under one revision."""
+
+    __tablename__ = "exclusion"
+
+    experiment: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True)
+    #: empty for what concerns the decision as a whole
+    arm: str = Field(primary_key=True)
+    #: eligible, shown, out or decided
+    fate: str = Field(primary_key=True)
+    #: in words for an arm that was out, the decision's reason for one as a whole, else empty
+    why: str = Field(primary_key=True)
+    decisions: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class AuditStateRow(SQLModel, table=True):
+    """How far the worker has recomputed an experiment's decisions, and what did not agree."""
+
+    __tablename__ = "audit_state"
+
+    experiment: str = Field(primary_key=True)
+    #: moment and id of the last decision looked at
+    decided_at: int = Field(sa_column=_moment())
+    decision_id: str
+    checked: int = Field(sa_column=Column(BigInteger, nullable=False))
+    mismatches: int = Field(sa_column=Column(BigInteger, nullable=False))
+    #: JSON list of the newest mismatches, a few
+    newest: str = Field(sa_column=Column(Text, nullable=False))
+    checked_at: int = Field(sa_column=_moment())
 
 
 class TimelineRow(SQLModel, table=True):

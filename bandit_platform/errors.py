@@ -4,12 +4,14 @@ BanditPlatformError
 ├── InputError                 the caller can mend it: bad file, body, option or value
 │   ├── SpecError              an experiment file, with every problem and its path
 │   ├── ContextError           a request's context does not fit the declared schema
+│   ├── SettingsError          environment or configuration file, with every problem
 │   ├── LogError               a decision log cannot be read, with the line
 │   └── PolicyArgumentsError   Vowpal Wabbit arguments that cannot give a sound PMF
 ├── NotFoundError              no such experiment, decision, arm or version
 ├── ConflictError              the request contradicts what is already stored
 │   ├── StateError             this lifecycle step is not possible from this state
-│   └── LockedError            this part of a running experiment may not change
+│   ├── LockedError            this part of a running experiment may not change
+│   └── StaleError             somebody else changed it meanwhile
 ├── EvaluationError            the data cannot answer the question
 └── UnavailableError           try again: nothing loaded yet, database away, lease lost
     ├── JournalError           the journal cannot be written
@@ -60,6 +62,14 @@ class ContextError(InputError):
         super().__init__("; ".join(str(problem) for problem in self.problems))
 
 
+class SettingsError(InputError):
+    """Settings that cannot be used; every problem on a line of its own."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
 class LogError(InputError):
     """A decision log that cannot be read; says the file and the line."""
 
@@ -82,6 +92,10 @@ class StateError(ConflictError):
 
 class LockedError(ConflictError):
     """A part of a started experiment that may not change any more."""
+
+
+class StaleError(ConflictError):
+    """A change made from a state that is no longer in force."""
 
 
 class EvaluationError(BanditPlatformError):

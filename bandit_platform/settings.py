@@ -1,23 +1,33 @@
-"""Settings of a process, read from the environment once and then frozen."""
+"""Settings of a process: environment first, then one optional file, read once and then frozen.
+
+The file is the one that ``BANDIT_PLATFORM_CONFIG`` names; without that, ``bandit-platform.toml`` in
+the working folder, if there is one. It holds the settings by their names in lower case.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bandit_platform.errors import InputError
+from bandit_platform.errors import InputError, SettingsError
 
 PREFIX = "BANDIT_PLATFORM_"
+#: the variable that names the file
+FILE_VARIABLE = f"{PREFIX}CONFIG"
+#: the file in the working folder that is read when the variable names none
+FILE_NAME = "bandit-platform.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a process runs. Every field is the environment variable ``BANDIT_PLATFORM_<NAME>``."""
+    """How a process runs: variables ``BANDIT_PLATFORM_<NAME>``, or names in the file."""
 
     #: folder for the journal, the secret and, with SQLite, the database
     data_dir: Path = Path("bandit-platform-data")
@@ -74,34 +84,132 @@ class Settings:
         return {f"{PREFIX}{f.name.upper()}": str(getattr(self, f.name)) for f in fields(self)}
 
 
-def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that an environment gives.
+@dataclass(frozen=True, kw_only=True)
+class Effective:
+    """Settings and where each of them came from."""
+
+    settings: Settings
+    #: field → the variable, the file with the line, or "default"
+    origins: Mapping[str, str]
+
+
+def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = Path()) -> Settings:
+    """The settings of a process; arguments and errors as for :func:`effective_settings`."""
+    return effective_settings(environment, folder).settings
+
+
+def effective_settings(
+    environment: Mapping[str, str] = os.environ, folder: Path = Path()
+) -> Effective:
+    """The settings that environment and file give, and where each came from.
+
+    Args:
+        environment: variables; they win over the file.
+        folder: where ``bandit-platform.toml`` is looked for.
 
     Raises:
-        InputError: a variable has a value that cannot be used.
+        SettingsError: values that cannot be used or names that are no settings, all of them.
     """
+    problems: list[str] = []
     values: dict[str, Any] = {}
-    for field in fields(Settings):
-        name = f"{PREFIX}{field.name.upper()}"
-        if name in environment:
-            values[field.name] = _convert(name, environment[name], type(field.default))
-    settings = Settings(**values)
-    if settings.journal_fsync not in {"background", "always"}:
-        raise InputError(f"{PREFIX}JOURNAL_FSYNC must be background or always")
-    return settings
+    origins = {field.name: "default" for field in fields(Settings)}
+    known = {field.name: field for field in fields(Settings)}
+
+    def take(field: Field[Any], origin: str, label: str, read: Callable[[], Any]) -> None:
+        try:
+            value = read()
+            _check(field.name, value)
+        except ValueError as error:
+            problems.append(f"{label} {error}")
+        else:
+            values[field.name] = value
+            origins[field.name] = origin
+
+    path, text, table = _read_file(environment, folder, problems)
+    for name, value in table.items():
+        place = f"{path}, line {_line(text, name)}"
+        if name not in known:
+            problems.append(f"{place}: {name} is not a setting")
+            continue
+        take(
+            known[name],
+            place,
+            f"{place}: {name}",
+            lambda f=known[name], v=value: _typed(f, v, path),
+        )
+    for field in known.values():
+        variable = f"{PREFIX}{field.name.upper()}"
+        if variable in environment:
+            given = environment[variable]
+            take(field, variable, variable, lambda f=field, v=given: _converted(f, v))
+    if problems:
+        raise SettingsError(problems)
+    return Effective(settings=Settings(**values), origins=origins)
 
 
-def _convert(name: str, text: str, kind: type) -> Any:
+def _read_file(
+    environment: Mapping[str, str], folder: Path, problems: list[str]
+) -> tuple[Path, str, dict[str, Any]]:
+    """The file's path, text and table; without a file an empty one."""
+    named = environment.get(FILE_VARIABLE)
+    path = Path(named) if named else folder / FILE_NAME
+    if not named and not path.exists():
+        return path, "", {}
     try:
-        value = kind(text)
+        text = path.read_text(encoding="utf-8")
+        return path, text, tomllib.loads(text)
+    except OSError as error:
+        problems.append(f"{path}: cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        problems.append(f"{path}: must be text in UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        problems.append(f"{path}: {error}")
+    return path, "", {}
+
+
+def _line(text: str, name: str) -> int:
+    found = re.search(rf"^\s*\[*\s*[\"']?{re.escape(name)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, found.end()) + 1 if found else 1
+
+
+def _kind(field: Field[Any]) -> type[Any]:
+    kind: type[Any] = type(field.default)
+    return Path if issubclass(kind, Path) else kind
+
+
+def _typed(field: Field[Any], value: Any, path: Path) -> Any:
+    """A value of the file as the setting it is for; relative folders start where the file is."""
+    kind = _kind(field)
+    if kind is float and type(value) is int:
+        return float(value)
+    wanted = str if kind is Path else kind
+    if type(value) is not wanted:
+        raise ValueError(f"must be {_KIND_NAMES[wanted]}")
+    return path.parent / value if kind is Path else value
+
+
+def _converted(field: Field[Any], text: str) -> Any:
+    kind = _kind(field)
+    try:
+        return kind(text)
     except ValueError:
-        raise InputError(f"{name} must be {_KIND_NAMES.get(kind, 'text')}") from None
-    if kind in {int, float} and not 0 <= value < math.inf:
-        raise InputError(f"{name} must be finite and not negative")
-    return value
+        raise ValueError(f"must be {_KIND_NAMES[kind]}") from None
 
 
-_KIND_NAMES = {int: "a whole number", float: "a number"}
+def _check(name: str, value: Any) -> None:
+    if name == "journal_fsync" and value not in {"background", "always"}:
+        raise ValueError("must be background or always")
+    if isinstance(value, (int, float)) and not 0 <= value < math.inf:
+        raise ValueError("must be finite and not negative")
+    if name in _AT_LEAST_ONE and value < 1:
+        raise ValueError("must be at least 1")
+    if name in _PORTS and value > 65535:
+        raise ValueError("must be at most 65535")
+
+
+_AT_LEAST_ONE = frozenset({"workers", "threads", "connections", "journal_segment_bytes"})
+_PORTS = frozenset({"port", "console_port"})
+_KIND_NAMES: Mapping[type, str] = {int: "a whole number", float: "a number", str: "text"}
 
 
 def load_secret(settings: Settings) -> bytes:

@@ -22,7 +22,7 @@ from bandit_platform.domain.event import Event
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import new_decision_id
 from bandit_platform.domain.spec_file import parse_toml
-from bandit_platform.settings import Settings
+from bandit_platform.settings import FILE_VARIABLE, Settings
 from bandit_platform.storage.database import Database
 
 # A busy machine is no reason to fail.
@@ -312,5 +312,5 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of the developer's shell must not change what tests see."""
-    for name in Settings().to_environment():
+    for name in (*Settings().to_environment(), FILE_VARIABLE):
         monkeypatch.delenv(name, raising=False)

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
+import re
 import stat
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 
 import pytest
 
-from bandit_platform.errors import InputError
-from bandit_platform.settings import PREFIX, Settings, load_secret, load_settings
+from bandit_platform.errors import InputError, SettingsError
+from bandit_platform.settings import (
+    FILE_NAME,
+    FILE_VARIABLE,
+    PREFIX,
+    Settings,
+    effective_settings,
+    load_secret,
+    load_settings,
+)
 
 
 def test_without_variables_everything_has_its_default() -> None:
@@ -108,3 +118,85 @@ def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> No
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert len(set(pool.map(load_secret, [settings] * 16, chunksize=1))) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["secret"]
+
+
+def written(folder: Path, text: str, name: str = FILE_NAME) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_every_setting_may_stand_in_the_file(tmp_path: Path) -> None:
+    default = Settings()
+    values = {f.name: getattr(default, f.name) for f in fields(Settings)}
+    lines = [f"{name} = {json.dumps(value, default=str)}" for name, value in values.items()]
+    written(tmp_path, "\n".join(lines))
+    found = effective_settings({}, tmp_path)
+    assert found.settings == replace(default, data_dir=tmp_path / default.data_dir)
+    for number, field in enumerate(fields(Settings), start=1):
+        assert found.origins[field.name] == f"{tmp_path / FILE_NAME}, line {number}"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    written(tmp_path, "port = 1\nworkers = 2\nwork_seconds = 1\n")
+    found = effective_settings({f"{PREFIX}PORT": "3"}, tmp_path)
+    assert found.settings == Settings(port=3, workers=2, work_seconds=1.0)
+    assert found.origins["port"] == f"{PREFIX}PORT"
+    assert found.origins["workers"] == f"{tmp_path / FILE_NAME}, line 2"
+    assert found.origins["host"] == "default"
+
+
+def test_a_named_file_is_read_instead_of_the_one_in_the_working_folder(tmp_path: Path) -> None:
+    written(tmp_path, "port = 1\n")
+    (tmp_path / "etc").mkdir()
+    other = written(tmp_path / "etc", 'data_dir = "data"\n', "shop.toml")
+    found = load_settings({FILE_VARIABLE: str(other)}, tmp_path)
+    assert found == Settings(data_dir=tmp_path / "etc" / "data")  # it starts where the file is
+    with pytest.raises(SettingsError, match=r"absent\.toml: cannot be read: No such file"):
+        load_settings({FILE_VARIABLE: str(tmp_path / "absent.toml")}, tmp_path)
+
+
+def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        '# of a shop\nport = "80"\nprot = 1\nworkers = 0\nthreads = true\n'
+        'journal_fsync = "often"\nkey_rate = 1.5\n\n[journal]\nfsync = "always"\n',
+    )
+    environment = {f"{PREFIX}CONSOLE_PORT": "65536", f"{PREFIX}REFRESH_SECONDS": "soon"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environment, tmp_path)
+    assert caught.value.problems == (
+        f"{path}, line 2: port must be a whole number",
+        f"{path}, line 3: prot is not a setting",
+        f"{path}, line 4: workers must be at least 1",
+        f"{path}, line 5: threads must be a whole number",
+        f"{path}, line 6: journal_fsync must be background or always",
+        f"{path}, line 7: key_rate must be a whole number",
+        f"{path}, line 9: journal is not a setting",
+        f"{PREFIX}CONSOLE_PORT must be at most 65535",
+        f"{PREFIX}REFRESH_SECONDS must be a number",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"port = ", r"Invalid value \(at .*line 1|end of document"), (b"\xff", "UTF-8")],
+)
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(SettingsError, match=why):
+        load_settings({}, tmp_path)
+
+
+def test_every_setting_is_documented() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    section = readme.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    documented = set(re.findall(rf"`{PREFIX}([A-Z_]+)`", section))
+    assert documented == {f.name.upper() for f in fields(Settings)} | {"CONFIG"}
+    default = Settings()
+    for row in re.findall(r"^\| (`.*) \| (.*) \| .* \|$", section, re.MULTILINE):
+        names = re.findall(rf"`{PREFIX}([A-Z_]+)`", row[0])
+        values = re.findall(r"`([^`]+)`", row[1])
+        told = [str(getattr(default, name.lower(), FILE_NAME)) for name in names]
+        if all(told):  # those that depend on another setting are described in words
+            assert values == told

@@ -8,6 +8,7 @@ import typer
 
 from bandit_platform.cli import (
     audit,
+    config,
     demo,
     evaluate,
     experiment,
@@ -40,6 +41,7 @@ app.command("console")(processes.console)
 app.command("work")(processes.work)
 app.command("ingest")(processes.ingest)
 app.command("migrate")(processes.migrate)
+app.command("config")(config.config)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(key.app, name="key")
 app.command("report")(report.report)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -64,6 +64,9 @@ class Standing:
     cursor: int
     interactions: int
     accumulator: PolicyAccumulator
+    #: importance weights of the interactions it took in last, and the greatest there could be
+    weights: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    largest_weights: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def name(self) -> str:
@@ -272,6 +275,7 @@ def _after(
     policy = standing.runner.policy
     bounds = {number: largest_weight(policy, each.spec) for number, each in specs.items()}
     baseline = {number: each.spec.largest_weight for number, each in specs.items()}
+    largest = np.array([bounds[i.decision.revision] for i in batch])
     return Standing(
         runner=standing.runner,
         cursor=batch[-1].number,
@@ -280,9 +284,11 @@ def _after(
             weight=weight,
             baseline_weight=nothing,
             reward=rewards,
-            max_weight=np.array([bounds[i.decision.revision] for i in batch]),
+            max_weight=largest,
             baseline_max_weight=np.array([baseline[i.decision.revision] for i in batch]),
         ),
+        weights=weight,
+        largest_weights=largest,
     )
 
 

@@ -14,6 +14,7 @@ from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State
+from bandit_platform.domain.selection import EVERYTHING, Selection, parse_selection
 from bandit_platform.errors import UnavailableError
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import configure_logs
@@ -87,13 +88,28 @@ class Platform:
         """See :func:`recompute`."""
         return recompute(self.database, key)
 
-    def evaluate(self, key: str, policies: Sequence[str], options: Options) -> EvaluationReport:
+    def selection(
+        self, key: str, *, since: str = "", until: str = "", where: Sequence[str] = ()
+    ) -> Selection:
+        """See :func:`parse_selection`; moments are in the experiment's time zone."""
+        spec = self.experiments.get(key).spec
+        return parse_selection(
+            spec.context, spec.report.time_zone, since=since, until=until, where=where
+        )
+
+    def evaluate(
+        self,
+        key: str,
+        policies: Sequence[str],
+        options: Options,
+        selection: Selection = EVERYTHING,
+    ) -> EvaluationReport:
         """See :func:`evaluate_live`."""
         from bandit_platform.services.evaluate_live import (  # noqa: PLC0415 - slow to import
             evaluate_live,
         )
 
-        return evaluate_live(self.database, key, policies, options)
+        return evaluate_live(self.database, key, policies, options, selection=selection)
 
     def audit(self, key: str, since: datetime | None = None) -> Audit:
         """See :func:`audit`."""

@@ -5,12 +5,29 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bandit_platform.cli.evaluate_options import (
+    BaselineOption,
+    ByOption,
+    EstimateOption,
+    EstimatorOption,
+    ExperimentOption,
+    FloorOption,
+    FromOption,
+    HeldOutOption,
+    LiveOption,
+    LogOption,
+    PolicyOption,
+    RangeOption,
+    ToOption,
+    TrainedOption,
+    WhereOption,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,96 +65,13 @@ class IntervalKind(StrEnum):
     NORMAL = "normal"
 
 
-LogOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--log",
-        help="Decision log: .csv, .csv.gz, .parquet, a folder of .parquet, or DSJSON (.json).",
-    ),
-]
-PolicyOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--policy",
-        help="Policy to value, repeatable: logging, uniform, always:ARM, column:NAME (a target. "
-        "column), learn:PRESET or learn:VW-ARGUMENTS, model:FILE. Default: logging, uniform and "
-        "each arm.",
-    ),
-]
-EstimatorOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--estimator",
-        help="Estimators, comma-separated or repeated: ips, snips, clipped-ips, dm, dr, sndr, "
-        "switch-dr, dros, mrdr, cressie-read. Default: ips,snips,dr,cressie-read.",
-    ),
-]
-BaselineOption = Annotated[
-    str | None,
-    typer.Option(
-        "--baseline",
-        help="Policy that uplifts are over. Default: always:nothing where that arm exists, else "
-        "logging.",
-    ),
-]
-RangeOption = Annotated[
-    tuple[float, float] | None,
-    typer.Option(
-        "--reward-range",
-        metavar="LO HI",
-        help="Least and greatest reward that can occur, not the observed ones. Default: the "
-        "experiment's, else 0 1.",
-    ),
-]
-FloorOption = Annotated[
-    float | None,
-    typer.Option(
-        "--floor",
-        help="Least propensity the logging policy permits. Default: the least in the log.",
-    ),
-]
-ByOption = Annotated[
-    list[str] | None,
-    typer.Option("--by", help="Cut the log by a context column, repeatable: context.NAME."),
-]
-ExperimentOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--experiment",
-        help="Experiment folder whose experiment.toml and columns.toml say how to read the log.",
-    ),
-]
-EstimateOption = Annotated[
-    bool,
-    typer.Option(
-        "--estimate-propensities",
-        help="Where the log has no propensities, take each arm's share of the rows.",
-    ),
-]
-TrainedOption = Annotated[
-    datetime | None,
-    typer.Option(
-        "--trained-until",
-        formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"],
-        help="Moment up to which a model: policy had learned; only later rows are used.",
-    ),
-]
-HeldOutOption = Annotated[
-    bool, typer.Option("--held-out", help="Declare that model: policies have seen no row of it.")
-]
-
-
 def evaluate(
     *,
     log: LogOption = None,
-    live: Annotated[
-        str | None,
-        typer.Option(
-            "--live",
-            help="Key of an experiment whose own interactions are valued instead of a log. Knows "
-            "version:N, serving and candidates by name too.",
-        ),
-    ] = None,
+    live: LiveOption = None,
+    since: FromOption = "",
+    until: ToOption = "",
+    where: WhereOption = None,
     policy: PolicyOption = None,
     estimator: EstimatorOption = None,
     interval: Annotated[
@@ -199,9 +133,13 @@ def evaluate(
         from bandit_platform.bootstrap import build  # noqa: PLC0415 - slow to import
         from bandit_platform.settings import load_settings  # noqa: PLC0415
 
-        found = build(load_settings()).evaluate(live, policy or (), chosen)
+        platform = build(load_settings())
+        selection = platform.selection(live, since=since, until=until, where=where or ())
+        found = platform.evaluate(live, policy or (), chosen, selection)
         _write(_rendered(found, output, over_time=over_time), out)
         return
+    if since or until or where:
+        raise InputError("--from, --to and --where go with --live KEY")
     if log is None:
         raise InputError("say --log FILE, or --live KEY for an experiment's own interactions")
     request = EvaluationRequest(

@@ -6,41 +6,58 @@ Besides what any log can be asked, a live experiment knows two kinds of policies
   only on those it had not learned from when it was published; where there are none, the question
   is refused, because an estimate on its own lessons would flatter it.
 - ``serving`` and candidates by name, as they were at each moment: predicted before they learned.
+
+The interactions are walked twice, a batch at a time: once to learn which arms and propensities
+there are, once in order to evaluate. So memory does not grow with the experiment.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.errors import EvaluationError, NotFoundError, PolicyError
-from bandit_platform.ope.evaluation import evaluate_parts
+from bandit_platform.domain.selection import EVERYTHING, Selection
+from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.plan import Options, default_policies
-from bandit_platform.ope.progress import TargetSource
+from bandit_platform.ope.plan import Options, Plan, default_policies, make_plan
+from bandit_platform.ope.progress import Evaluation
 from bandit_platform.ope.report import EvaluationReport
-from bandit_platform.ope.reward_range import Floats, RewardRange
-from bandit_platform.ope.targets import Target, from_pmf
-from bandit_platform.policies.features import FeatureText
-from bandit_platform.policies.learned import LearnedPolicy
-from bandit_platform.policies.vowpal import blob_hash
-from bandit_platform.services.recompute import recompute
-from bandit_platform.services.tracked import tracked_policies
+from bandit_platform.ope.reward_range import RewardRange
+from bandit_platform.ope.segments import Segmenter
+from bandit_platform.ope.summary import summarise
+from bandit_platform.ope.survey import Survey
+from bandit_platform.services.export import context_types
+from bandit_platform.services.learned_targets import model_sources
+from bandit_platform.services.live_policies import (
+    Handed,
+    LiveSource,
+    Tracked,
+    Versions,
+    is_version,
+    unlearned_from,
+)
+from bandit_platform.services.live_rows import LiveRows, decision_log
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment, revisions
-from bandit_platform.storage.interactions import Interaction, policy_interactions
-from bandit_platform.storage.models import model_blob, versions_by_number
+from bandit_platform.storage.interactions import Interaction, number_of_nth
 
-_VERSION = re.compile(r"version:(\d+)")
-_BATCH = 5000
+Progress = Callable[[int, int], None]
+"""Told how many rows of how many were done, counting both walks."""
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Told of progress, does nothing."""
 
 
 def evaluate_live(
-    database: Database, experiment: str, policies: Sequence[str], options: Options
+    database: Database,
+    experiment: str,
+    policies: Sequence[str],
+    options: Options,
+    *,
+    selection: Selection = EVERYTHING,
+    progress: Progress = no_progress,
 ) -> EvaluationReport:
     """Value policies on an experiment's matured policy traffic.
 
@@ -49,168 +66,154 @@ def evaluate_live(
         experiment: key.
         policies: specifications; none for a choice that suits the experiment.
         options: baseline, alpha, estimators, interval and segments, as for a log.
+        selection: a period and conditions on the context.
+        progress: told how far the work is; what it raises ends the work.
 
     Raises:
         NotFoundError: there is no such experiment or version.
         EvaluationError: a version has learned from every interaction there is.
     """
     options.check()
+    asked = list(dict.fromkeys([*policies, *([options.baseline] if options.baseline else [])]))
+    left_out = unlearned_from(database, experiment, asked)
     with database.read() as connection:
         spec = get_experiment(connection, experiment).spec
-    asked = dict.fromkeys([*policies, *([options.baseline] if options.baseline else [])])
-    start = _first_unlearned(database, experiment, list(asked))
-    rows = _interactions(database, experiment)
-    if start >= len(rows):
-        raise EvaluationError(_refusal(list(asked), start, len(rows)))
-    arms = tuple(sorted({arm for row in rows for arm in row.decision.eligible}))
-    log = _log(rows[start:], arms)
-    low, high = spec.reward.range
-    sources = {
-        **_version_sources(database, spec, list(asked), rows[start:], log),
-        **_tracked_sources(database, spec, list(asked), start, log),
-    }
-    report = evaluate_parts(
-        lambda: [log],
-        tuple(policies) or default_policies(arms),
-        reward_range=RewardRange(low=low, high=high),
-        options=options,
-        sources=sources,
+        types = context_types([each.spec for each in revisions(connection, experiment)])
+        after = number_of_nth(connection, experiment, left_out)
+    if after is None:
+        raise EvaluationError(_in_sample(asked, selection))
+    walk = _Walk(
+        rows=LiveRows.of(database, experiment, after, selection), types=types, told=progress
     )
-    return replace(report, notes=(*report.notes, *_notes(start, len(rows))))
-
-
-def _first_unlearned(database: Database, experiment: str, asked: Sequence[str]) -> int:
-    """How many interactions the asked-for versions had learned from, at most."""
-    numbers = [int(match[1]) for name in asked if (match := _VERSION.fullmatch(name))]
-    if not numbers:
-        return 0
-    with database.read() as connection:
-        known = versions_by_number(connection, experiment)
-    for number in numbers:
-        if number not in known:
-            raise NotFoundError(f"version {number} is not stored; there are {_range(known)}")
-    return max(known[number] for number in numbers)
-
-
-def _range(known: dict[int, int]) -> str:
-    return f"versions {min(known)} to {max(known)}" if known else "no versions yet"
-
-
-def _refusal(asked: Sequence[str], start: int, rows: int) -> str:
-    if not rows:
-        return "no interactions have matured yet, so nothing can be valued"
-    versions = [name for name in asked if _VERSION.fullmatch(name)]
-    return (
-        f"{', '.join(versions)}: {start} interactions were learned from and there are only {rows}; "
-        "a model may only be valued on interactions it has not learned from. Ask for an older "
-        "version, or wait for more decisions to mature"
+    if not walk.rows.extent.rows:
+        raise EvaluationError(_empty(asked, left_out, selection))
+    report = _evaluated(
+        database, spec, walk, policies=tuple(policies), asked=asked, options=options
     )
-
-
-def _notes(start: int, rows: int) -> tuple[str, ...]:
-    if not start:
-        return ()
-    return (
-        f"the first {start:,} of {rows:,} interactions are left out: a version asked for has "
-        "learned from them",
-    )
-
-
-def _interactions(database: Database, experiment: str) -> list[Interaction]:
-    rows: list[Interaction] = []
-    with database.read() as connection:
-        while batch := policy_interactions(
-            connection, experiment, rows[-1].number if rows else 0, limit=_BATCH
-        ):
-            rows += batch
-    return rows
-
-
-def _log(rows: Sequence[Interaction], arms: tuple[str, ...]) -> DecisionLog:
-    import pandas as pd  # noqa: PLC0415 - slow to import
-
-    code = {arm: number for number, arm in enumerate(arms)}
-    pmf = np.zeros((len(rows), len(arms)))
-    for place, row in enumerate(rows):
-        pmf[place, [code[arm] for arm in row.decision.eligible]] = row.decision.pmf
-    contexts = [row.decision.context for row in rows]
-    return DecisionLog(
-        arms=arms,
-        arm=np.array([code[row.decision.arm] for row in rows], dtype=np.int64),
-        propensity=np.array([row.decision.propensity for row in rows]),
-        reward=np.array([row.reward for row in rows]),
-        eligible=pmf > 0.0,
-        pmf=pmf,
-        context=pd.DataFrame.from_records(contexts) if any(contexts) else None,
-        unit=np.array([row.decision.unit for row in rows], dtype=object),
-        moment=np.array(
-            [row.decision.decided_at.replace(tzinfo=None) for row in rows], dtype="datetime64[us]"
-        ),
+    return replace(
+        report,
+        diagnostics={**report.diagnostics, **walk.period},
+        notes=(*report.notes, *_left_out(left_out), *_selected(selection)),
     )
 
 
 @dataclass(kw_only=True)
-class _Prepared:
-    """A policy whose probabilities are known for every row of the log."""
+class _Walk:
+    """Both walks over the rows, and how far they are."""
 
-    policy: str
-    pmf: Floats
-    floor: float
-    _next: int = 0
+    rows: LiveRows
+    types: dict[str, str]
+    told: Progress
+    #: when the first and the last decision valued were made, ISO 8601
+    period: dict[str, str] = field(default_factory=dict)
+    _done: int = 0
 
-    def __call__(self, log: DecisionLog) -> Target:
-        """The policy on the next rows."""
-        rows = self.pmf[self._next : self._next + len(log)]
-        self._next += len(log)
-        return from_pmf(log, self.policy, rows, floor=self.floor)
+    def parts(self) -> Iterator[tuple[list[Interaction], DecisionLog]]:
+        """Interactions and the same as a log, batch by batch."""
+        for read, wanted in self.rows.walk():
+            if wanted:
+                self.period.setdefault("decided_from", wanted[0].decision.decided_at.isoformat())
+                self.period["decided_until"] = wanted[-1].decision.decided_at.isoformat()
+                yield wanted, decision_log(wanted, self.types)
+            self._done += read
+            self.tick()
+
+    def tick(self) -> None:
+        """Say how far the work is."""
+        self.told(self._done, 2 * self.rows.extent.rows)
 
 
-def _version_sources(
+def _evaluated(
     database: Database,
     spec: ExperimentSpec,
-    asked: Sequence[str],
+    walk: _Walk,
+    *,
+    policies: tuple[str, ...],
+    asked: list[str],
+    options: Options,
+) -> EvaluationReport:
+    walk.tick()
+    plan = _plan(spec, walk, policies, options)
+    versions = Versions(database, spec, asked)
+    tracked = Tracked(database, spec, asked, walk.tick)
+    handed = {
+        name: Handed(policy=name, floor=plan.survey.least)
+        for name in (*versions.names, *tracked.names)
+    }
+    learned = model_sources(
+        [name for name in asked if name.startswith("learn:")],
+        floor=plan.survey.least,
+        scale=plan.scale,
+        spec=spec,
+        progress=lambda _: walk.tick(),
+    )
+    evaluation = Evaluation(plan, sources={**handed, **learned})
+    for rows, log in walk.parts():
+        known = log.recoded(plan.survey.arms)
+        _hand(handed, (versions, tracked), rows, known)
+        evaluation.take(known)
+    versions.close()
+    return summarise(evaluation)
+
+
+def _plan(spec: ExperimentSpec, walk: _Walk, policies: tuple[str, ...], options: Options) -> Plan:
+    first: DecisionLog | None = None
+    survey: Survey | None = None
+    for _, log in walk.parts():
+        first = log if first is None else first
+        survey = Survey.of(log) if survey is None else survey.merged(Survey.of(log))
+    if first is None or survey is None:
+        raise EvaluationError(_empty((), 0, walk.rows.selection))
+    low, high = spec.reward.range
+    return make_plan(
+        survey,
+        policies or default_policies(survey.arms),
+        scale=RewardRange(low=low, high=high),
+        options=options,
+        segmenters=[Segmenter.of(first, column) for column in options.by],
+    )
+
+
+def _hand(
+    handed: dict[str, Handed],
+    sources: Sequence[LiveSource],
     rows: Sequence[Interaction],
     log: DecisionLog,
-) -> dict[str, TargetSource]:
-    found: dict[str, TargetSource] = {}
-    with database.read() as connection:
-        specs = {
-            each.number: (FeatureText(each.spec), each.spec.policy.floor)
-            for each in revisions(connection, spec.key)
-        }
-        for name in asked:
-            match = _VERSION.fullmatch(name)
-            if match is None:
-                continue
-            stored = model_blob(connection, spec.key, int(match[1]))
-            if stored is None or blob_hash(stored[0]) != stored[1]:
-                raise PolicyError(f"{name} does not have its hash")
-            policy = LearnedPolicy.load(stored[0])
-            pmf = np.zeros((len(log), len(log.arms)))
-            for place, row in enumerate(rows):
-                text, floor = specs[row.decision.revision]
-                eligible = row.decision.eligible
-                lines = text.lines(row.decision.context, eligible)
-                pmf[place, [log.code(arm) for arm in eligible]] = policy.pmf(lines, floor)
-            policy.model.close()
-            found[name] = _Prepared(policy=name, pmf=pmf, floor=log.least_propensity)
-    return found
+) -> None:
+    for source in sources:
+        for name, pmf in source.pmfs(rows, log).items():
+            handed[name].hand(pmf)
 
 
-def _tracked_sources(
-    database: Database, spec: ExperimentSpec, asked: Sequence[str], start: int, log: DecisionLog
-) -> dict[str, TargetSource]:
-    learned = {policy.name for policy in tracked_policies(spec) if policy.exploration is not None}
-    names = [name for name in asked if name in learned]
-    if not names:
-        return {}
-    pmfs = {name: np.zeros((len(log), len(log.arms))) for name in names}
-    for place, row in enumerate(recompute(database, spec.key), start=-start):
-        if 0 <= place < len(log):
-            codes = [log.code(arm) for arm in row.eligible]
-            for name in names:
-                pmfs[name][place, codes] = row.policies[name]
-    return {
-        name: _Prepared(policy=name, pmf=pmf, floor=log.least_propensity)
-        for name, pmf in pmfs.items()
-    }
+def _in_sample(asked: Sequence[str], selection: Selection) -> str:
+    versions = ", ".join(name for name in asked if is_version(name))
+    period = "" if selection == EVERYTHING else " in what was selected"
+    return (
+        f"{versions}: every interaction{period} has been learned from; a model may only be valued "
+        "on interactions it has not learned from. Ask for an older version, or wait for more "
+        "decisions to mature"
+    )
+
+
+def _empty(asked: Sequence[str], left_out: int, selection: Selection) -> str:
+    if left_out:
+        return _in_sample(asked, selection)
+    if selection == EVERYTHING:
+        return "no interactions have matured yet, so nothing can be valued"
+    return (
+        "no matured interaction is in the period and meets the conditions; choose a longer period "
+        "or other conditions"
+    )
+
+
+def _left_out(left_out: int) -> tuple[str, ...]:
+    if not left_out:
+        return ()
+    return (
+        f"the first {left_out:,} interactions are left out: a version asked for has learned from "
+        "them",
+    )
+
+
+def _selected(selection: Selection) -> tuple[str, ...]:
+    return tuple(f"only decisions with {condition}" for condition in selection.where)

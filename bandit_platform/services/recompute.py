@@ -6,7 +6,7 @@ stored, and gives every tracked policy's PMF at every moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from bandit_platform.domain.context import ContextValue
@@ -36,8 +36,15 @@ class RecomputedRow:
     policies: dict[str, tuple[float, ...]]
 
 
-def recompute(database: Database, experiment: str) -> Iterator[RecomputedRow]:
+def recompute(
+    database: Database, experiment: str, only: Collection[str] | None = None
+) -> Iterator[RecomputedRow]:
     """The interactions in order, with each policy's PMF at that moment.
+
+    Args:
+        database: the deployment.
+        experiment: key.
+        only: names of the tracked policies wanted; None for all.
 
     Raises:
         NotFoundError: there is no such experiment.
@@ -48,7 +55,11 @@ def recompute(database: Database, experiment: str) -> Iterator[RecomputedRow]:
             stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
             for stored in revisions(connection, experiment)
         }
-    runners = [fresh_standing(policy, spec).runner for policy in tracked_policies(spec)]
+    runners = [
+        fresh_standing(policy, spec).runner
+        for policy in tracked_policies(spec)
+        if only is None or policy.name in only
+    ]
     cursor = 0
     while True:
         with database.read() as connection:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.storage.decisions import decision_from
-from bandit_platform.storage.statements import batches, put, table
+from bandit_platform.storage.statements import batches, put, table, to_micros
 from bandit_platform.storage.tables import (
     DecisionRow,
     InteractionRow,
@@ -64,7 +65,14 @@ def insert_interactions(
 
 
 def policy_interactions(
-    connection: Connection, experiment: str, after: int, *, up_to: int | None = None, limit: int
+    connection: Connection,
+    experiment: str,
+    after: int,
+    *,
+    up_to: int | None = None,
+    limit: int,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Interaction]:
     """The next interactions of the policy traffic after a cursor, in order.
 
@@ -74,6 +82,8 @@ def policy_interactions(
         after: number of the last interaction already taken.
         up_to: number of the last one wanted, None for no end.
         limit: at most so many.
+        since: decided at or after this moment.
+        until: decided before this moment.
     """
     statement = (
         select(_DECISION, _INTERACTION.c.number, _INTERACTION.c.reward)
@@ -88,6 +98,10 @@ def policy_interactions(
     )
     if up_to is not None:
         statement = statement.where(_INTERACTION.c.number <= up_to)
+    if since is not None:
+        statement = statement.where(_DECISION.c.decided_at >= to_micros(since))
+    if until is not None:
+        statement = statement.where(_DECISION.c.decided_at < to_micros(until))
     return [
         Interaction(
             number=row.number,
@@ -97,6 +111,56 @@ def policy_interactions(
         )
         for row in connection.execute(statement)
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """Interactions of the policy traffic: how many, and the numbers of the first and last."""
+
+    rows: int
+    first: int
+    last: int
+
+
+def policy_extent(
+    connection: Connection,
+    experiment: str,
+    after: int,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Extent:
+    """How far the policy traffic's interactions reach after a cursor, in a period."""
+    number = _INTERACTION.c.number
+    statement = select(func.count(), func.min(number), func.max(number)).where(
+        _INTERACTION.c.experiment == experiment,
+        number > after,
+        _INTERACTION.c.policy_traffic.is_(True),
+    )
+    if since is not None or until is not None:
+        statement = statement.join_from(
+            _INTERACTION, _DECISION, _INTERACTION.c.decision_id == _DECISION.c.decision_id
+        )
+    if since is not None:
+        statement = statement.where(_DECISION.c.decided_at >= to_micros(since))
+    if until is not None:
+        statement = statement.where(_DECISION.c.decided_at < to_micros(until))
+    rows, first, last = connection.execute(statement).one()
+    return Extent(rows=rows, first=first or 0, last=last or 0)
+
+
+def number_of_nth(connection: Connection, experiment: str, n: int) -> int | None:
+    """Number of the n-th interaction of the policy traffic, from 1; None if there are fewer."""
+    if n < 1:
+        return 0
+    statement = (
+        select(_INTERACTION.c.number)
+        .where(_INTERACTION.c.experiment == experiment, _INTERACTION.c.policy_traffic.is_(True))
+        .order_by(_INTERACTION.c.number)
+        .offset(n - 1)
+        .limit(1)
+    )
+    return connection.execute(statement).scalar_one_or_none()
 
 
 def interaction_of(connection: Connection, decision_id: str) -> tuple[int, float, bool] | None:

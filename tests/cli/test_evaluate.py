@@ -106,3 +106,14 @@ def test_missing_propensities_are_explained_and_estimates_marked(
         )
         assert result.exit_code == 0, result.output
         assert "estimated from the log" in result.output
+
+
+@pytest.mark.parametrize(
+    "option", [["--from", "2026-11-22"], ["--to", "2026-11-22"], ["--where", "country=GB"]]
+)
+def test_a_period_and_conditions_belong_to_a_running_experiment(
+    app: typer.Typer, log: Path, option: list[str]
+) -> None:
+    result = runner.invoke(app, ["--log", str(log), *option])
+    assert isinstance(result.exception, InputError)
+    assert "go with --live" in str(result.exception)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from bandit_platform.domain.selection import parse_selection
 from bandit_platform.errors import EvaluationError, NotFoundError
 from bandit_platform.ope.plan import Options
 from bandit_platform.services.evaluate_live import evaluate_live
@@ -79,3 +81,75 @@ def test_nothing_can_be_valued_before_anything_matured(lite: Any, spec: Any) -> 
     lite.launch(spec)
     with pytest.raises(EvaluationError, match="no interactions have matured"):
         value(lite, "uniform")
+
+
+def selected(world: Any, spec: Any, *policies: str, **said: Any) -> Any:
+    selection = parse_selection(spec.context, "UTC", **said)
+    return evaluate_live(world.database, KEY, policies, OPTIONS, selection=selection)
+
+
+def test_a_condition_leaves_the_rows_that_meet_it(running: Any, spec: Any) -> None:
+    found = selected(running, spec, "uniform", "serving", where=["country=GB"])
+    contexts = running.rows(
+        "SELECT context FROM decision JOIN interaction USING (decision_id) WHERE policy_traffic"
+    )
+    assert found.n == sum('"GB"' in row.context for row in contexts) > 0
+    assert "only decisions with country=GB" in found.notes
+
+
+def test_a_period_leaves_the_rows_inside_it(running: Any, spec: Any) -> None:
+    whole = value(running, "uniform", "serving")
+    middle = running.clock.now - timedelta(seconds=3700)
+    first = selected(running, spec, "uniform", "serving", until=middle.isoformat())
+    second = selected(running, spec, "uniform", "serving", since=middle.isoformat())
+    assert first.n + second.n == whole.n
+    assert min(first.n, second.n) > 0
+    assert first.diagnostics["decided_until"] < second.diagnostics["decided_from"]
+    # a learned policy is what it was at each moment, whatever part of the stream is asked about
+    total = sum(part.n * part.policies[1].diagnostics.mean_weight for part in (first, second))
+    assert total == pytest.approx(whole.n * whole.policies[1].diagnostics.mean_weight)
+
+
+def test_up_to_the_last_decision_gives_the_same_report_again(running: Any, spec: Any) -> None:
+    whole = value(running, "uniform", "serving")
+    last = datetime.fromisoformat(whole.diagnostics["decided_until"]) + timedelta(microseconds=1)
+    running.traffic(20)
+    running.settle()
+    again = selected(running, spec, "uniform", "serving", until=last.isoformat())
+    assert again.to_dict(over_time=True) == whole.to_dict(over_time=True)
+
+
+def test_an_empty_selection_is_explained(running: Any, spec: Any) -> None:
+    with pytest.raises(EvaluationError, match="choose a longer period"):
+        selected(running, spec, "uniform", until="2020-01-01")
+    with pytest.raises(EvaluationError, match="other conditions"):
+        selected(running, spec, "uniform", where=["country=FR"])
+    newest = running.one("SELECT max(version) FROM model_version")
+    with pytest.raises(EvaluationError, match="Ask for an older version"):
+        selected(running, spec, f"version:{newest}", since="2020-01-01")
+
+
+def test_how_many_rows_are_in_memory_makes_no_difference(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = ("serving", "greedier", "version:1", "uniform", "always:insurance", "learn:softmax")
+    options = Options(estimators=("ips", "snips"), by=("country",))
+    whole = evaluate_live(running.database, KEY, policies, options)
+    monkeypatch.setattr("bandit_platform.services.live_rows.BATCH", 40)
+    told: list[tuple[int, int]] = []
+    parts = evaluate_live(
+        running.database, KEY, policies, options, progress=lambda *said: told.append(said)
+    )
+    assert parts.to_dict(over_time=True) == whole.to_dict(over_time=True)
+    assert told[0][0] == 0
+    assert told[-1] == (2 * whole.n, 2 * whole.n)
+    assert len(told) > 2 * whole.n / 40
+
+
+def test_what_progress_raises_ends_the_work(running: Any) -> None:
+    def stop(done: int, _total: int) -> None:
+        if done:
+            raise EvaluationError("enough")
+
+    with pytest.raises(EvaluationError, match="enough"):
+        evaluate_live(running.database, KEY, ["uniform"], OPTIONS, progress=stop)

@@ -17,6 +17,7 @@ _REASONS = MappingProxyType(
         "fallback": "Something failed while deciding, so the shop got nothing. In no estimate.",
         "paused": "Asked for while paused; always nothing. In no estimate.",
         "stopped": "Asked for after the stop; always nothing. In no estimate.",
+        "draft": "Asked for before the start, as a test; always nothing. In no estimate.",
     }
 )
 _EVENTS = MappingProxyType(
@@ -69,7 +70,7 @@ def count_groups(counts: Counts) -> tuple[CountGroup, ...]:
 
 
 def _decisions(counts: Counts) -> tuple[CountLine, ...]:
-    rare = {"paused", "stopped"}
+    rare = {"paused", "stopped", "draft"}
     reasons = {
         reason: count
         for reason, count in {"fallback": 0, **counts.by_reason}.items()
@@ -128,7 +129,7 @@ def _fates(counts: Counts) -> tuple[CountLine, ...]:
         ("disputed", "disputed", counts.disputed,
          "Two nodes answered one request key differently; which answer counted is unknown."),
         ("not_measured", "not measured", _not_measured(counts),
-         "Fallback, paused and stopped answers: in no estimate, whatever follows."),
+         "Fallback, paused, stopped and test answers: in no estimate, whatever follows."),
     )  # fmt: skip
     others = [CountLine(key=k, label=name, count=n, meaning=why) for k, name, n, why in lines]
     return (interactions, learned, clipped, *others)

@@ -29,8 +29,9 @@ TERMS = MappingProxyType(
         "interaction": "A decision whose reward window has ended, joined with its reward.",
         "matured": "The reward window has ended, so the reward is final. Counting decisions "
         "earlier would make every estimate too low or too high.",
-        "revision": "A saved change of the experiment, such as an arm added. Each one is marked "
-        "by a dotted line, because the numbers before and after answer different questions.",
+        "revision": "A saved change of the experiment, such as an arm added. Each one that changes "
+        "what is decided is marked by a dotted line, because the numbers before and after answer "
+        "different questions.",
         "as it was served": "The policy that produced the data: exploration, early learning and "
         "all. Its value is simply what happened.",
         "learned policy": "The serving policy, valued on each decision before it learns from it.",

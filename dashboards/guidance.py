@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bandit_platform.domain.decision import Reason
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.services.report_records import ExperimentReport
 from dashboards.text import exact_duration, moment
@@ -34,7 +35,7 @@ def guidance(
     counts = report.counts
     if report.state == State.DRAFT:
         return _draft(report)
-    if counts.decisions == 0:
+    if counts.decisions == counts.by_reason.get(Reason.DRAFT, 0):
         return _undecided(report, service_url)
     if counts.interactions + counts.holdout_interactions == 0:
         return _immature(report, window)

@@ -22,7 +22,7 @@ class Decision:
     offer: Mapping[str, Any] | None
     #: names the decision in reports of outcomes; None where the service made none
     decision_id: str | None
-    #: policy, uniform, holdout, fallback, paused, stopped, or unavailable
+    #: policy, uniform, holdout, fallback, paused, stopped, draft, or unavailable
     reason: str
     propensity: float
     pmf: Mapping[str, float]

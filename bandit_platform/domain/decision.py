@@ -18,6 +18,8 @@ class Reason(StrEnum):
     FALLBACK = "fallback"
     PAUSED = "paused"
     STOPPED = "stopped"
+    #: asked for before the start, to try the way from shop to database; always nothing
+    DRAFT = "draft"
 
 
 #: Reasons whose decisions carry exact propensities: the policy traffic.

@@ -146,10 +146,19 @@ class ExperimentSpec(_Frozen):
             return float(len(self.arm_keys))
         return len(self.arm_keys) / self.policy.floor
 
+    @property
+    def holdout_is_stated(self) -> bool:
+        """Whether somebody wrote how many are held out, rather than leaving it to the default."""
+        return "holdout" in self.model_fields_set
+
     def to_file(self) -> dict[str, Any]:
-        """The tables as they stand in an experiment file, defaults included."""
+        """The tables as they stand in an experiment file, defaults included.
+
+        A holdout that nobody stated is left out, so that it can be told from a stated one.
+        """
+        unstated = set() if self.holdout_is_stated else {"holdout"}
         data: dict[str, Any] = self.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude={"reward"}
+            mode="json", by_alias=True, exclude_none=True, exclude={"reward", *unstated}
         )
         return {**data, "reward": self.reward.to_file()}
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.experiment import ExperimentSpec, Holdout
 
-_LOCKED = {
+#: What no shopper gets to feel: told, shown or valued otherwise, but decided as before.
+_FREE = frozenset({"owner", "hypothesis", "report", "candidates"})
+LOCKED = {
     "placement": "a different page is a different experiment",
     "reward": "rewards already counted would mean something else than later ones",
     "holdout": "units would move between holdout and policy, and their contrast would be void",
@@ -37,17 +39,33 @@ def changes(before: ExperimentSpec, after: ExperimentSpec) -> tuple[Change, ...]
     return tuple(
         Change(path=path, before=old.get(path), after=new.get(path))
         for path in dict.fromkeys([*old, *new])
-        if old.get(path) != new.get(path)
+        if old.get(path) != new.get(path) and not _is_left_to_default(path, old, new)
     )
 
 
 def locked_changes(differences: tuple[Change, ...]) -> tuple[tuple[Change, str], ...]:
     """The differences that a started experiment refuses, each with the reason."""
     return tuple(
-        (change, _LOCKED[change.path.split(".")[0]])
+        (change, LOCKED[change.path.split(".")[0]])
         for change in differences
-        if change.path.split(".")[0] in _LOCKED
+        if change.path.split(".")[0] in LOCKED and not _is_stated_default(change)
     )
+
+
+def is_felt(change: Change) -> bool:
+    """Whether decisions differ afterwards, so that charts mark the moment with a line."""
+    return change.path.split(".")[0] not in _FREE and not _is_stated_default(change)
+
+
+def _is_left_to_default(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a holdout is no longer written down, but stays what it is."""
+    return path == "holdout.share" and path not in new and old[path] == Holdout().share
+
+
+def _is_stated_default(change: Change) -> bool:
+    """Whether a holdout was only written down, as it was by default anyway."""
+    left = change.before is None and change.after == Holdout().share
+    return change.path == "holdout.share" and left
 
 
 def _named(spec: ExperimentSpec) -> dict[str, Any]:

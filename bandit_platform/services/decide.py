@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -28,6 +29,14 @@ from bandit_platform.services.registry import LiveExperiment, Registry
 
 _log = structlog.get_logger(__name__)
 _REMEMBERED = 20_000
+_NOT_RUNNING = MappingProxyType(
+    {
+        State.DRAFT: Reason.DRAFT,
+        State.PAUSED: Reason.PAUSED,
+        State.STOPPED: Reason.STOPPED,
+        State.ARCHIVED: Reason.STOPPED,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +84,7 @@ class Decider:
         """One decision.
 
         Raises:
-            NotFoundError: there is no started experiment of that key.
+            NotFoundError: there is no experiment of that key.
             ContextError: the context does not fit the declared schema.
             InputError: an arm was named that no revision ever had.
             ConflictError: the request key was used before with another body.
@@ -155,7 +164,7 @@ class Decider:
     ) -> _Choice:
         spec = live.spec
         if live.state is not State.RUNNING:
-            return _only_nothing(Reason.PAUSED if live.state is State.PAUSED else Reason.STOPPED)
+            return _only_nothing(_NOT_RUNNING[live.state])
         if in_holdout(self._secret, spec.key, unit, spec.holdout.share):
             return _only_nothing(Reason.HOLDOUT)
         eligible = eligible_arms(

@@ -10,12 +10,13 @@ from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State, after
 from bandit_platform.domain.revision import Change, changes, locked_changes
-from bandit_platform.errors import LockedError, NotFoundError, StateError
+from bandit_platform.errors import LockedError, NotFoundError, StaleError, StateError
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import (
     StoredExperiment,
     add_revision,
     all_experiments,
+    experiment_heads,
     get_experiment,
     set_state,
 )
@@ -43,14 +44,27 @@ class Experiments:
         self._database = database
         self._clock = clock
 
-    def apply(self, spec: ExperimentSpec, by: Actor = PLATFORM) -> Applied:
+    def apply(
+        self, spec: ExperimentSpec, by: Actor = PLATFORM, *, based_on: int | None = None
+    ) -> Applied:
         """Make the experiment what the spec says; applying the same spec again changes nothing.
+
+        Args:
+            spec: what the experiment shall be.
+            by: who applies it.
+            based_on: the revision the spec was made from, 0 for a new experiment; None where it
+                does not matter whether somebody changed the experiment meanwhile.
 
         Raises:
             LockedError: the spec changes what a started experiment may not change.
             StateError: the experiment is stopped or archived.
+            StaleError: another revision than ``based_on`` is in force.
         """
-        return self.apply_all([spec], by)[0]
+        del by  # for the audit log
+        with self._database.write() as connection:
+            if based_on is not None:
+                _demand_unchanged(connection, spec.key, based_on)
+            return self._apply(connection, spec)
 
     def apply_all(self, specs: Sequence[ExperimentSpec], by: Actor = PLATFORM) -> list[Applied]:
         """As :meth:`apply` for several specs: all of them or, where one is refused, none."""
@@ -98,6 +112,16 @@ class Experiments:
         """Every experiment, by key."""
         with self._database.read() as connection:
             return all_experiments(connection)
+
+
+def _demand_unchanged(connection: Connection, key: str, based_on: int) -> None:
+    _, revision = experiment_heads(connection).get(key, (None, 0))
+    if revision != based_on:
+        raise StaleError(
+            f"{key} was changed meanwhile: revision {revision} is in force, not {based_on}"
+            if based_on
+            else f"there is an experiment {key} already"
+        )
 
 
 def _demand_changeable(current: StoredExperiment, differences: tuple[Change, ...]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from bandit_platform.domain.decision import MEASURED, Decision
+from bandit_platform.domain.decision import MEASURED, Decision, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
 from bandit_platform.journal.records import Activation
@@ -126,11 +126,12 @@ def _adopt(
 ) -> None:
     """Events that were read before their decision now belong to it."""
     expiry = {d.decision_id: (d.experiment, to_micros(d.expires_at)) for d in new}
+    tests = {d.decision_id for d in new if d.reason is Reason.DRAFT}
     late: list[tuple[str, str]] = []
     for row in adopt_orphans(connection, expiry):
         experiment, expires_at = expiry[row.decision_id]
         is_late = row.occurred_at > expires_at
-        _count_event(counts, experiment, row, late=is_late)
+        _count_event(counts, experiment, row, late=is_late, test=row.decision_id in tests)
         if is_late:
             late.append((row.decision_id, row.event_id))
     mark_late(connection, late)
@@ -153,12 +154,17 @@ def _store_events(
     for key in insert_events(connection, flagged.values()):
         event, late, orphan = flagged[key]
         if not orphan:
-            _count_event(counts, known[event.decision_id].experiment, event, late=late)
+            found = known[event.decision_id]
+            test = found.reason is Reason.DRAFT
+            _count_event(counts, found.experiment, event, late=late, test=test)
 
 
 def _count_event(
-    counts: Counter[tuple[str, str]], experiment: str, event: Any, *, late: bool
+    counts: Counter[tuple[str, str]], experiment: str, event: Any, *, late: bool, test: bool
 ) -> None:
+    if test:
+        counts[experiment, "test_events"] += 1
+        return
     counts[experiment, f"events.{event.type}"] += 1
     if late:
         counts[experiment, "late"] += 1

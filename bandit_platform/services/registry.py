@@ -64,14 +64,14 @@ class Registry:
         """A live experiment.
 
         Raises:
-            NotFoundError: there is none of that key, or it was never started.
+            NotFoundError: there is none of that key.
             UnavailableError: nothing could be loaded yet.
         """
         live = self._live.get(key)
         if live is None:
             if not self.loaded:
                 raise UnavailableError("experiments are not loaded yet")
-            raise NotFoundError("there is no started experiment with this key")
+            raise NotFoundError("there is no experiment with this key")
         return live
 
     def refresh(self) -> None:
@@ -86,10 +86,9 @@ class Registry:
             keys = all_keys(connection)
             live: dict[str, LiveExperiment] = {}
             for key, (state, revision) in heads.items():
-                if state is not State.DRAFT:
-                    known = self._live.get(key)
-                    current = _renewed(connection, known, key, state, revision)
-                    live[key] = _with_model(connection, current, versions.get(key))
+                known = self._live.get(key)
+                current = _renewed(connection, known, key, state, revision)
+                live[key] = _with_model(connection, current, versions.get(key))
         self._live = live
         self.keys.replace(keys)
         self.loaded = True

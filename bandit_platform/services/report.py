@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from bandit_platform.domain.decision import Reason
+from bandit_platform.domain.revision import changes, is_felt
 from bandit_platform.ope import GroupTotals, PolicyAccumulator, holdout_uplift
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.services.finding import finding
@@ -31,7 +33,12 @@ from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import count_immature
 from bandit_platform.storage.events import count_orphans
-from bandit_platform.storage.experiments import StoredExperiment, get_experiment, revisions
+from bandit_platform.storage.experiments import (
+    StoredExperiment,
+    StoredRevision,
+    get_experiment,
+    revisions,
+)
 from bandit_platform.storage.interactions import newest_decided_at, timeline
 from bandit_platform.storage.models import (
     ModelVersion,
@@ -70,10 +77,7 @@ def experiment_report(database: Database, key: str, now: datetime) -> Experiment
             version=newest_version(connection, key),
             points=_timeline(connection, key),
             quality=_quality(quality_state(connection, key)),
-            marks=tuple(
-                RevisionMark(number=each.number, at=each.created_at)
-                for each in revisions(connection, key)
-            ),
+            marks=_marks(revisions(connection, key)),
         )
 
 
@@ -104,7 +108,13 @@ def _report(
         as_of=now,
         started_at=stored.started_at,
         data_until=data_until,
-        finding=finding(logging, programme, stored.state, counts.decisions, counts.interactions),
+        finding=finding(
+            logging,
+            programme,
+            stored.state,
+            counts.decisions - counts.by_reason[Reason.DRAFT],
+            counts.interactions,
+        ),
         reward_range=spec.reward.range,
         model_version=version.version if version else None,
         model_published_at=version.published_at if version else None,
@@ -120,6 +130,16 @@ def _report(
         revisions=marks,
         quality=quality,
     )
+
+
+def _marks(stored: Sequence[StoredRevision]) -> tuple[RevisionMark, ...]:
+    """The revisions that decisions show: the first one, and those that changed what is decided."""
+    felt = [
+        later
+        for earlier, later in pairwise(stored)
+        if any(map(is_felt, changes(earlier.spec, later.spec)))
+    ]
+    return tuple(RevisionMark(number=r.number, at=r.created_at) for r in [*stored[:1], *felt])
 
 
 def _quality(stored: str | None) -> QualityRow:

@@ -77,7 +77,7 @@ class DecisionAnswer(BaseModel):
     propensity: float
     pmf: dict[str, float]
     model_version: int | None
-    reason: Literal["policy", "uniform", "holdout", "fallback", "paused", "stopped"]
+    reason: Literal["policy", "uniform", "holdout", "fallback", "paused", "stopped", "draft"]
     expires_at: datetime
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.revision import Change, changes, locked_changes
+from bandit_platform.domain.revision import Change, changes, is_felt, locked_changes
 from bandit_platform.domain.spec_file import parse_tables
 
 
@@ -112,3 +112,31 @@ def test_a_change_reads_as_added_dropped_or_replaced() -> None:
     assert str(Change(path="a", before=None, after=1)) == "+ a = 1"
     assert str(Change(path="a", before=1, after=None)) == "- a (was 1)"
     assert str(Change(path="a", before=False, after=0.5)) == "~ a: False → 0.5"
+
+
+def test_a_default_holdout_may_be_written_down_at_any_time(
+    spec: ExperimentSpec, tables: dict[str, Any]
+) -> None:
+    tables.pop("holdout")
+    unstated = parse_tables(tables)
+    stated = parse_tables({**tables, "holdout": {"share": 0.05}})
+    (change,) = changes(unstated, stated)
+    assert str(change) == "+ holdout.share = 0.05"
+    assert locked_changes((change,)) == ()
+    assert not is_felt(change)
+    assert changes(stated, unstated) == ()
+    assert locked_changes(changes(unstated, spec))
+    assert locked_changes(changes(spec, unstated))
+
+
+def test_what_nobody_is_shown_differently_is_not_felt(
+    spec: ExperimentSpec, tables: dict[str, Any]
+) -> None:
+    tables["owner"] = "growth"
+    tables["report"] = {"time_zone": "Europe/London"}
+    tables["candidates"] = []
+    assert [is_felt(change) for change in changes(spec, parse_tables(tables))] != []
+    assert not any(map(is_felt, changes(spec, parse_tables(tables))))
+    tables["policy"]["floor"] = 0.2
+    felt = [change.path for change in changes(spec, parse_tables(tables)) if is_felt(change)]
+    assert felt == ["policy.floor"]

@@ -123,10 +123,17 @@ def test_what_a_file_leaves_out_is_written_out_in_json() -> None:
         "reward": {"range": [0.0, 1.0], "accept": 1.0},
     }
     written = json.loads(parse_tables(tables).to_json())
-    assert written["holdout"] == {"share": 0.05}
     assert written["policy"]["exploration"] == "squarecb"
     assert written["reward"]["window"] == "1w"
     assert written["report"]["time_zone"] == "UTC"
+    assert "holdout" not in written  # so that it can be told from a stated one
+
+
+def test_a_stated_holdout_can_be_told_from_the_default(spec_text: str) -> None:
+    assert parse_toml(spec_text).holdout_is_stated
+    left_out = parse_toml(spec_text.replace("[holdout]\nshare = 0.1", ""))
+    assert (left_out.holdout_is_stated, left_out.holdout.share) == (False, 0.05)
+    assert not parse_tables(left_out.to_file()).holdout_is_stated
 
 
 FAULTY = """

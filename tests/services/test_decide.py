@@ -344,11 +344,11 @@ def test_a_database_that_is_away_delays_no_repeated_request(
     assert not lite.ask("u1", request_key="order-1").new
 
 
-def test_an_experiment_must_have_been_started(lite: Any, spec: Any) -> None:
+def test_an_experiment_must_exist(lite: Any, spec: Any) -> None:
     lite.apply(spec)
-    for key in (spec.key, "another"):
-        with pytest.raises(NotFoundError):
-            lite.decide(experiment=key)
+    assert lite.decide().arm == "nothing"
+    with pytest.raises(NotFoundError):
+        lite.decide(experiment="another")
     unloaded = lite.new_server()
     unloaded.decider._registry = Registry(lite.database)
     with pytest.raises(UnavailableError, match="not loaded yet"):

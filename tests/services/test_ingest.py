@@ -385,3 +385,13 @@ def test_two_nodes_that_ingest_at_once_leave_no_orphan(
     assert one.one("SELECT count(*) FROM event") == 1
     assert one.one("SELECT count(*) FROM event WHERE orphan") == 0
     assert counted(one)["events.accept"] == 1
+
+
+def test_what_a_draft_is_asked_and_told_stands_apart(world: Any, spec: Any) -> None:
+    world.apply(spec)
+    decision = world.decide()
+    world.report(decision, "accept")
+    world.ingest()
+    assert (world.counter("decisions.draft"), world.counter("test_events")) == (1, 1)
+    assert world.counter("events.accept") == 0
+    assert world.one("SELECT count(*) FROM immature") == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bandit_platform.errors import NotFoundError, StorageError, UnavailableError
+from bandit_platform.errors import StorageError, UnavailableError
 from bandit_platform.services.registry import Registry
 from bandit_platform.storage.database import Database
 
@@ -122,8 +122,8 @@ def test_turning_learning_off_turns_the_model_off(lite: Any, spec: Any, spec_tex
 def test_states_are_noticed(lite: Any, spec: Any) -> None:
     lite.apply(spec)
     registry = lite.server.registry
-    with pytest.raises(NotFoundError):
-        registry.get(KEY)
+    assert registry.get(KEY).state == "draft"
+    assert lite.decide("u").reason == "draft"
     for step, reason in (
         ("start", None),
         ("pause", "paused"),

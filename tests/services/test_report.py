@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bandit_platform.domain.decision import Reason
 from bandit_platform.errors import NotFoundError
 from bandit_platform.ope import GroupTotals, holdout_uplift
 from bandit_platform.services.report import experiment_report
@@ -50,8 +51,7 @@ def test_every_count_equals_a_plain_count_of_the_rows(world: Any, spec: Any) -> 
     counts = report_of(world).counts
     assert counts.decisions == count(world, "decision") > 200
     assert counts.by_reason == {
-        reason: count(world, "decision WHERE reason = :r", r=reason)
-        for reason in ("policy", "uniform", "holdout", "fallback", "paused", "stopped")
+        reason: count(world, "decision WHERE reason = :r", r=reason) for reason in Reason
     }
     assert counts.by_reason["paused"] == 4
     assert counts.immature == count(world, "immature") == 25

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bandit_platform.domain.lifecycle import Action
 from bandit_platform.errors import StorageError
 
 PATH = "/v1/experiments/checkout-offers/decisions"
@@ -166,18 +167,24 @@ def test_decisions_go_on_while_the_database_is_away(
     assert (sent.status_code, sent.json["events"][0]["status"]) == (202, "accepted")
 
 
-@pytest.mark.parametrize("experiment", ["unknown", "draft-offers", "..", "%00", "é"])
-def test_an_experiment_that_was_never_started_is_not_found(
-    running: Any, spec_text: str, experiment: str, refused: Any
+@pytest.mark.parametrize("experiment", ["unknown", "..", "%00", "é"])
+def test_an_experiment_that_does_not_exist_is_not_found(
+    running: Any, experiment: str, refused: Any
 ) -> None:
-    from bandit_platform.domain.spec_file import parse_toml  # noqa: PLC0415 - only here
-
-    running.platform.apply_experiment(
-        parse_toml(spec_text.replace("checkout-offers", "draft-offers"))
-    )
-    running.serving.registry.refresh()
     refused(running.decide(experiment=experiment), 404, "not-found")
     assert running.journal() == ""
+
+
+def test_a_draft_answers_nothing_so_that_a_shop_can_try_its_way(deployment: Any, spec: Any) -> None:
+    deployment.platform.apply_experiment(spec)
+    deployment.serving.registry.refresh()
+    answer = deployment.decide()
+    assert answer.status_code == 201
+    told = {name: answer.json[name] for name in ("arm", "offer", "propensity", "reason")}
+    assert told == {"arm": "nothing", "offer": None, "propensity": 1.0, "reason": "draft"}
+    deployment.platform.change_state(spec.key, Action.START)
+    deployment.serving.registry.refresh()
+    assert deployment.decide().json["reason"] in {"uniform", "holdout"}
 
 
 @pytest.mark.parametrize("name", ["eligible_arms", "excluded_arms"])

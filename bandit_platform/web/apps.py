@@ -25,6 +25,7 @@ from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
 from bandit_platform.web.problems import register_problems
+from bandit_platform.web.sdk.files import sdk_blueprint
 from bandit_platform.web.whole_bodies import WholeBodies
 
 _LIMITS = Limits()
@@ -37,6 +38,7 @@ def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
     keys = serving.registry.keys
     protect(app, lambda text: keys.find(text, serving.clock()), keys.origins, limits)
     app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder, meter))
+    app.register_blueprint(sdk_blueprint())
     app.register_blueprint(
         health_blueprint(
             lambda: serving_readiness(serving.registry, serving.journal, serving.upkeep.look()),

@@ -1,7 +1,8 @@
 """Who may use which route: everything is denied that is not declared.
 
 A request shows its key as ``Authorization: Bearer …``; a page that closes can only send a plain
-body, so events may carry a publishable key there. Browsers are answered across origins only where
+body, so events may carry a publishable key there; and as a header makes browsers ask first, which
+is one more round trip, shops' requests may carry it in their address. Browsers are answered across origins only where
 a publishable key declares the origin, and never with credentials.
 """
 
@@ -34,6 +35,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "openapi.spec": None,
     "docs.page": None,
     "docs.file": None,
+    "sdk.file": None,
     # The pages are open to whoever reaches the console's port, which is loopback by default.
     "console.experiments": None,
     "console.experiment": None,
@@ -41,6 +43,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
 }
 
 _BODY_KEY = re.compile(rb'"key"\s*:\s*"(pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43})"')
+_ADDRESS_KEY = re.compile(r"pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43}")
 _ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
 
 FindKey = Callable[[str], Key | None]
@@ -131,6 +134,9 @@ def _key_text() -> str | None:
     header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if header is not None:
         return header[7:] if header[:7].lower() == "bearer " else None
+    in_address = request.args.get("key") if request.blueprint == "decisions" else None
+    if in_address is not None:
+        return in_address if _ADDRESS_KEY.fullmatch(in_address) else None
     if request.endpoint == "decisions.events":
         found = _BODY_KEY.search(request.get_data())
         return found[1].decode() if found else None

@@ -32,7 +32,8 @@ def decisions_blueprint(decider: Decider, recorder: EventRecorder, meter: Meter)
     @api.post("/experiments/<experiment>/decisions")
     @api.doc(summary="Which arm to show", operation_id="decide")
     def decide(experiment: str) -> Response:
-        answer = decider.decide(experiment, _query(read_body(DecisionRequest, DECISION_BYTES)))
+        body = read_body(DecisionRequest, DECISION_BYTES, text=True)
+        answer = decider.decide(experiment, _query(body))
         decision = answer.decision
         request.environ[DECIDED] = (decision.experiment, decision.arm, decision.reason.value)
         return _json(_shown(answer), 201 if answer.new else 200)

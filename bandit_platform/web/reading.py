@@ -17,7 +17,7 @@ def read_body(model: type[Body], limit: int, *, text: bool = False) -> Body:
     Args:
         model: what the body must be.
         limit: bytes at most.
-        text: accept ``text/plain`` too, which browsers can send when a page closes.
+        text: accept ``text/plain`` too, which pages send without being asked first.
 
     Raises:
         RequestEntityTooLarge: more bytes than the limit.

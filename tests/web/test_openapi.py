@@ -34,7 +34,7 @@ def routes(app: Any) -> set[tuple[str, str]]:
     """(path, verb) of everything but the pages and the document itself."""
     found = set()
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.split(".")[0] not in {"console", "docs", "openapi"}:
+        if rule.endpoint.split(".")[0] not in {"console", "docs", "openapi", "sdk"}:
             verbs = rule.methods - {"HEAD", "OPTIONS"}
             found |= {(shown(rule), method.lower()) for method in verbs}
     return found

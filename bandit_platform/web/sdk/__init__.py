@@ -1,0 +1,1 @@
+"""The script that shops put into their pages, and its types."""

@@ -21,6 +21,7 @@ from bandit_platform.policies.arguments import vowpal_arguments
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.services.metric_rollup import add_metrics
 from bandit_platform.services.quality import Quality
 from bandit_platform.services.timeline import add_timeline_point
 from bandit_platform.services.tracked import (
@@ -150,8 +151,11 @@ def _advance(
     batch = policy_interactions(connection, spec.key, cursors[0], up_to=up_to, limit=_BATCH)
     if not batch:
         return standings, 0
-    walked = walk(batch, group, _specs(connection, spec.key))
+    texts = _specs(connection, spec.key)
+    walked = walk(batch, group, texts)
     put_policy_states(connection, spec.key, [_state(standing) for standing in walked])
+    specs = {number: revision.spec for number, revision in texts.items()}
+    add_metrics(connection, spec, batch, walked, specs, before=cursors[0])
     if any(standing.name == LOGGING for standing in group):
         stored = quality_state(connection, spec.key)
         quality = Quality.from_json(stored) if stored else Quality.empty()

@@ -1,0 +1,99 @@
+"""What happened after a batch of interactions, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.storage.interactions import Interaction
+from bandit_platform.storage.metrics import Outcome
+
+PURCHASE, RETURN = "purchase", "return"
+#: Types the pages have words for; they always have a metric of their own.
+KNOWN_TYPES = frozenset({"impression", "accept", "dismiss", PURCHASE, RETURN, "complaint"})
+#: So many further types have one; a shop that numbers its types must not fill the tables.
+MOST_TYPES = 50
+#: All types beyond. No event type can be called so.
+OTHER = "(other)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Columns over the interactions of a batch, each of shape (n,)."""
+
+    #: an offer was drawn rather than nothing
+    shown: npt.NDArray[np.bool_]
+    #: the reward as it matured
+    reward: npt.NDArray[np.float64]
+    #: event type → 1 where it happened at least once inside the window; in order of appearance
+    happened: dict[str, npt.NDArray[np.float64]]
+    #: purchases less returns, in the experiment's currency
+    revenue: npt.NDArray[np.float64]
+    #: amounts of purchases and returns left out because they are in another currency
+    foreign: int
+    #: the currency of the revenue; None before the first amount that names one
+    currency: str | None
+
+
+def type_name(kind: str, kept: Set[str], declared: Set[str]) -> str:
+    """The name under which an event type is counted: its own while there is room for it."""
+    if kind in kept or kind in KNOWN_TYPES or kind in declared:
+        return kind
+    further = sum(each not in KNOWN_TYPES and each not in declared for each in kept)
+    return kind if further < MOST_TYPES + (OTHER in kept) else OTHER
+
+
+def outcomes(
+    batch: Sequence[Interaction],
+    events: Iterable[Outcome],
+    specs: Mapping[int, ExperimentSpec],
+    *,
+    kept: Sequence[str],
+    currency: str | None,
+    first_currency: str | None,
+) -> Outcomes:
+    """The columns of a batch.
+
+    Args:
+        batch: interactions in order.
+        events: their events inside the window.
+        specs: revision → spec; a revision says which events only servers may report.
+        kept: event types that have a metric already, in order of appearance.
+        currency: that amounts were added in so far; None before the first of them.
+        first_currency: the experiment's; where it has none, the first amount's is taken.
+    """
+    by_decision: dict[str, list[Outcome]] = {}
+    for event in events:
+        by_decision.setdefault(event.decision_id, []).append(event)
+    happened = {name: np.zeros(len(batch)) for name in kept}
+    revenue = np.zeros(len(batch))
+    foreign = 0
+    for row, interaction in enumerate(batch):
+        decision = interaction.decision
+        spec = specs[decision.revision]
+        for event in by_decision.get(decision.decision_id, ()):
+            if event.type in spec.events.secret_only and not event.trusted:
+                continue
+            name = type_name(event.type, happened.keys(), spec.reward.weights.keys())
+            happened.setdefault(name, np.zeros(len(batch)))[row] = 1.0
+            if event.amount is None or event.type not in {PURCHASE, RETURN}:
+                continue
+            if event.currency is not None:
+                currency = currency or first_currency or event.currency
+            if event.currency in {None, currency}:
+                revenue[row] += event.amount if event.type == PURCHASE else -event.amount
+            else:
+                foreign += 1
+    return Outcomes(
+        shown=np.array([i.decision.arm != NOTHING for i in batch]),
+        reward=np.array([i.reward for i in batch]),
+        happened=happened,
+        revenue=revenue,
+        foreign=foreign,
+        currency=currency,
+    )

@@ -19,7 +19,9 @@ from bandit_platform.domain.decision import MEASURED, Decision, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
 from bandit_platform.journal.records import Activation
+from bandit_platform.services.count_exclusions import count_exclusions
 from bandit_platform.services.dispute import mark_disputes
+from bandit_platform.services.event_types import cap_types
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import (
@@ -29,6 +31,7 @@ from bandit_platform.storage.decisions import (
     insert_decisions,
 )
 from bandit_platform.storage.events import adopt_orphans, insert_events, mark_late
+from bandit_platform.storage.exclusions import add_exclusions
 from bandit_platform.storage.lease import take_turns
 from bandit_platform.storage.models import note_model_uses
 from bandit_platform.storage.positions import (
@@ -115,6 +118,8 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     )
     _adopt(connection, new, counts)
     _store_events(connection, [r for r in records if isinstance(r, Event)], counts)
+    cap_types(connection, counts)
+    add_exclusions(connection, count_exclusions(new))
     counts[DEPLOYMENT, "journal.torn"] += sum(chunk.torn for chunk in chunks)
     add(connection, counts)
     for chunk in chunks:

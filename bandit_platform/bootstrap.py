@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import Action, State
 from bandit_platform.domain.selection import EVERYTHING, Selection, parse_selection
 from bandit_platform.errors import UnavailableError
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import configure_logs
+from bandit_platform.services.answer import Answerer
 from bandit_platform.services.audit import Audit, audit
 from bandit_platform.services.decide import Decider
 from bandit_platform.services.experiments import Applied, Experiments
@@ -26,14 +28,17 @@ from bandit_platform.services.forget import Forgotten, forget
 from bandit_platform.services.ingest import Ingest
 from bandit_platform.services.keys import Keys
 from bandit_platform.services.log_writers import Kind
+from bandit_platform.services.questions import Questions
 from bandit_platform.services.recompute import RecomputedRow, recompute
 from bandit_platform.services.record_events import EventRecorder
 from bandit_platform.services.registry import Registry
 from bandit_platform.services.report import experiment_report
 from bandit_platform.services.report_records import ExperimentReport
 from bandit_platform.services.seat import Seat
+from bandit_platform.services.sign_in import SignIn
 from bandit_platform.services.trace import trace
 from bandit_platform.services.upkeep import UpkeepWatch
+from bandit_platform.services.users import Users
 from bandit_platform.services.work import Worker
 from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.database import Database
@@ -62,11 +67,20 @@ class Platform:
         self._secret = secret
         self.experiments = Experiments(database, clock)
         self.keys = Keys(database, clock)
+        self.questions = Questions(database, clock)
+        self.users = Users(database, clock)
+        self.sign_in = SignIn(database, clock)
         self.clock = clock
 
-    def apply_experiment(self, spec: ExperimentSpec, by: Actor = PLATFORM) -> Applied:
+    def cookie_secret(self) -> bytes:
+        """What the console signs its cookies with; it tells nothing about the secret itself."""
+        return keyed_hash(self._secret, b"console-cookie", size=32)
+
+    def apply_experiment(
+        self, spec: ExperimentSpec, by: Actor = PLATFORM, *, based_on: int | None = None
+    ) -> Applied:
         """See :meth:`Experiments.apply`."""
-        return self.experiments.apply(spec, by)
+        return self.experiments.apply(spec, by, based_on=based_on)
 
     def change_state(self, key: str, action: Action, by: Actor = PLATFORM) -> State:
         """See :meth:`Experiments.change_state`."""
@@ -183,6 +197,20 @@ def build_ingest(settings: Settings) -> Ingest:
     database = Database(settings.database)
     database.ensure_ready()
     return Ingest(database, settings.journal_dir)
+
+
+def build_questions(settings: Settings, clock: Clock = utc_now) -> Questions:
+    """The questions, to see which wait."""
+    configure_logs()
+    return Questions(Database(settings.database), clock)
+
+
+def build_answerer(settings: Settings, holder: str, clock: Clock = utc_now) -> Answerer:
+    """What answers questions in a process of its own."""
+    configure_logs()
+    database = Database(settings.database)
+    database.ensure_ready()
+    return Answerer(database, clock, holder)
 
 
 def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:

@@ -46,6 +46,9 @@ class Settings:
     console_host: str = "127.0.0.1"
     #: port of ``console``
     console_port: int = 8081
+    #: where people reach the console, such as ``https://console.example``, if not at its own
+    #: address; with https its cookies are sent over https only
+    console_url: str = ""
     #: seconds between looks for new revisions and model versions
     refresh_seconds: float = 0.5
     #: seconds between rounds of the worker when there is nothing to do
@@ -73,6 +76,12 @@ class Settings:
     def database(self) -> str:
         """The database address in use."""
         return self.database_url or f"sqlite:///{self.data_dir / 'bandit-platform.sqlite3'}"
+
+    @property
+    def console_address(self) -> str:
+        """Where people reach the console, without a slash at the end."""
+        own = f"http://{self.console_host}:{self.console_port}"
+        return (self.console_url or own).rstrip("/")
 
     @property
     def journal_dir(self) -> Path:

@@ -36,6 +36,7 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         workers=3,
         console_host="::1",
         console_port=2,
+        console_url="https://console.example",
         refresh_seconds=1.25,
         work_seconds=0.5,
         grace_seconds=3.0,

@@ -16,6 +16,7 @@ from bandit_platform.services.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
 from bandit_platform.web.console.overview import console_blueprint
+from bandit_platform.web.console.sign_in import sign_in_blueprint
 from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
 from bandit_platform.web.docs import docs_blueprint
 from bandit_platform.web.experiments_api import experiments_blueprint
@@ -26,6 +27,7 @@ from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
 from bandit_platform.web.problems import register_problems
 from bandit_platform.web.sdk.files import sdk_blueprint
+from bandit_platform.web.sessions import install_sessions
 from bandit_platform.web.whole_bodies import WholeBodies
 
 _LIMITS = Limits()
@@ -56,8 +58,16 @@ def create_console_app(
     meter = Meter()
     watch = UpkeepWatch(platform.database, settings.journal_dir, platform.clock)
     app = _bare_app("bandit-platform console", meter)
+    install_sessions(
+        app,
+        user_of=platform.sign_in.user_of,
+        secret=platform.cookie_secret(),
+        https=settings.console_address.startswith("https:"),
+        proxies=settings.proxies,
+    )
     protect(app, platform.keys.find, frozenset, limits)
     app.register_blueprint(experiments_blueprint(platform))
+    app.register_blueprint(sign_in_blueprint(platform, proxies=settings.proxies))
     app.register_blueprint(
         health_blueprint(
             lambda: _console_readiness(platform, watch), meter, lambda: _fresh_look(watch)

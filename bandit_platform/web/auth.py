@@ -1,9 +1,10 @@
 """Who may use which route: everything is denied that is not declared.
 
-A request shows its key as ``Authorization: Bearer …``; a page that closes can only send a plain
-body, so events may carry a publishable key there; and as a header makes browsers ask first, which
-is one more round trip, shops' requests may carry it in their address. Browsers are answered across origins only where
-a publishable key declares the origin, and never with credentials.
+Pages are opened by people who signed in, and by keys; everything else by keys only. A request shows
+its key as ``Authorization: Bearer …``; then no cookie counts. A page that closes can only send a
+plain body, so events may carry a publishable key there; and as a header makes browsers ask first,
+which is one more round trip, shops' requests may carry it in their address. Browsers are answered
+across origins only where a publishable key declares the origin, and never with credentials.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import re
 from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, g, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from bandit_platform.domain.access import Key, Permission
 from bandit_platform.web.limits import Buckets, Limits, address_of, retry_after
+from bandit_platform.web.page_gate import PageGate
 from bandit_platform.web.problems import problem
+from bandit_platform.web.sessions import has_sessions
 
 #: endpoint → what it asks for; None is open to everyone, and what is missing here is closed
 PERMISSIONS: Mapping[str, Permission | None] = {
@@ -36,10 +40,14 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "docs.page": None,
     "docs.file": None,
     "sdk.file": None,
-    # The pages are open to whoever reaches the console's port, which is loopback by default.
-    "console.experiments": None,
-    "console.experiment": None,
+    "console.experiments": Permission.VIEW,
+    "console.experiment": Permission.VIEW,
     "console.static_file": None,
+    "sign_in.page": None,
+    "sign_in.enter": None,
+    "sign_in.leave": None,
+    "sign_in.link": None,
+    "sign_in.use_link": None,
 }
 
 _BODY_KEY = re.compile(rb'"key"\s*:\s*"(pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43})"')
@@ -60,8 +68,9 @@ def protect(app: Flask, find_key: FindKey, origins: Origins, limits: Limits) -> 
         limits: how often a key, and an address without one, may ask.
     """
     gate = _Gate(find_key, limits)
+    pages = PageGate()
 
-    def check() -> Response | None:
+    def check() -> BaseResponse | None:
         endpoint = request.endpoint
         if endpoint is None:
             return None  # no route: the ordinary 404 or 405
@@ -70,6 +79,8 @@ def protect(app: Flask, find_key: FindKey, origins: Origins, limits: Limits) -> 
         if endpoint not in PERMISSIONS:
             return _forbidden("This address is closed.")
         wanted = PERMISSIONS[endpoint]
+        if has_sessions() and pages.is_page() and _key_text() is None:
+            return pages.refusal(wanted)
         return None if wanted is None else gate.refusal(wanted)
 
     app.before_request(check)
@@ -105,10 +116,21 @@ class _Gate:
         origin = request.environ.get("HTTP_ORIGIN")
         if origin is not None and origin not in key.origins and not _is_own(origin):
             return _forbidden("The key may not be used from this origin.")
-        if not key.opens(wanted, (request.view_args or {}).get("experiment")):
+        if not _opens(key, wanted):
             return _forbidden("The key does not open this.")
         g.key = key
         return None
+
+
+def _opens(key: Key, wanted: Permission) -> bool:
+    """Whether the key opens what is asked for, with the experiment that the address names.
+
+    A page that names none shows all of them.
+    """
+    named = request.view_args or {}
+    if not request.path.startswith("/v1/") and key.experiments is not None:
+        return "key" in named and key.opens(wanted, named["key"])
+    return key.opens(wanted, named.get("experiment"))
 
 
 def _is_own(origin: str) -> bool:

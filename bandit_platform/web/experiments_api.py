@@ -13,6 +13,7 @@ from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.experiments import Applied
 from bandit_platform.storage.experiments import StoredExperiment
+from bandit_platform.web.viewer import viewer
 
 
 def experiments_blueprint(platform: Platform) -> APIBlueprint:
@@ -33,7 +34,7 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
     @api.post("/experiments")
     @api.doc(summary="Apply a spec: create the experiment or change it", operation_id="apply")
     def apply() -> Response:
-        return _applied(platform.apply_experiment(parse_tables(_tables())))
+        return _applied(platform.apply_experiment(parse_tables(_tables()), by=viewer().actor))
 
     @api.put("/experiments/<experiment>")
     @api.doc(summary="Make an experiment what the spec says", operation_id="replace_experiment")
@@ -41,7 +42,7 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
         tables = _tables()
         if tables.setdefault("key", experiment) != experiment:
             raise InputError("the spec has another key than the address")
-        return _applied(platform.apply_experiment(parse_tables(tables)))
+        return _applied(platform.apply_experiment(parse_tables(tables), by=viewer().actor))
 
     @api.post("/experiments/<experiment>/<action>")
     @api.doc(summary="start, pause, resume, stop or archive", operation_id="change_state")
@@ -50,7 +51,7 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
             raise NotFoundError("there is no such step")
         return {
             "experiment": experiment,
-            "state": platform.change_state(experiment, Action(action)),
+            "state": platform.change_state(experiment, Action(action), by=viewer().actor),
         }
 
     @api.get("/experiments/<experiment>/report")

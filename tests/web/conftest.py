@@ -18,6 +18,7 @@ from bandit_platform.domain.lifecycle import Action
 from bandit_platform.logs import configure_logs
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app, create_decision_app
+from tests.signing_in import SignedInClient, signed_in
 from tests.web.both_ports import Site
 
 KEY = "checkout-offers"
@@ -136,6 +137,19 @@ def refusing(standing: Deployment) -> Iterator[Deployment]:
     before = standing.journal()
     yield standing
     assert standing.journal() == before
+
+
+@pytest.fixture
+def console_as(running: Deployment) -> Callable[..., SignedInClient]:
+    """Gives a client of the running deployment's console, signed in with a role (None: nobody).
+
+    See :mod:`tests.signing_in`; ``client.post`` fills the secret of forms in.
+    """
+
+    def sign_in(role: Role | None, name: str | None = None) -> SignedInClient:
+        return signed_in(running.console, running.platform, role, name)
+
+    return sign_in
 
 
 @pytest.fixture

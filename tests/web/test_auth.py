@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.access import Permission, Role
+from bandit_platform.domain.user import USER_ROLES
 from bandit_platform.web.auth import PERMISSIONS
+from tests.signing_in import signed_in
 from tests.web.both_ports import SHOP, Site, shown
 
 OPENED: dict[str, set[Permission]] = {
@@ -54,6 +56,8 @@ def test_every_route_opens_to_exactly_those_it_should(site: Site, port: str, hol
         answer = app.test_client().open(path, method=method, headers=shown(site.keys[holder]))
         if wanted is None or wanted in OPENED[holder]:
             assert answer.status_code not in {401, 403}, (endpoint, method)
+        elif holder == "none" and is_page(endpoint, path):
+            assert_sent_to_sign_in(answer, method, (endpoint, method))
         elif holder in {"none", "garbage"}:
             assert answer.status_code == 401, (endpoint, method)
             assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -61,6 +65,80 @@ def test_every_route_opens_to_exactly_those_it_should(site: Site, port: str, hol
             assert answer.status_code == 403, (endpoint, method)
         assert "_key" not in answer.get_data(as_text=True) or wanted is None
     assert len(seen) > 1
+
+
+def is_page(endpoint: str, path: str) -> bool:
+    """Whether people open it; everything else is for programs."""
+    programs = {"health", "openapi", "docs", "decisions", "experiments"}
+    return endpoint.partition(".")[0] not in programs and not path.startswith("/v1/")
+
+
+def assert_sent_to_sign_in(answer: Any, method: str, what: Any) -> None:
+    if method == "GET":
+        assert answer.status_code == 303, what
+        assert answer.headers["Location"].startswith("/sign-in"), what
+    else:  # without a session there is no form to send
+        assert answer.status_code == 400, what
+
+
+@pytest.mark.parametrize("role", [None, *USER_ROLES])
+def test_every_page_opens_to_exactly_the_roles_it_should(site: Site, role: Role | None) -> None:
+    opened = set() if role is None else OPENED[role.value]
+    site.platform.users.create("somebody", Role.VIEWER)  # else there is no form to sign in with
+    tried = 0
+    for endpoint, method, path in routes(site.console):
+        if not is_page(endpoint, path):
+            continue
+        wanted, what = PERMISSIONS[endpoint], (endpoint, method)
+        client = signed_in(site.console, site.platform, role)
+        if method != "GET":
+            bare = client.open(path, method=method)
+            assert bare.status_code == 400, what
+            assert "This form is out of date" in bare.text, what
+            client.environ_base["HTTP_SEC_FETCH_SITE"] = "cross-site"
+            assert client.post(path).status_code == 400, what
+            del client.environ_base["HTTP_SEC_FETCH_SITE"]
+            answer = client.post(path)
+        else:
+            answer = client.get(path)
+        tried += 1
+        if wanted is None or wanted in opened:
+            assert answer.status_code != 403, what
+            assert wanted is None or not _is_to_sign_in(answer), what
+        elif role is None:
+            assert _is_to_sign_in(answer), what
+        else:
+            assert answer.status_code == 403, what
+            assert "Your role does not open this page" in answer.text, what
+    assert tried > 5
+
+
+def _is_to_sign_in(answer: Any) -> bool:
+    place = answer.headers.get("Location", "")
+    return bool(answer.status_code == 303 and place.startswith("/sign-in"))
+
+
+@pytest.mark.parametrize("path", ["/v1/experiments", "/metrics"])
+def test_a_session_opens_nothing_that_is_for_keys(site: Site, path: str) -> None:
+    client = signed_in(site.console, site.platform, Role.ADMIN)
+    assert client.get("/").status_code == 200
+    assert client.get(path).status_code == 401
+
+
+def test_with_a_key_no_session_counts(site: Site) -> None:
+    client = signed_in(site.console, site.platform, Role.ADMIN)
+    assert client.get("/", headers=shown(site.keys["server"])).status_code == 403
+    assert client.get("/", headers=shown(site.keys["garbage"])).status_code == 401
+
+
+def test_a_restricted_key_opens_the_pages_of_its_experiments_only(site: Site) -> None:
+    keys = site.platform.keys
+    for names, status in ({"checkout-offers": 200, "another": 403}).items():
+        text = keys.create(role=Role.VIEWER, experiments=[names]).text
+        client = site.console.test_client()
+        page = client.get("/experiments/checkout-offers", headers=shown(text))
+        assert page.status_code == status
+        assert client.get("/", headers=shown(text)).status_code == 403
 
 
 def test_a_route_nobody_declared_is_closed(site: Site) -> None:

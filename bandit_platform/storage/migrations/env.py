@@ -7,7 +7,11 @@ wait, and then find nothing left to do.
 from alembic import context
 from sqlmodel import SQLModel
 
-from bandit_platform.storage import tables  # noqa: F401 - fills SQLModel.metadata
+from bandit_platform.storage import (  # noqa: F401 - fill SQLModel.metadata
+    access_tables,
+    question_tables,
+    tables,
+)
 
 engine = context.config.attributes["engine"]
 with engine.connect() as plain:

@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotFound
 
 from bandit_platform.errors import NotFoundError
 from bandit_platform.web.console.navigation import experiment_menu, main_menu
+from bandit_platform.web.sessions import csrf_field
 from bandit_platform.web.viewer import viewer
 from dashboards.assets import TEMPLATES, asset, compressed, plotly_style_ids
 from dashboards.embedding import dark_colours_json
@@ -19,7 +20,6 @@ _HEADERS = {
     "frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
 }
 _YEAR = 31_536_000
 
@@ -29,6 +29,7 @@ def page_blueprint(name: str, import_name: str, url_prefix: str | None = None) -
     pages = Blueprint(name, import_name, template_folder=str(TEMPLATES), url_prefix=url_prefix)
     pages.register_error_handler(NotFoundError, _unknown)
     pages.context_processor(_in_templates)
+    pages.add_app_template_global(csrf_field, "csrf_field")
     pages.after_request(_with_headers)
     return pages
 

@@ -5,6 +5,7 @@ BanditPlatformError
 │   ├── SpecError              an experiment file, with every problem and its path
 │   ├── ContextError           a request's context does not fit the declared schema
 │   ├── SettingsError          environment or configuration file, with every problem
+│   ├── QuestionError          a question about an experiment, with every problem and its field
 │   ├── LogError               a decision log cannot be read, with the line
 │   └── PolicyArgumentsError   Vowpal Wabbit arguments that cannot give a sound PMF
 ├── NotFoundError              no such experiment, decision, arm or version
@@ -68,6 +69,14 @@ class SettingsError(InputError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class QuestionError(InputError):
+    """A question about an experiment that cannot be asked, with every problem and its field."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in self.problems))
 
 
 class LogError(InputError):

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from bandit_platform.cli import (
+    answering,
     audit,
     config,
     demo,
@@ -40,6 +41,7 @@ app.command("serve")(processes.serve)
 app.command("console")(processes.console)
 app.command("work")(processes.work)
 app.command("ingest")(processes.ingest)
+app.command("answer", hidden=True)(answering.answer)
 app.command("migrate")(processes.migrate)
 app.command("config")(config.config)
 app.add_typer(experiment.app, name="experiment")

@@ -48,12 +48,19 @@ def console() -> None:
 
 
 def work() -> None:
-    """Ingest, mature, learn and publish."""
-    from bandit_platform.bootstrap import build_worker  # noqa: PLC0415 - keeps --help fast
+    """Ingest, mature, learn and publish; answer questions in a process beside it."""
+    from bandit_platform.bootstrap import (  # noqa: PLC0415 - keeps --help fast
+        build_questions,
+        build_worker,
+    )
+    from bandit_platform.cli.answering import Answering  # noqa: PLC0415
 
     settings = _settings()
     stop = _stopped_by_signals()
-    build_worker(settings).run(stop, settings.work_seconds)
+    worker = build_worker(settings)
+    answering = Answering(build_questions(settings)).start(stop)
+    worker.run(stop, settings.work_seconds)
+    answering.join()
 
 
 def ingest() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 
+from bandit_platform.errors import NotFoundError
 from bandit_platform.services.outcomes import OTHER, type_name
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection
@@ -33,10 +35,18 @@ def cap_types(connection: Connection, counts: Counter[tuple[str, str]]) -> None:
         new = [kind for kind in new if kind not in kept]
         if not new:
             continue
-        declared = get_experiment(connection, experiment).spec.reward.weights.keys()
+        declared = _declared(connection, experiment)
         for kind in new:
             name = type_name(kind, kept, declared)
             kept.add(name)
             if name == OTHER:
                 amount = counts.pop((experiment, f"{PREFIX}{kind}"))
                 counts[experiment, f"{PREFIX}{OTHER}"] += amount
+
+
+def _declared(connection: Connection, experiment: str) -> Set[str]:
+    """Types that the experiment's reward names; none where a restored database lacks it."""
+    try:
+        return get_experiment(connection, experiment).spec.reward.weights.keys()
+    except NotFoundError:
+        return frozenset()

@@ -175,7 +175,8 @@ class ConfidenceSequence:
         return outcome
 
     @property
-    def _least(self) -> float:
+    def least(self) -> float:
+        """The least that the estimand can be, on the scale of rewards."""
         return 0.0 if self.settings.kind == "value" else -1.0
 
     def _prior(self) -> Prior:
@@ -184,7 +185,7 @@ class ConfidenceSequence:
             rows=float(self.tuning.n),
             total=frozen.start,
             variance=frozen.variance,
-            least=self._least,
+            least=self.least,
             most=1.0,
         )
 
@@ -205,7 +206,7 @@ class ConfidenceSequence:
     def bounds(self) -> tuple[float, float]:
         """Lower and upper bound now, on the scale [0, 1], or [-1, 1] for an uplift."""
         if self.collecting:
-            return self._least, 1.0
+            return self.least, 1.0
         one = self.stream
         lower, upper = self.curve(np.array([one.n]), np.array([one.z]), np.array([one.v]))
         return float(lower[0]), float(upper[0])
@@ -216,12 +217,12 @@ class ConfidenceSequence:
         The weight bound is the greatest so far for all of them, which is valid, if wider than need
         be for moments before it grew.
         """
-        alpha, growth = self._level()
-        down, up = self._spans(growth)
+        alpha, growth = self.level()
+        down, up = self.spans(growth)
         mean = z / n
         lower = mean - self._margin(n, v, down, alpha / 2.0)
         upper = mean + self._margin(n, v, up, alpha / 2.0)
-        return np.clip(lower, self._least, 1.0), np.clip(upper, self._least, 1.0)
+        return np.clip(lower, self.least, 1.0), np.clip(upper, self.least, 1.0)
 
     def _margin(self, n: Floats, v: Floats, span: float, alpha: float) -> Floats:
         """B u(V/B²)/t for one side."""
@@ -234,7 +235,7 @@ class ConfidenceSequence:
             alpha=alpha,
         )
 
-    def _level(self) -> tuple[float, float]:
+    def level(self) -> tuple[float, float]:
         """Share of alpha and growth factor 2^k of the smallest level that covers every row."""
         frozen, share, level = self._known(), self.settings.level_share, 0
         while self.bound > frozen.bound * 2.0**level * (
@@ -250,7 +251,7 @@ class ConfidenceSequence:
             return self.settings.alpha * share, 1.0
         return self.settings.alpha * (1.0 - share) * 0.5**level, 2.0**level
 
-    def _spans(self, growth: float) -> tuple[float, float]:
+    def spans(self, growth: float) -> tuple[float, float]:
         """B = 1 + b for the lower and for the upper (reflected) side."""
         frozen = self._known()
         c, first, second = frozen.offset, frozen.bound * growth, frozen.baseline_bound * growth

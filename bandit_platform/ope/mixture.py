@@ -27,7 +27,7 @@ def tuned_rho(*, best_at: float, alpha: float) -> float:
     return best_at / (2.0 * level + math.log1p(2.0 * level))
 
 
-def log_mixture(s: Floats, v: Floats, rho: float) -> Floats:
+def log_mixture(s: Floats, v: Floats, rho: float | Floats) -> Floats:
     """Logarithm of the gamma-exponential mixture supermartingale.
 
     log M(s, v) = s + v + rho ln rho - (v + rho) ln(s + v + rho)
@@ -37,14 +37,14 @@ def log_mixture(s: Floats, v: Floats, rho: float) -> Floats:
     Args:
         s: sum of the centred observations, shape (n,), ≥ 0.
         v: intrinsic time, shape (n,), ≥ 0.
-        rho: mixture parameter, > 0.
+        rho: mixture parameter, > 0, one or one for each.
     """
     from scipy import special  # noqa: PLC0415 - slow to import, needed only for bounds
 
     a = v + rho
     stirling = 0.5 * np.log(2.0 * np.pi / a) + 1.0 / (12.0 * a)
     direct = special.gammaln(np.minimum(a, _STIRLING)) - a * np.log(a) + a
-    at_rho = rho * math.log(rho) - rho - special.gammaln(rho) - np.log(special.gammainc(rho, rho))
+    at_rho = rho * np.log(rho) - rho - special.gammaln(rho) - np.log(special.gammainc(rho, rho))
     curve = s - a * np.log1p(s / a) + np.log(special.gammainc(a, a + s))
     result: Floats = np.where(a > _STIRLING, stirling, direct) + curve + at_rho
     return result
@@ -60,7 +60,7 @@ def _slope(s: Floats, a: Floats) -> Floats:
     return slope
 
 
-def boundary(v: npt.ArrayLike, *, rho: float, alpha: float) -> Floats:
+def boundary(v: npt.ArrayLike, *, rho: float | Floats, alpha: float | Floats) -> Floats:
     """The u(v) with log M(u, v) = ln(1/alpha): S_t stays below u(V_t) for ever, chance 1 - alpha.
 
     log M is increasing and convex in s (it mixes exponentials), so Newton's method arrives from
@@ -68,8 +68,8 @@ def boundary(v: npt.ArrayLike, *, rho: float, alpha: float) -> Floats:
 
     Args:
         v: intrinsic time, any shape, ≥ 0 and finite.
-        rho: mixture parameter, > 0.
-        alpha: one-sided error, in (0, 1).
+        rho: mixture parameter, > 0, one or one for each v.
+        alpha: one-sided error, in (0, 1), one or one for each v.
 
     Returns:
         u, same shape as v.
@@ -78,11 +78,13 @@ def boundary(v: npt.ArrayLike, *, rho: float, alpha: float) -> Floats:
         EvaluationError: v, rho or alpha out of range.
     """
     time = np.atleast_1d(np.asarray(v, dtype=np.float64))
-    if not (rho > 0.0 and 0.0 < alpha < 1.0 and bool(((time >= 0.0) & (time < np.inf)).all())):
+    level = np.asarray(alpha, dtype=np.float64)
+    good = (time >= 0.0) & (time < np.inf) & (np.asarray(rho) > 0.0)
+    if not bool((good & (level > 0.0) & (level < 1.0)).all()):
         raise EvaluationError(
             f"boundary needs v ≥ 0, rho > 0, 0 < alpha < 1; got rho={rho}, alpha={alpha}"
         )
-    goal = math.log(1.0 / alpha)
+    goal = np.log(1.0 / level)
     a = time + rho
     reach = goal + 0.5 * np.log1p(time / rho) + 1.0
     u: Floats = np.sqrt(2.0 * a * reach) + reach

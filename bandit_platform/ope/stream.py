@@ -11,7 +11,7 @@ from bandit_platform.ope.mixture import boundary, tuned_rho
 from bandit_platform.ope.reward_range import Floats
 from bandit_platform.ope.running import CHUNK, running_sums
 
-_LEAST_TIME = 1.0
+LEAST_TIME = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def margin(
         horizon: rows at which the bound should be tightest.
         alpha: one-sided error.
     """
-    best_at = max(horizon * variance / span**2, _LEAST_TIME)
+    best_at = max(horizon * variance / span**2, LEAST_TIME)
     rho = tuned_rho(best_at=best_at, alpha=alpha)
     reach: Floats = span * boundary(v / span**2, rho=rho, alpha=alpha) / n
     return reach

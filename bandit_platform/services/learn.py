@@ -23,6 +23,7 @@ from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.services.metric_rollup import add_metrics
 from bandit_platform.services.quality import Quality
+from bandit_platform.services.roll_up import roll_up
 from bandit_platform.services.timeline import add_timeline_point
 from bandit_platform.services.tracked import (
     ALWAYS_NOTHING,
@@ -161,6 +162,7 @@ def _advance(
         quality = Quality.from_json(stored) if stored else Quality.empty()
         put_quality_state(connection, spec.key, quality.updated(batch).to_json())
     if not others:
+        roll_up(connection, spec, batch, walked)
         add_timeline_point(connection, spec, walked, batch[-1].decision.decided_at)
     return walked + others, len(batch)
 

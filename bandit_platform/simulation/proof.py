@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from bandit_platform.domain.decision import MEASURED, Decision
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.services.learn import RevisionText, Standing, fresh_standing, walk
+from bandit_platform.services.recompute_rollups import recompute_rollups
+from bandit_platform.services.roll_up import stored_rollups
+from bandit_platform.services.rollup_state import encoded
 from bandit_platform.services.tracked import SERVING, tracked_policies
 from bandit_platform.simulation.ledger import Ledger
 from bandit_platform.storage.counters import counters
@@ -104,6 +107,9 @@ def check_learned(database: Database, experiment: str) -> list[str]:
     with database.read() as connection:
         states = policy_states(connection, experiment)
         standings = _from_scratch(connection, experiment, None)
+        rollups = stored_rollups(connection, experiment)
+        if encoded(rollups) != encoded(recompute_rollups(connection, experiment)):
+            wrong.append("the sums of segments and pairs are not the recomputed ones")
         newest = newest_version(connection, experiment)
         published = newest and model_blob(connection, experiment, newest.version)
         if newest and published:

@@ -249,6 +249,16 @@ class AuditStateRow(SQLModel, table=True):
     checked_at: int = Field(sa_column=_moment())
 
 
+class RollupRow(SQLModel, table=True):
+    """Sums of segments and of policies over one another; changes with the policies' cursors."""
+
+    __tablename__ = "rollup"
+
+    experiment: str = Field(primary_key=True)
+    #: a header and then numbers; see the service that reads it
+    state: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class TimelineRow(SQLModel, table=True):
     """The estimates as they stood after a number of interactions."""
 

@@ -129,7 +129,7 @@ def test_the_pmf_that_is_valued_comes_from_before_the_interaction_was_learned(
     assert first.policies["serving"] == untrained.pmf(lines, spec.policy.floor)
 
 
-@pytest.mark.parametrize("step", ["add_timeline_point", "_publish", "publish_version"])
+@pytest.mark.parametrize("step", ["roll_up", "add_timeline_point", "_publish", "publish_version"])
 def test_a_crash_inside_the_transaction_leaves_everything_as_before(
     world: Any, spec: Any, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

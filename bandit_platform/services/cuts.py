@@ -1,0 +1,135 @@
+"""How context fields are cut into segments: by value, or by ranges of a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bandit_platform.domain.context import ContextValue
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.ope.reward_range import Floats
+
+MOST_FIELDS = 12
+"""Fields that are cut; those named under ``[report]`` come first."""
+MOST_VALUES = 12
+"""Values of a field with a segment of their own, the first ones seen; the rest are one together."""
+NUMBERS_FOR_EDGES = 200
+"""Numbers whose quarters become the ranges of a field without declared ones."""
+MISSING = "missing"
+OTHER = "other"
+_VALUE, _RANGE = "value:", "range:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A field and how it is cut.
+
+    Attributes:
+        field: name in the context.
+        number: cut into ranges; else by value.
+        edges: inner edges of the ranges, each belonging to the range above it, as the experiment
+            declares them; None where the first interactions decide.
+    """
+
+    field: str
+    number: bool
+    edges: tuple[float, ...] | None = None
+
+
+def cuts_of(spec: ExperimentSpec) -> tuple[Cut, ...]:
+    """Every declared context field once, those named under ``[report]`` first."""
+    made: dict[str, Cut] = {}
+    for segment in spec.report.segments:
+        named = {segment: None} if isinstance(segment, str) else segment
+        for field, edges in named.items():
+            made.setdefault(field, _cut(spec, field, edges))
+    for field in spec.context:
+        made.setdefault(field, _cut(spec, field, None))
+    return tuple(made.values())[:MOST_FIELDS]
+
+
+def _cut(spec: ExperimentSpec, field: str, edges: Sequence[float] | None) -> Cut:
+    number = spec.context[field].type == "number"
+    sorted_edges = tuple(sorted({float(edge) for edge in edges})) if edges else None
+    return Cut(field=field, number=number, edges=sorted_edges if number else None)
+
+
+def value_keys(values: Sequence[ContextValue | None], known: Sequence[str]) -> list[str]:
+    """Each row's segment where a field is cut by value.
+
+    Args:
+        values: the field in each row, None where it is missing.
+        known: segments there are already, in the order they were first seen.
+    """
+    names = dict.fromkeys(key for key in known if key.startswith(_VALUE))
+    keys = []
+    for value in values:
+        if value is None:
+            keys.append(MISSING)
+            continue
+        key = f"{_VALUE}{_text(value)}"
+        if key not in names:
+            if len(names) >= MOST_VALUES:
+                key = OTHER
+            else:
+                names[key] = None
+        keys.append(key)
+    return keys
+
+
+def range_keys(numbers: Floats, edges: Sequence[float]) -> list[str]:
+    """Each row's segment where a field is cut into ranges; NaN is missing."""
+    places = np.searchsorted(np.array(edges), numbers, side="right")
+    return [
+        MISSING if missing else f"{_RANGE}{place}"
+        for place, missing in zip(places.tolist(), np.isnan(numbers).tolist(), strict=True)
+    ]
+
+
+def numbers_of(values: Sequence[ContextValue | None]) -> Floats:
+    """The values as numbers; NaN where a value is missing or no number."""
+    return np.array(
+        [
+            float("nan") if value is None or isinstance(value, (bool, str)) else value
+            for value in values
+        ],
+        dtype=np.float64,
+    )
+
+
+def found_edges(numbers: Sequence[float]) -> tuple[float, ...]:
+    """Edges at the quarters of the first numbers, to three digits and each once.
+
+    Every number is rounded before: edges that people can read are worth more than equal counts.
+    """
+    quarters = np.quantile(np.array(numbers), [0.25, 0.5, 0.75])
+    return tuple(sorted({float(f"{edge:.3g}") for edge in quarters}))
+
+
+def label_of(key: str, edges: Sequence[float]) -> str:
+    """What a segment is called."""
+    if key == MISSING:
+        return "not given"
+    if key == OTHER:
+        return "other values"
+    if key.startswith(_VALUE):
+        return key.removeprefix(_VALUE)
+    place, shown = int(key.removeprefix(_RANGE)), [f"{edge:,g}" for edge in edges]
+    if place == 0:
+        return f"below {shown[0]}"
+    if place == len(shown):
+        return f"{shown[-1]} and more"
+    return f"{shown[place - 1]} to below {shown[place]}"
+
+
+def kind_of(key: str) -> str:
+    """value, range, missing or other."""
+    return key.partition(":")[0]
+
+
+def _text(value: ContextValue) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:g}"

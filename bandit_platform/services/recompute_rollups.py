@@ -1,0 +1,37 @@
+"""Filling an experiment's roll-ups again from the first interaction, to check the stored ones."""
+
+from __future__ import annotations
+
+from bandit_platform.policies.features import FeatureText
+from bandit_platform.services.learn import RevisionText, fresh_standing, walk
+from bandit_platform.services.roll_up import reward_range_of, stored_rollups
+from bandit_platform.services.rollups import Rollups
+from bandit_platform.services.tracked import tracked_policies
+from bandit_platform.services.walked import WalkedBatch
+from bandit_platform.storage.database import Connection
+from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.interactions import policy_interactions
+
+_BATCH = 2000
+
+
+def recompute_rollups(connection: Connection, experiment: str) -> Rollups:
+    """What the stored interactions give for the blocks that are stored, on fresh models.
+
+    Where a block starts, and for which policies, is taken from the stored one; everything else is
+    walked again. The result must equal what is stored, bit for bit.
+
+    Raises:
+        NotFoundError: there is no such experiment.
+    """
+    spec = get_experiment(connection, experiment).spec
+    specs = {
+        stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
+        for stored in revisions(connection, experiment)
+    }
+    rollups = stored_rollups(connection, experiment).emptied()
+    standings = [fresh_standing(policy, spec) for policy in tracked_policies(spec)]
+    while batch := policy_interactions(connection, experiment, standings[0].cursor, limit=_BATCH):
+        standings = walk(batch, standings, specs)
+        rollups = rollups.updated(WalkedBatch.of(batch, standings), reward_range_of(spec))
+    return rollups

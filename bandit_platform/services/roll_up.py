@@ -1,0 +1,50 @@
+"""Adding a batch to an experiment's roll-ups, and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.ope.reward_range import RewardRange
+from bandit_platform.services.rollup_state import decoded, encoded
+from bandit_platform.services.rollups import Rollups
+from bandit_platform.services.walked import WalkedBatch
+from bandit_platform.storage.database import Connection
+from bandit_platform.storage.interactions import Interaction
+from bandit_platform.storage.rollups import put_rollup_state, rollup_state
+
+if TYPE_CHECKING:
+    from bandit_platform.services.learn import Standing
+
+
+def roll_up(
+    connection: Connection,
+    spec: ExperimentSpec,
+    batch: Sequence[Interaction],
+    standings: Sequence[Standing],
+) -> None:
+    """Add a batch to the stored sums.
+
+    Args:
+        connection: the transaction that also stores the standings.
+        spec: the experiment as it is.
+        batch: the interactions.
+        standings: every tracked policy, all after the batch.
+    """
+    walked = WalkedBatch.of(batch, standings)
+    rollups = stored_rollups(connection, spec.key).aligned(spec, walked)
+    after = rollups.updated(walked, reward_range_of(spec))
+    put_rollup_state(connection, spec.key, encoded(after))
+
+
+def stored_rollups(connection: Connection, experiment: str) -> Rollups:
+    """An experiment's roll-ups; empty before the first batch."""
+    stored = rollup_state(connection, experiment)
+    return Rollups() if stored is None else decoded(stored)
+
+
+def reward_range_of(spec: ExperimentSpec) -> RewardRange:
+    """The declared range of rewards."""
+    low, high = spec.reward.range
+    return RewardRange(low=low, high=high)

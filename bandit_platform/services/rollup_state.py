@@ -1,0 +1,117 @@
+"""Roll-ups as bytes: a header that names what there is, then all numbers one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from bandit_platform.ope.reward_range import Floats
+from bandit_platform.ope.uplift_bank import ROWS as UPLIFT_ROWS
+from bandit_platform.ope.uplift_bank import UpliftBank
+from bandit_platform.ope.weight_bank import ROWS as WEIGHT_ROWS
+from bandit_platform.ope.weight_bank import WeightBank
+from bandit_platform.services.cuts import Cut
+from bandit_platform.services.pair_block import SETTINGS as PAIR_SETTINGS
+from bandit_platform.services.pair_block import PairBlock
+from bandit_platform.services.rollups import Rollups
+from bandit_platform.services.segment_block import SETTINGS, SegmentBlock, SegmentSums
+from bandit_platform.services.walked import Member
+
+_LENGTH = 8
+_NUMBERS = np.dtype("<f8")
+
+Take = Callable[[int, int], Floats]
+
+
+def encoded(rollups: Rollups) -> bytes:
+    """The bytes; equal roll-ups give equal bytes."""
+    tables: list[Floats] = []
+    header = {
+        "segments": [_segment_header(block, tables) for block in rollups.segments],
+        "pairs": [_pair_header(block, tables) for block in rollups.pairs],
+    }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    numbers = b"".join(np.ascontiguousarray(each, dtype=_NUMBERS).tobytes() for each in tables)
+    return len(text).to_bytes(_LENGTH, "little") + text + numbers
+
+
+def decoded(state: bytes) -> Rollups:
+    """What :func:`encoded` wrote."""
+    end = _LENGTH + int.from_bytes(state[:_LENGTH], "little")
+    header = json.loads(state[_LENGTH:end])
+    numbers = np.frombuffer(state, dtype=_NUMBERS, offset=end)
+    taken = 0
+
+    def take(rows: int, columns: int) -> Floats:
+        nonlocal taken
+        first, taken = taken, taken + rows * columns
+        return numbers[first:taken].reshape(rows, columns)
+
+    segments = tuple(_segment_block(each, take) for each in header["segments"])
+    pairs = tuple(_pair_block(each, take) for each in header["pairs"])
+    return Rollups(segments=segments, pairs=pairs)
+
+
+def _segment_header(block: SegmentBlock, tables: list[Floats]) -> dict[str, Any]:
+    for sums in block.segments.values():
+        tables += [sums.uplifts.table, sums.weights.table]
+    return {
+        "cut": asdict(block.cut),
+        "members": [asdict(each) for each in block.members],
+        "since": block.since,
+        "before": block.before,
+        "spent": block.spent,
+        "edges": block.edges,
+        "numbers": block.numbers,
+        "segments": [[key, sums.weights.n] for key, sums in block.segments.items()],
+    }
+
+
+def _pair_header(block: PairBlock, tables: list[Floats]) -> dict[str, Any]:
+    tables.append(block.uplifts.table)
+    return {
+        "pairs": [[asdict(each) for each in pair] for pair in block.pairs],
+        "since": block.since,
+        "before": block.before,
+        "n": block.uplifts.n,
+    }
+
+
+def _segment_block(header: dict[str, Any], take: Take) -> SegmentBlock:
+    size = len(header["members"])
+    cut, edges = header["cut"], header["edges"]
+    return SegmentBlock(
+        cut=Cut(
+            field=cut["field"],
+            number=cut["number"],
+            edges=None if cut["edges"] is None else tuple(cut["edges"]),
+        ),
+        members=tuple(Member(**each) for each in header["members"]),
+        since=header["since"],
+        before=header["before"],
+        spent=header["spent"],
+        edges=None if edges is None else tuple(edges),
+        numbers=tuple(header["numbers"]),
+        segments={
+            key: SegmentSums(
+                uplifts=UpliftBank(settings=SETTINGS, n=n, table=take(UPLIFT_ROWS, size)),
+                weights=WeightBank(n=n, table=take(WEIGHT_ROWS, size)),
+            )
+            for key, n in header["segments"]
+        },
+    )
+
+
+def _pair_block(header: dict[str, Any], take: Take) -> PairBlock:
+    pairs = tuple((Member(**first), Member(**second)) for first, second in header["pairs"])
+    table = take(UPLIFT_ROWS, len(pairs))
+    return PairBlock(
+        pairs=pairs,
+        since=header["since"],
+        before=header["before"],
+        uplifts=UpliftBank(settings=PAIR_SETTINGS, n=header["n"], table=table),
+    )

@@ -149,7 +149,7 @@
 
   function decide(experiment, options, begun) {
     const o = options || {};
-    const wait = o.timeout >= 0 ? o.timeout : settings.timeout >= 0 ? settings.timeout : 300;
+    const wait = o.timeout || settings.timeout || 300;
     const left = begun + wait - now();
     return new Promise((resolve) => {
       if (left <= 0) return resolve(nothing(experiment, 'timeout'));

@@ -17,6 +17,9 @@ BanditPlatformError
 └── UnavailableError           try again: nothing loaded yet, database away, lease lost
     ├── JournalError           the journal cannot be written
     ├── StorageError           the database did not answer or refused
+    │   └── OutdatedError      the tables want to be migrated first
+    ├── LeaseError             another worker leads
+    ├── UnreadableError        stored in a form that this version does not know
     └── PolicyError            a model gave no usable PMF
 """
 
@@ -121,6 +124,18 @@ class JournalError(UnavailableError):
 
 class StorageError(UnavailableError):
     """The database did not answer, or refused."""
+
+
+class OutdatedError(StorageError):
+    """The tables do not have the form this version works with."""
+
+
+class LeaseError(UnavailableError):
+    """Another worker leads on this database."""
+
+
+class UnreadableError(UnavailableError):
+    """What is stored cannot be read, because another version wrote it or it was damaged."""
 
 
 class PolicyError(UnavailableError):

@@ -13,6 +13,7 @@ import secrets
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,13 +145,13 @@ def effective_settings(
             known[name],
             place,
             f"{place}: {name}",
-            lambda f=known[name], v=value: _typed(f, v, path),
+            partial(_typed, known[name], value, path),
         )
     for field in known.values():
         variable = f"{PREFIX}{field.name.upper()}"
         if variable in environment:
             given = environment[variable]
-            take(field, variable, variable, lambda f=field, v=given: _converted(f, v))
+            take(field, variable, variable, partial(_converted, field, given))
     if problems:
         raise SettingsError(problems)
     return Effective(settings=Settings(**values), origins=origins)

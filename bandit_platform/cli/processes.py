@@ -54,11 +54,15 @@ def work() -> None:
         build_worker,
     )
     from bandit_platform.cli.answering import Answering  # noqa: PLC0415
+    from bandit_platform.services.rounds import once_possible  # noqa: PLC0415
 
     settings = _settings()
     stop = _stopped_by_signals()
-    worker = build_worker(settings)
-    answering = Answering(build_questions(settings)).start(stop)
+    worker = once_possible(lambda: build_worker(settings), stop)
+    questions = once_possible(lambda: build_questions(settings), stop)
+    if worker is None or questions is None:
+        return
+    answering = Answering(questions).start(stop)
     worker.run(stop, settings.work_seconds)
     answering.join()
 
@@ -66,19 +70,13 @@ def work() -> None:
 def ingest() -> None:
     """Move this node's journal into the database (on serving nodes without a worker)."""
     from bandit_platform.bootstrap import build_ingest  # noqa: PLC0415 - keeps --help fast
-    from bandit_platform.errors import UnavailableError  # noqa: PLC0415
+    from bandit_platform.services.rounds import go_round, once_possible  # noqa: PLC0415
 
     settings = _settings()
     stop = _stopped_by_signals()
-    mover = build_ingest(settings)
-    while not stop.is_set():
-        try:
-            busy = mover.run_once().records > 0
-        except UnavailableError as error:
-            sys.stderr.write(f"{error}\n")
-            busy = False
-        if not busy:
-            stop.wait(settings.work_seconds)
+    mover = once_possible(lambda: build_ingest(settings), stop)
+    if mover is not None:
+        go_round(lambda: mover.run_once().records > 0, stop, settings.work_seconds)
 
 
 def migrate() -> None:

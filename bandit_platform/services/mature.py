@@ -7,7 +7,7 @@ unrewarded ones of the same moment would bias every estimate.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,8 +41,14 @@ class _Matured:
         return self.decision.reason in POLICY_TRAFFIC
 
 
-def mature(database: Database, holder: str, until: datetime) -> int:
+def mature(database: Database, holder: str, until: datetime, without: Collection[str] = ()) -> int:
     """Turn decisions whose window ended by ``until`` into interactions, at most one batch.
+
+    Args:
+        database: where they are.
+        holder: the worker that leads.
+        until: the moment up to which everything has been ingested.
+        without: experiments whose decisions wait, because their specs cannot be read.
 
     Returns:
         How many decisions left the queue.
@@ -54,7 +60,7 @@ def mature(database: Database, holder: str, until: datetime) -> int:
     with database.write() as connection:
         demand_lease(connection, holder)
         take_turns(connection)
-        decisions = due(connection, until, _BATCH)
+        decisions = due(connection, until, _BATCH, without)
         if not decisions:
             return 0
         ids = [decision.decision_id for decision in decisions]

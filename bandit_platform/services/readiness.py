@@ -46,6 +46,11 @@ def worker_warnings(upkeep: Upkeep) -> tuple[str, ...]:
 def _stale(registry: Registry) -> tuple[str, ...]:
     if registry.trouble is not None:
         return (registry.trouble,)
+    if registry.damaged:
+        return (
+            "a damaged model was refused, and an older one or none decides; "
+            "the log of this process says which",
+        )
     silence = registry.silence()
     if silence > _SILENCE_SECONDS:
         return (f"nothing was heard from the database for {silence:.0f} s",)

@@ -12,7 +12,7 @@ import structlog
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.errors import NotFoundError, PolicyError, UnavailableError
+from bandit_platform.errors import NotFoundError, PolicyError, StorageError, UnavailableError
 from bandit_platform.policies.arguments import policy_hash
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
@@ -21,10 +21,12 @@ from bandit_platform.services.key_ring import KeyRing
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import experiment_heads, revisions
 from bandit_platform.storage.keys import all_keys, put_last_uses
-from bandit_platform.storage.models import model_blob, newest_versions
+from bandit_platform.storage.models import model_blob, newest_versions, versions_before
 
 #: seconds between notes in the database of when keys were used
 _USES_SECONDS = 30.0
+#: older model versions that are tried when the newest is damaged
+_FALLBACKS = 20
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +57,11 @@ class Registry:
         self._refreshed = time.monotonic()
         #: why the last refresh failed, for readiness; None when it succeeded
         self.trouble: str | None = "nothing loaded yet"
+        #: experiment → why it could not be refreshed; it goes on as it was
+        self.unread: Mapping[str, str] = {}
+        #: experiment → newest model version, which is damaged; an older one or none decides
+        self.damaged: Mapping[str, int] = {}
+        self._told: set[tuple[str, int]] = set()
         #: who may ask
         self.keys = KeyRing()
         self._uses_noted = 0.0
@@ -81,18 +88,25 @@ class Registry:
             StorageError: the database did not answer; what was known stays in use.
         """
         with self._database.read() as connection:
+            self.keys.replace(all_keys(connection))  # a revocation waits for no experiment
             heads = experiment_heads(connection)
             versions = newest_versions(connection)
-            keys = all_keys(connection)
             live: dict[str, LiveExperiment] = {}
+            unread: dict[str, str] = {}
             for key, (state, revision) in heads.items():
                 known = self._live.get(key)
-                current = _renewed(connection, known, key, state, revision)
-                live[key] = _with_model(connection, current, versions.get(key))
+                try:
+                    current = _renewed(connection, known, key, state, revision)
+                    live[key] = self._with_model(connection, current, versions.get(key))
+                except StorageError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - one must not hold up the others
+                    unread[key] = f"{type(error).__name__}: {error}"
+                    if known is not None:
+                        live[key] = replace(known, state=state)
+        self._note_unread(unread)
         self._live = live
-        self.keys.replace(keys)
         self.loaded = True
-        self.trouble = None
         self._refreshed = time.monotonic()
 
     def silence(self) -> float:
@@ -117,6 +131,54 @@ class Registry:
         """Say that a refresh failed: why in the log, and to strangers only that it did."""
         self.trouble = "experiments could not be refreshed; the log of this process says why"
         _log.warning("refresh failed", error=f"{type(error).__name__}: {error}")
+
+    def _note_unread(self, unread: Mapping[str, str]) -> None:
+        """Log what could not be read, once, and warn of it as long as that is so."""
+        for key, why in unread.items():
+            if self.unread.get(key) != why:
+                _log.error("experiment not refreshed", experiment=key, error=why)
+        self.unread = unread
+        self.trouble = (
+            "an experiment could not be refreshed; the log of this process says which"
+            if unread
+            else None
+        )
+
+    def _with_model(
+        self, connection: Any, live: LiveExperiment, newest: tuple[int, str] | None
+    ) -> LiveExperiment:
+        """With the newest model that is whole; while one is in use, an older one is no choice."""
+        wanted = newest is not None and live.spec.policy.mode in {"learning", "frozen"}
+        if not wanted or newest is None or newest[1] != policy_hash(live.spec.policy):
+            self._forget_damage(live.spec.key)
+            return replace(live, policy=None, model_version=None) if live.policy else live
+        if live.model_version == newest[0]:
+            return live
+        version, kind = newest
+        candidates = [version]
+        if live.policy is None:
+            candidates += versions_before(connection, live.spec.key, version, kind, _FALLBACKS)
+        for candidate in candidates:
+            try:
+                policy = _verified(model_blob(connection, live.spec.key, candidate))
+            except PolicyError as error:
+                self._note_damage(live.spec.key, candidate, version, str(error))
+                continue
+            if candidate == version:
+                self._forget_damage(live.spec.key)
+            return replace(live, policy=policy, model_version=candidate)
+        return live
+
+    def _note_damage(self, key: str, version: int, newest: int, why: str) -> None:
+        if (key, version) not in self._told:
+            self._told.add((key, version))
+            _log.error("model refused", experiment=key, version=version, error=why)
+        self.damaged = {**self.damaged, key: newest}
+
+    def _forget_damage(self, key: str) -> None:
+        if key in self.damaged:
+            self.damaged = {k: version for k, version in self.damaged.items() if k != key}
+            self._told = {(k, version) for k, version in self._told if k != key}
 
     def note_uses(self) -> None:
         """Say in the database when keys were last used.
@@ -154,23 +216,6 @@ def _renewed(
         policy=known.policy if known is not None and same_model else None,
         model_version=known.model_version if known is not None and same_model else None,
     )
-
-
-def _with_model(
-    connection: Any, live: LiveExperiment, newest: tuple[int, str] | None
-) -> LiveExperiment:
-    wanted = newest is not None and live.spec.policy.mode in {"learning", "frozen"}
-    if not wanted or newest is None or newest[1] != policy_hash(live.spec.policy):
-        return replace(live, policy=None, model_version=None) if live.policy else live
-    if live.model_version == newest[0]:
-        return live
-    stored = model_blob(connection, live.spec.key, newest[0])
-    try:
-        policy = _verified(stored)
-    except PolicyError as error:
-        _log.error("model refused", experiment=live.spec.key, version=newest[0], error=str(error))
-        return live
-    return replace(live, policy=policy, model_version=newest[0])
 
 
 def _verified(stored: tuple[bytes, str] | None) -> LearnedPolicy:

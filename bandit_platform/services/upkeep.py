@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -40,6 +40,10 @@ class Upkeep:
     model_age: Mapping[str, float]
     #: experiment → interactions the served policy has learned from
     learned: Mapping[str, int]
+    #: experiment → newest model version, which is damaged, as far as this process knows
+    damaged: Mapping[str, int] = field(default_factory=dict)
+    #: experiments that this process could not refresh
+    unread: int = 0
 
 
 class UpkeepWatch:

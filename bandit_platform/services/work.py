@@ -12,13 +12,14 @@ from threading import Event
 import structlog
 
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.errors import UnavailableError
+from bandit_platform.errors import LeaseError, StorageError, UnavailableError, UnreadableError
 from bandit_platform.services.ingest import Ingest
 from bandit_platform.services.learn import Learner
 from bandit_platform.services.mature import mature
+from bandit_platform.services.rounds import go_round
 from bandit_platform.services.seat import Seat
-from bandit_platform.storage.database import Database
-from bandit_platform.storage.experiments import experiment_heads
+from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.experiments import experiment_heads, get_experiment
 from bandit_platform.storage.lease import release_lease, take_lease
 
 _log = structlog.get_logger(__name__)
@@ -51,8 +52,14 @@ class Worker:
             self._former = seat.take(self._holder)
         self._drained_at: datetime | None = None
         self._revisions: dict[str, int] = {}
+        #: experiment → revision at the last look, in any state
+        self._seen: dict[str, int] = {}
+        #: experiment → why its spec cannot be read; it waits, and the others go on
+        self._unreadable: dict[str, str] = {}
         #: experiments with interactions to take in
         self._behind: set[str] = set()
+        #: experiments whose rows the database refused, unless it was away altogether
+        self._refused: set[str] = set()
         #: experiment → when a learned model may be published
         self._to_publish: dict[str, datetime] = {}
 
@@ -79,7 +86,8 @@ class Worker:
         self._notice_changes()
         matured = 0
         if self._drained_at is not None:
-            matured = mature(self._database, self._holder, self._drained_at - self._grace)
+            until = self._drained_at - self._grace
+            matured = mature(self._database, self._holder, until, self._unreadable)
         if matured:
             self._behind.update(self._revisions)
         learned = self._learn()
@@ -87,19 +95,7 @@ class Worker:
 
     def run(self, stop: Event, idle_seconds: float) -> None:
         """Work until ``stop`` is set; trouble is logged and tried again."""
-        while not stop.is_set():
-            try:
-                busy = self.round()
-            except UnavailableError as error:
-                _log.warning("round failed", error=str(error))
-                busy = False
-                stop.wait(0.5)
-            except Exception:  # noqa: BLE001 - serving must not end because a round did
-                _log.exception("round failed")
-                busy = False
-                stop.wait(0.5)
-            if not busy:
-                stop.wait(idle_seconds)
+        go_round(self.round, stop, idle_seconds)
         try:
             with self._database.write() as connection:
                 release_lease(connection, self._holder)
@@ -111,29 +107,50 @@ class Worker:
     def _notice_changes(self) -> None:
         with self._database.read() as connection:
             heads = experiment_heads(connection)
+            self._unreadable = {
+                key: why
+                for key, (_, revision) in heads.items()
+                if (revision != self._seen.get(key) or key in self._unreadable)
+                and (why := self._why_unreadable(connection, key)) is not None
+            }
+        self._seen = {key: revision for key, (_, revision) in heads.items()}
         live = {
             key: revision
             for key, (state, revision) in heads.items()
-            if state not in {State.DRAFT, State.ARCHIVED}
+            if state not in {State.DRAFT, State.ARCHIVED} and key not in self._unreadable
         }
         self._behind.update(
             key for key, revision in live.items() if self._revisions.get(key) != revision
         )
         self._revisions = live
 
+    def _why_unreadable(self, connection: Connection, key: str) -> str | None:
+        try:
+            get_experiment(connection, key)
+        except UnreadableError as error:
+            if self._unreadable.get(key) != str(error):
+                _log.error("experiment waits", experiment=key, error=str(error))
+            return str(error)
+        return None
+
     def _learn(self) -> int:
         now = self._clock()
         due = {key for key, moment in self._to_publish.items() if moment <= now}
         taken = 0
-        for key in sorted((self._behind | due) & set(self._revisions)):
+        waiting = (self._behind | due) & set(self._revisions)
+        for key in sorted(waiting, key=lambda key: (key in self._refused, key)):
             try:
                 result = self._learner.learn(key, now)
-            except UnavailableError:
+            except LeaseError:
+                raise
+            except StorageError:
+                self._refused.add(key)  # it comes last in the next round, after the others
                 raise
             except Exception:  # noqa: BLE001 - one experiment must not hold up the others
                 _log.exception("learning failed", experiment=key)
                 self._behind.discard(key)
                 continue
+            self._refused.discard(key)
             taken += result.taken
             if not result.taken:
                 self._behind.discard(key)

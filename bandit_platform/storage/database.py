@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bandit_platform.errors import InputError, StorageError
+from bandit_platform.errors import InputError, OutdatedError, StorageError
 
 __all__ = ["Connection", "Database"]
 
@@ -102,13 +102,14 @@ class Database:
         """Migrate on SQLite; elsewhere demand that ``migrate`` was run.
 
         Raises:
-            StorageError: the tables are not in the form this version works with.
+            OutdatedError: the tables are not in the form this version works with.
+            StorageError: the database did not answer.
         """
         if self.is_sqlite:
             if not self.is_current():
                 self.migrate()
         elif not self.is_current():
-            raise StorageError("the tables are not up to date; run: bandit-platform migrate")
+            raise OutdatedError("the tables are not up to date; run: bandit-platform migrate")
 
     def shrink(self) -> None:
         """Let what was deleted leave SQLite's write-ahead log; elsewhere the server does it."""

@@ -117,8 +117,17 @@ def activated(connection: Connection, ids: Collection[str]) -> dict[str, datetim
     }
 
 
-def due(connection: Connection, until: datetime, limit: int) -> list[Decision]:
-    """Immature decisions whose window ended by ``until``, in the order they were made."""
+def due(
+    connection: Connection, until: datetime, limit: int, without: Collection[str] = ()
+) -> list[Decision]:
+    """Immature decisions whose window ended by ``until``, in the order they were made.
+
+    Args:
+        connection: a transaction.
+        until: the present moment, usually.
+        limit: at most so many.
+        without: experiments that are left alone.
+    """
     statement = (
         select(_DECISION)
         .join(_IMMATURE, _IMMATURE.c.decision_id == _DECISION.c.decision_id)
@@ -126,6 +135,8 @@ def due(connection: Connection, until: datetime, limit: int) -> list[Decision]:
         .order_by(_IMMATURE.c.matures_at, _IMMATURE.c.decision_id)
         .limit(limit)
     )
+    if without:
+        statement = statement.where(_IMMATURE.c.experiment.not_in(sorted(without)))
     found = [decision_from(row) for row in connection.execute(statement)]
     return sorted(found, key=lambda decision: (decision.decided_at, decision.decision_id))
 

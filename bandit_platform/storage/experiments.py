@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select, update
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.errors import NotFoundError
+from bandit_platform.errors import NotFoundError, UnreadableError
 from bandit_platform.storage.statements import from_micros, table, to_micros
 from bandit_platform.storage.tables import ExperimentRow, RevisionRow
 
 _EXPERIMENT = table(ExperimentRow)
 _REVISION = table(RevisionRow)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +45,14 @@ class StoredRevision:
 
 
 def all_experiments(connection: Connection) -> list[StoredExperiment]:
-    """Every experiment, by key."""
-    return _select(connection)
+    """Every experiment, by key; those whose spec cannot be read are logged and left out."""
+    found = []
+    for row in _rows(connection):
+        try:
+            found.append(_experiment(row))
+        except UnreadableError as error:
+            _log.error("experiment left out", experiment=row.key, error=str(error))
+    return found
 
 
 def get_experiment(connection: Connection, key: str) -> StoredExperiment:
@@ -49,22 +60,26 @@ def get_experiment(connection: Connection, key: str) -> StoredExperiment:
 
     Raises:
         NotFoundError: there is none of that key.
+        UnreadableError: its spec cannot be read.
     """
-    found = _select(connection, key)
-    if not found:
-        raise NotFoundError("there is no experiment with this key")
-    return found[0]
+    for row in _rows(connection, key):
+        return _experiment(row)
+    raise NotFoundError("there is no experiment with this key")
 
 
 def revisions(connection: Connection, key: str) -> list[StoredRevision]:
-    """Every revision of an experiment, oldest first."""
+    """Every revision of an experiment, oldest first.
+
+    Raises:
+        UnreadableError: one of them cannot be read.
+    """
     rows = connection.execute(
         select(_REVISION).where(_REVISION.c.experiment == key).order_by(_REVISION.c.number)
     )
     return [
         StoredRevision(
             number=row.number,
-            spec=ExperimentSpec.model_validate_json(row.spec),
+            spec=_spec(row.spec, row.number),
             created_at=from_micros(row.created_at),
         )
         for row in rows
@@ -109,7 +124,7 @@ def set_currency(connection: Connection, key: str, currency: str) -> None:
     )
 
 
-def _select(connection: Connection, key: str | None = None) -> list[StoredExperiment]:
+def _rows(connection: Connection, key: str | None = None) -> Iterable[Any]:
     joined = _EXPERIMENT.join(
         _REVISION,
         (_REVISION.c.experiment == _EXPERIMENT.c.key)
@@ -118,18 +133,29 @@ def _select(connection: Connection, key: str | None = None) -> list[StoredExperi
     statement = select(_EXPERIMENT, _REVISION.c.spec).select_from(joined)
     if key is not None:
         statement = statement.where(_EXPERIMENT.c.key == key)
-    return [
-        StoredExperiment(
-            spec=ExperimentSpec.model_validate_json(row.spec),
-            state=State(row.state),
-            revision=row.revision,
-            currency=row.currency,
-            created_at=from_micros(row.created_at),
-            started_at=_moment(row.started_at),
-            stopped_at=_moment(row.stopped_at),
-        )
-        for row in connection.execute(statement.order_by(_EXPERIMENT.c.key))
-    ]
+    return connection.execute(statement.order_by(_EXPERIMENT.c.key))
+
+
+def _experiment(row: Any) -> StoredExperiment:
+    return StoredExperiment(
+        spec=_spec(row.spec, row.revision),
+        state=State(row.state),
+        revision=row.revision,
+        currency=row.currency,
+        created_at=from_micros(row.created_at),
+        started_at=_moment(row.started_at),
+        stopped_at=_moment(row.stopped_at),
+    )
+
+
+def _spec(text: str, number: int) -> ExperimentSpec:
+    try:
+        return ExperimentSpec.model_validate_json(text)
+    except ValidationError as error:
+        places = sorted({".".join(map(str, each["loc"])) or "all of it" for each in error.errors()})
+        raise UnreadableError(
+            f"revision {number} cannot be read by this version: {', '.join(places[:5])}"
+        ) from None
 
 
 def _moment(micros: int | None) -> datetime | None:

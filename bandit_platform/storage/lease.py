@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, or_, select, update
 
-from bandit_platform.errors import UnavailableError
+from bandit_platform.errors import LeaseError
 from bandit_platform.storage.statements import insert, table, to_micros
 from bandit_platform.storage.tables import LeaseRow
 
@@ -43,13 +43,13 @@ def demand_lease(connection: Connection, holder: str) -> None:
     """Check, inside a transaction that writes, that the lead was not lost meanwhile.
 
     Raises:
-        UnavailableError: another worker leads; nothing of this transaction may count.
+        LeaseError: another worker leads; nothing of this transaction may count.
     """
     statement = select(_LEASE.c.holder).where(_LEASE.c.name == _WORK)
     if connection.dialect.name == "postgresql":
         statement = statement.with_for_update()
     if connection.execute(statement).scalar_one_or_none() != holder:
-        raise UnavailableError("another worker leads on this database")
+        raise LeaseError("another worker leads on this database")
 
 
 def release_lease(connection: Connection, holder: str) -> None:

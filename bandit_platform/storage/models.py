@@ -61,6 +61,23 @@ def newest_versions(connection: Connection) -> dict[str, tuple[int, str]]:
     return {row.experiment: (row.version, row.policy_hash) for row in connection.execute(statement)}
 
 
+def versions_before(
+    connection: Connection, experiment: str, version: int, policy_hash: str, limit: int
+) -> list[int]:
+    """Older versions of the same policy, newest first."""
+    statement = (
+        select(_VERSION.c.version)
+        .where(
+            _VERSION.c.experiment == experiment,
+            _VERSION.c.version < version,
+            _VERSION.c.policy_hash == policy_hash,
+        )
+        .order_by(_VERSION.c.version.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(statement).scalars())
+
+
 def newest_version(connection: Connection, experiment: str) -> ModelVersion | None:
     """The version published last."""
     row = connection.execute(

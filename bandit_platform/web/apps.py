@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -45,7 +46,11 @@ def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
         health_blueprint(
             lambda: serving_readiness(serving.registry, serving.journal, serving.upkeep.look()),
             meter,
-            serving.upkeep.look,
+            lambda: replace(
+                serving.upkeep.look(),
+                damaged=serving.registry.damaged,
+                unread=len(serving.registry.unread),
+            ),
         )
     )
     return app

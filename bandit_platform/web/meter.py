@@ -120,6 +120,12 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
             "model_age_seconds", "Time since it was published.", upkeep.model_age.items()
         ),
         _by_experiment(
+            "model_damaged",
+            "Newest model version where it is damaged and was refused.",
+            upkeep.damaged.items(),
+        ),
+        _gauge("experiments_unread", "Experiments that could not be refreshed.", upkeep.unread),
+        _by_experiment(
             "interactions_learned",
             "Interactions the served policy has learned from.",
             upkeep.learned.items(),

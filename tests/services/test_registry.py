@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bandit_platform.errors import StorageError, UnavailableError
+from bandit_platform.domain.access import Role
+from bandit_platform.errors import NotFoundError, StorageError, UnavailableError
+from bandit_platform.services.keys import Keys
 from bandit_platform.services.registry import Registry
 from bandit_platform.storage.database import Database
 
@@ -87,13 +90,71 @@ def test_a_damaged_model_is_refused_and_the_old_one_stays(
     assert server.registry.get(KEY).model_version == 1
     assert world.measured().model_version == 1
     assert "model refused" in "".join(capfd.readouterr())
-    # a server that starts now has no model to keep, and is uniform
+    assert server.registry.damaged == {KEY: 2}
+    # a server that starts now takes the newest one that is whole
     fresh = world.new_server()
-    assert fresh.registry.get(KEY).model_version is None
-    assert world.measured(server=fresh).reason == "uniform"
-    # the next good version is taken
+    assert fresh.registry.get(KEY).model_version == 1
+    again = world.measured(server=fresh)
+    assert (again.reason, again.model_version) == ("policy", 1)
+    world.refresh()
+    assert "model refused" not in "".join(capfd.readouterr()).partition("version=2")[2]
+    # the next good version is taken, and the trouble is over
     more(world)
     assert server.registry.get(KEY).model_version == 3
+    assert server.registry.damaged == fresh.registry.damaged == {}
+
+
+def test_without_any_whole_model_of_the_policy_a_server_is_uniform(
+    lite: Any, spec: Any, spec_text: str
+) -> None:
+    learned(lite, spec)
+    lite.apply(spec_text.replace("floor = 0.1", "floor = 0.1\nlearning_rate = 0.2"))
+    more(lite)
+    lite.run("UPDATE model_version SET blob = x'00' WHERE version = 2")
+    fresh = lite.new_server()  # version 1 is whole, and another policy's
+    assert fresh.registry.get(KEY).model_version is None
+    assert lite.measured(server=fresh).reason == "uniform"
+    assert fresh.registry.damaged == {KEY: 2}
+
+
+def test_what_cannot_be_read_holds_up_neither_keys_nor_other_experiments(
+    world: Any, spec: Any, spec_text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    learned(world, spec)
+    world.launch(spec_text.replace(KEY, "another"))
+    issued = Keys(world.database, world.clock).create(role=Role.SERVER)
+    server = world.server
+    server.registry.refresh()
+    assert server.registry.keys.find(issued.text, world.clock())
+    world.run(
+        "INSERT INTO revision (experiment, number, spec, created_at) "
+        "SELECT experiment, 2, '{}', created_at FROM revision WHERE experiment = :key",
+        key=KEY,
+    )
+    world.run("UPDATE experiment SET revision = 2 WHERE key = :key", key=KEY)
+    Keys(world.database, world.clock).revoke(issued.key.key_id, timedelta(0))
+    world.apply(spec_text.replace(KEY, "another").replace("floor = 0.1", "floor = 0.3"))
+    capfd.readouterr()
+    for _ in range(3):
+        server.registry.refresh()
+    assert server.registry.keys.find(issued.text, world.clock()) is None
+    assert server.registry.get("another").revision == 2
+    assert server.registry.trouble == (
+        "an experiment could not be refreshed; the log of this process says which"
+    )
+    told = "".join(capfd.readouterr())
+    assert told.count("experiment not refreshed") <= 1  # the refresh inside apply may have told
+    # it goes on as it was, and can still be stopped
+    assert world.measured().model_version == 1
+    world.run("UPDATE experiment SET state = 'stopped' WHERE key = :key", key=KEY)
+    world.refresh()
+    assert world.decide().reason == "stopped"
+    # a new server does not know it, and all others
+    fresh = world.new_server()
+    assert fresh.registry.get("another").revision == 2
+    with pytest.raises(NotFoundError):
+        fresh.registry.get(KEY)
+    assert set(fresh.registry.unread) == {KEY}
 
 
 def test_a_new_revision_keeps_the_model_unless_its_arguments_changed(

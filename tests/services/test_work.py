@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bandit_platform.errors import UnavailableError
+from bandit_platform.errors import PolicyError, StorageError, UnavailableError
 from bandit_platform.services.learn import Learner
 
 KEY = "checkout-offers"
@@ -225,6 +226,61 @@ def test_one_experiment_that_cannot_be_learned_does_not_hold_up_another(
     lite.clock.advance(3700)
     finish(lite, worker)
     assert lite.states()["serving"].interactions == lite.counter("interactions.policy")
+
+
+@pytest.mark.parametrize("refusal", [StorageError("no such value"), PolicyError("VW broke")])
+def test_rows_that_the_database_or_a_model_refuses_hold_up_no_other_experiment(
+    lite: Any, spec: Any, spec_text: str, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    lite.launch(spec)
+    lite.launch(spec_text.replace("checkout-offers", "zebra"))
+    for _ in range(10):
+        lite.decide()
+        lite.decide(experiment="zebra")
+    lite.clock.advance(3700)
+    real = Learner.learn
+
+    def learn(learner: Learner, key: str, now: Any) -> Any:
+        if key == KEY:
+            raise refusal
+        return real(learner, key, now)
+
+    worker = lite.worker()
+    monkeypatch.setattr(Learner, "learn", learn)
+    for _ in range(4):
+        with suppress(StorageError):  # which a worker's loop logs, and goes on
+            worker.round()
+    assert lite.states("zebra")["serving"].interactions == lite.counter(
+        "interactions.policy", key="zebra"
+    )
+
+
+def test_an_experiment_whose_spec_cannot_be_read_waits_and_holds_up_no_other(
+    world: Any, spec: Any, spec_text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.launch(spec)
+    world.launch(spec_text.replace("checkout-offers", "zebra"))
+    worker = world.worker()
+    good = world.one("SELECT spec FROM revision WHERE experiment = :key", key=KEY)
+    for _ in range(10):
+        world.decide()
+        world.decide(experiment="zebra")
+    world.run("UPDATE revision SET spec = '{\"unknown\": 1}' WHERE experiment = :key", key=KEY)
+    world.clock.advance(3700)
+    for _ in range(5):
+        worker.round()
+    assert "".join(capfd.readouterr()).count("experiment waits") == 1
+    assert world.states() == {}
+    assert world.one("SELECT count(*) FROM immature") == 10
+    assert world.counter("interactions.policy", key="zebra") > 0
+    assert world.states("zebra")["serving"].interactions == world.counter(
+        "interactions.policy", key="zebra"
+    )
+    world.run("UPDATE revision SET spec = :spec WHERE experiment = :key", spec=good, key=KEY)
+    world.clock.advance(1)
+    finish(world, worker)
+    assert world.one("SELECT count(*) FROM immature") == 0
+    assert world.states()["serving"].interactions == world.counter("interactions.policy")
 
 
 @pytest.mark.parametrize("error", [UnavailableError("database away"), OverflowError("what?")])

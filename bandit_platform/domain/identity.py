@@ -7,10 +7,10 @@ with one it is a keyed hash of experiment and key, so that a retry gives the sam
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 
 from bandit_platform.domain.keyed_hash import equal, keyed_hash
+from bandit_platform.domain.randomness import random_bytes
 
 _IDENTITY_LENGTH = 32
 _LENGTH = 48
@@ -19,7 +19,7 @@ _LENGTH = 48
 def new_decision_id(secret: bytes, now: datetime) -> str:
     """A fresh id: 48 hexadecimal characters."""
     milliseconds = int(now.timestamp() * 1000)
-    identity = milliseconds.to_bytes(6, "big") + os.urandom(10)
+    identity = milliseconds.to_bytes(6, "big") + random_bytes()[:10]
     return _proven(secret, identity.hex())
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
+
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
 
@@ -21,8 +23,6 @@ class Activation:
 
 
 Record = Decision | Event | Activation
-
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 
 
 def decision_line(d: Decision) -> bytes:
@@ -97,7 +97,10 @@ def parse_line(line: bytes) -> Record:
 
 
 def _line(data: Mapping[str, Any]) -> bytes:
-    return _encode(data).encode() + b"\n"
+    line = to_json(data)
+    if b"NaN" in line or b"Infinity" in line:  # in a text, or as a number, which is refused
+        json.dumps(data, allow_nan=False)
+    return line + b"\n"
 
 
 def _moment(text: str) -> datetime:

@@ -4,22 +4,27 @@ The binding has edges that are handled here and nowhere else: a parsed example m
 it leaks; labels are not checked; probabilities are single precision; calls after ``finish`` do
 not fail; a workspace is not thread-safe; loading with other arguments than the model's silently
 changes it, so a model is loaded with ``-i`` alone.
+
+Examples are handed over as the compiled half of the binding (``pylibvw``) makes them: its Python
+half wraps each line in an object of its own, which takes four times as long as the prediction
+(25 µs instead of 6 for ten arms).
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from vowpalwabbit import LabelType, Workspace
+from vowpalwabbit import Workspace
+from vowpalwabbit.pyvw import pylibvw
 
 from bandit_platform.errors import InputError, PolicyError
 
+_Core: Any = pylibvw.vw
 _LOADING = ("--quiet", "--preserve_performance_counters")
 #: Labels are read in single precision: what is smaller is zero there, what is larger infinite.
 _SMALLEST, _LARGEST = 1e-37, 1e37
@@ -72,8 +77,12 @@ class VowpalModel:
         Raises:
             PolicyError: VW cannot answer.
         """
-        with self._lock, self._parsed(lines) as (workspace, example):
-            return list(workspace.predict(example))
+        with self._lock:
+            workspace, example = self._parsed(lines)
+            try:
+                return _prediction(workspace, example)
+            finally:
+                _Core._finish_example_multi_ex(workspace, example)
 
     def learn(self, lines: Sequence[str], position: int, cost: float, propensity: float) -> None:
         """Learn the outcome of one decision; arguments and errors as predict_and_learn."""
@@ -107,9 +116,15 @@ class VowpalModel:
             raise InputError("the arm's position must be one of the eligible arms")
         labelled = list(lines)
         labelled[position + 1] = f"0:{cost:.9g}:{propensity:.9g} {lines[position + 1]}"
-        with self._lock, self._parsed(labelled) as (workspace, example):
-            raw = list(workspace.predict(example))
-            workspace.learn(example)
+        with self._lock:
+            workspace, example = self._parsed(labelled)
+            try:
+                raw = _prediction(workspace, example)
+                _Core.learn_multi(workspace, example)
+            except RuntimeError as error:
+                raise PolicyError(f"Vowpal Wabbit failed: {error}") from error
+            finally:
+                _Core._finish_example_multi_ex(workspace, example)
             return raw
 
     def close(self) -> None:
@@ -119,25 +134,26 @@ class VowpalModel:
                 self._workspace.finish()
                 self._workspace = None
 
-    @contextmanager
-    def _parsed(self, lines: Sequence[str]) -> Iterator[tuple[Any, Any]]:
-        """The workspace and the parsed example, which is finished whatever happens."""
+    def _parsed(self, lines: Sequence[str]) -> tuple[Any, Any]:
+        """The workspace and the parsed example, which must be finished whatever happens."""
         workspace = self._open()
         try:
-            example = workspace.parse(lines, LabelType.CONTEXTUAL_BANDIT)
+            return workspace, _Core._parse(workspace, "\n".join(lines))
         except RuntimeError as error:
             raise PolicyError(f"Vowpal Wabbit cannot parse: {error}") from error
-        try:
-            yield workspace, example
-        except RuntimeError as error:
-            raise PolicyError(f"Vowpal Wabbit failed: {error}") from error
-        finally:
-            workspace.finish_example(example)
 
     def _open(self) -> Any:
         if self._workspace is None:
             raise PolicyError("the model is closed")
         return self._workspace
+
+
+def _prediction(workspace: Any, example: Any) -> list[float]:
+    try:
+        _Core.predict_multi(workspace, example)
+        return list(example[0].get_action_scores())
+    except RuntimeError as error:
+        raise PolicyError(f"Vowpal Wabbit failed: {error}") from error
 
 
 def blob_hash(blob: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, request
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from bandit_platform.domain.personal import personal_shape
 from bandit_platform.errors import InputError
@@ -21,8 +22,6 @@ from bandit_platform.web.reading import read_body
 
 DECISION_BYTES = 32 * 1024
 EVENTS_BYTES = 64 * 1024
-
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def decisions_blueprint(decider: Decider, recorder: EventRecorder, meter: Meter) -> APIBlueprint:
@@ -130,4 +129,4 @@ def _shown_id(event_id: str) -> str | None:
 
 
 def _json(body: dict[str, Any], status: int) -> Response:
-    return Response(_encode(body), status, content_type="application/json")
+    return Response(to_json(body), status, content_type="application/json")

@@ -5,12 +5,12 @@ This stands outside the web framework, where it costs a few microseconds instead
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 
+from bandit_platform.domain.randomness import random_bytes
 from bandit_platform.logs import REQUEST_ID
 from bandit_platform.web.meter import Meter
 
@@ -48,7 +48,7 @@ class Observed:
         meter = self._meter
         given = environ.get("HTTP_X_REQUEST_ID")
         known = given is not None and _WELL_FORMED.fullmatch(given)
-        request_id = given if known else os.urandom(16).hex()
+        request_id = given if known else random_bytes().hex()
         REQUEST_ID.set(request_id)
 
         def start_observed(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:

@@ -16,6 +16,7 @@ from bandit_platform.domain.revision import changes, is_felt
 from bandit_platform.ope import GroupTotals, PolicyAccumulator, holdout_uplift
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.services.finding import finding
+from bandit_platform.services.happened import with_happened
 from bandit_platform.services.quality import Quality
 from bandit_platform.services.report_records import (
     ArmRow,
@@ -50,8 +51,16 @@ from bandit_platform.storage.models import (
 from bandit_platform.storage.statements import from_micros
 
 
-def experiment_report(database: Database, key: str, now: datetime) -> ExperimentReport:
+def experiment_report(
+    database: Database, key: str, now: datetime, *, happened: bool = True
+) -> ExperimentReport:
     """Everything that is known about an experiment.
+
+    Args:
+        database: of the deployment.
+        key: of the experiment.
+        now: the present moment.
+        happened: with what happened after decisions.
 
     Raises:
         NotFoundError: there is no such experiment.
@@ -67,7 +76,7 @@ def experiment_report(database: Database, key: str, now: datetime) -> Experiment
             for policy in tracked_policies(stored.spec)
             if policy.name in states
         )
-        return _report(
+        report = _report(
             stored=stored,
             now=now,
             data_until=None if newest is None else from_micros(newest),
@@ -79,6 +88,7 @@ def experiment_report(database: Database, key: str, now: datetime) -> Experiment
             quality=_quality(quality_state(connection, key)),
             marks=_marks(revisions(connection, key)),
         )
+        return with_happened(connection, report, stored, counted) if happened else report
 
 
 def _report(

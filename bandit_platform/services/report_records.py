@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from math import isfinite
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from bandit_platform.services.happened_records import Happened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +176,8 @@ class ExperimentReport:
     timeline: tuple[TimelinePoint, ...]
     revisions: tuple[RevisionMark, ...]
     quality: QualityRow = QualityRow()
+    #: what happened after decisions; None before the first interaction was taken in
+    happened: Happened | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready tables; moments in ISO 8601, unbounded as null."""

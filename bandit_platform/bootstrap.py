@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bandit_platform.domain.actor import PLATFORM, Actor
+from bandit_platform.domain.audit_entry import AuditEntry
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.keyed_hash import keyed_hash
@@ -41,6 +42,7 @@ from bandit_platform.services.upkeep import UpkeepWatch
 from bandit_platform.services.users import Users
 from bandit_platform.services.work import Worker
 from bandit_platform.settings import Settings, load_secret
+from bandit_platform.storage.audit_log import EVERYONE, Sought, entries
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision
 
@@ -90,6 +92,10 @@ class Platform:
         """See :func:`experiment_report`."""
         return experiment_report(self.database, key, self.clock())
 
+    def whole_report(self, key: str) -> ExperimentReport:
+        """The report with segments and policies over one another."""
+        return experiment_report(self.database, key, self.clock(), whole=True)
+
     def reports(self) -> list[ExperimentReport]:
         """The report of every experiment that is not archived."""
         return [
@@ -133,9 +139,16 @@ class Platform:
         """See :func:`export`."""
         return export(self.database, key, out, kind, targets=targets)
 
-    def forget(self, unit_id: str, journal: Path) -> Forgotten:
+    def forget(self, unit_id: str, journal: Path, by: Actor = PLATFORM) -> Forgotten:
         """See :func:`forget`."""
-        return forget(self.database, journal, self._secret, unit_id)
+        return forget(self.database, journal, self._secret, unit_id, by=by)
+
+    def audit_log(
+        self, sought: Sought = EVERYONE, *, most: int = 100, older_than: int | None = None
+    ) -> list[AuditEntry]:
+        """See :func:`entries`."""
+        with self.database.read() as connection:
+            return entries(connection, sought=sought, most=most, older_than=older_than)
 
     def trace(self, key: str, decision_id: str) -> dict[str, Any]:
         """See :func:`trace`."""

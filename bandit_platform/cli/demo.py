@@ -94,7 +94,7 @@ def demo(
             print_json(_to_dict(result))
         else:
             _print_table(result)
-        finish(stage, spec.key, run, leave=leave)
+        finish(platform, stage, spec.key, run, leave=leave)
 
 
 def _result(

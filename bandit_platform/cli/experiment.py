@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bandit_platform.cli.caller import caller
 from bandit_platform.cli.output import Format, FormatOption, print_json
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def apply(
     from bandit_platform.services.spec_files import read_spec_files  # noqa: PLC0415 - fast --help
 
     specs = read_spec_files(paths)
-    applied = _platform().experiments.apply_all(specs)
+    applied = _platform().experiments.apply_all(specs, caller())
     if output is Format.JSON:
         print_json(
             [
@@ -110,7 +111,7 @@ def _change(key: str, name: str) -> None:
     from bandit_platform.domain.lifecycle import CONSEQUENCES, Action  # noqa: PLC0415 - fast --help
 
     action = Action(name)
-    state = _platform().change_state(key, action)
+    state = _platform().change_state(key, action, caller())
     typer.echo(f"{key} is {state}. {CONSEQUENCES[action]}")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bandit_platform.cli.caller import caller
 from bandit_platform.cli.output import Format, FormatOption, print_json
 
 _KEPT = (
@@ -24,7 +25,7 @@ def forget(
     from bandit_platform.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings()
-    found = build(settings).forget(unit, settings.journal_dir)
+    found = build(settings).forget(unit, settings.journal_dir, caller())
     removed = {**found.rows, "journal records": found.journal}
     if output is Format.JSON:
         print_json({"unit": found.unit, "removed": removed, "kept": _KEPT})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bandit_platform.cli.caller import caller
 from bandit_platform.cli.output import Format, FormatOption, print_json
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def create(
         experiments=experiment or None,
         origins=origin or (),
         lifetime=_duration("--expires-in", expires_in) if expires_in else None,
+        by=caller(),
     )
     _print_issued(issued, output)
 
@@ -90,13 +92,13 @@ def list_all(output: FormatOption = Format.TABLE) -> None:
 @app.command("rotate")
 def rotate(key_id: KeyId, overlap: Overlap = "24h", output: FormatOption = Format.TABLE) -> None:
     """Issue a key like another one, which stays valid for a while."""
-    _print_issued(_keys().rotate(key_id, _duration("--overlap", overlap)), output)
+    _print_issued(_keys().rotate(key_id, _duration("--overlap", overlap), caller()), output)
 
 
 @app.command("revoke")
 def revoke(key_id: KeyId, overlap: Overlap = "0s") -> None:
     """Let a key end."""
-    _keys().revoke(key_id, _duration("--overlap", overlap))
+    _keys().revoke(key_id, _duration("--overlap", overlap), caller())
     typer.echo(f"{key_id} ends.")
 
 

@@ -19,6 +19,7 @@ from bandit_platform.cli import (
     processes,
     replay,
     report,
+    user,
 )
 from bandit_platform.errors import (
     BanditPlatformError,
@@ -46,6 +47,7 @@ app.command("migrate")(processes.migrate)
 app.command("config")(config.config)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(key.app, name="key")
+app.add_typer(user.app, name="user")
 app.command("report")(report.report)
 app.command("audit")(audit.audit)
 app.command("export")(export.export)

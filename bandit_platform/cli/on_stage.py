@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from bandit_platform.simulation.stage import Stage
 
 
+#: whoever watches a demonstration
+_VISITOR = "visitor"
+
+
 @contextmanager
 def on_stage(spec: ExperimentSpec) -> Iterator[tuple[Platform, Stage]]:
     """A running platform in a temporary folder, with the experiment started on it.
@@ -47,6 +51,7 @@ def on_stage(spec: ExperimentSpec) -> Iterator[tuple[Platform, Stage]]:
             platform.apply_experiment(spec)
             platform.change_state(spec.key, Action.START)
             key = platform.keys.create(role=Role.SERVER, label="the simulated shop").text
+            platform.users.create(_VISITOR, Role.ADMIN)
             with stages.Stage(settings, Path(name), key=key) as stage:
                 yield platform, stage
     except KeyboardInterrupt:
@@ -76,16 +81,26 @@ def progress_bar(what: str, size: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: progress.update(task, completed=done)
 
 
-def finish(stage: Stage, experiment: str, result: RunResult, *, leave: bool) -> None:
+def finish(
+    platform: Platform, stage: Stage, experiment: str, result: RunResult, *, leave: bool
+) -> None:
     """End the command: keep the dashboard open until Ctrl-C unless told to leave.
+
+    The address it prints signs one browser in, as an administrator of the temporary platform.
 
     Raises:
         typer.Exit: with status 1 when the counts do not reconcile.
     """
     if not leave:
-        settings = stage.settings
-        address = f"http://{settings.console_host}:{settings.console_port}/experiments/{experiment}"
-        typer.echo(f"The dashboard is open at {address}; press Ctrl-C to end.", err=True)
+        from bandit_platform.services.users import Purpose  # noqa: PLC0415 - keeps --help fast
+
+        link = platform.users.link(_VISITOR, purpose=Purpose.SIGN_IN)
+        address = f"{stage.settings.console_address}{link.path}?next=/experiments/{experiment}"
+        typer.echo(
+            f"The dashboard is open at {address}; the link signs one browser in, once. "
+            "Press Ctrl-C to end.",
+            err=True,
+        )
         try:
             while True:
                 stage.check()

@@ -37,6 +37,8 @@ def serve() -> None:
 def console() -> None:
     """Show dashboards and experiments to the team."""
     settings = _settings()
+    _demand_free(settings.console_host, settings.console_port)
+    _offer_first_link(settings)
     _run_web(
         "console_app",
         settings.console_host,
@@ -97,7 +99,7 @@ def up() -> None:
         for name in ("serve", "console", "work")
     }
     typer.echo(f"Shops ask      http://{settings.host}:{settings.port}/v1/…")
-    typer.echo(f"The console is http://{settings.console_host}:{settings.console_port}/")
+    typer.echo(f"The console is {settings.console_address}/")
     ended: str | None = None
     while ended is None and not stop.wait(0.2):
         ended = next((n for n, process in running.items() if process.poll() is not None), None)
@@ -121,6 +123,26 @@ def _settings() -> Settings:
     from bandit_platform.settings import load_settings  # noqa: PLC0415 - keeps --help fast
 
     return load_settings()
+
+
+def _offer_first_link(settings: Settings) -> None:
+    """Where nobody can sign in yet, print the link that names the first administrator."""
+    from bandit_platform.bootstrap import build  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.errors import UnavailableError  # noqa: PLC0415
+
+    try:
+        platform = build(settings)
+        made = platform.users.first_link()
+        platform.database.close()
+    except UnavailableError:
+        return  # the console itself will say what is missing
+    if made is not None:
+        ends = made.expires_at.isoformat(timespec="minutes")
+        typer.echo(
+            "Nobody can sign in to the console yet. Name the first administrator, once, until "
+            f"{ends}, at\n  {settings.console_address}{made.path}",
+            err=True,
+        )
 
 
 def _run_web(

@@ -84,7 +84,7 @@ def replay(
             print_json(_to_dict(result))
         else:
             _print_table(result)
-        finish(stage, spec.key, run, leave=leave)
+        finish(platform, stage, spec.key, run, leave=leave)
 
 
 def _result(report: ExperimentReport, log: LoggedData, run: RunResult, data: Path) -> _ReplayResult:

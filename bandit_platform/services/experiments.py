@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bandit_platform.domain.actor import PLATFORM, Actor
+from bandit_platform.domain.audit_entry import subject_of
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State, after
 from bandit_platform.domain.revision import Change, changes, locked_changes
 from bandit_platform.errors import LockedError, NotFoundError, StaleError, StateError
+from bandit_platform.storage.audit_log import note
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import (
     StoredExperiment,
@@ -22,6 +24,15 @@ from bandit_platform.storage.experiments import (
 )
 
 Clock = Callable[[], datetime]
+
+#: an action, as the audit log tells of it afterwards
+_DONE = {
+    Action.START: "started",
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.STOP: "stopped",
+    Action.ARCHIVE: "archived",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,23 +71,22 @@ class Experiments:
             StateError: the experiment is stopped or archived.
             StaleError: another revision than ``based_on`` is in force.
         """
-        del by  # for the audit log
         with self._database.write() as connection:
             if based_on is not None:
                 _demand_unchanged(connection, spec.key, based_on)
-            return self._apply(connection, spec)
+            return self._apply(connection, spec, by)
 
     def apply_all(self, specs: Sequence[ExperimentSpec], by: Actor = PLATFORM) -> list[Applied]:
         """As :meth:`apply` for several specs: all of them or, where one is refused, none."""
-        del by  # for the audit log
         with self._database.write() as connection:
-            return [self._apply(connection, spec) for spec in specs]
+            return [self._apply(connection, spec, by) for spec in specs]
 
-    def _apply(self, connection: Connection, spec: ExperimentSpec) -> Applied:
+    def _apply(self, connection: Connection, spec: ExperimentSpec, by: Actor) -> Applied:
         try:
             current = get_experiment(connection, spec.key)
         except NotFoundError:
             add_revision(connection, spec, 1, self._clock())
+            self._note(connection, by, "created", spec.key, _number(None, 1))
             return _applied(spec, State.DRAFT, 1, "created", ())
         differences = changes(current.spec, spec)
         if not differences:
@@ -84,6 +94,8 @@ class Experiments:
         _demand_changeable(current, differences)
         number = current.revision + 1
         add_revision(connection, spec, number, self._clock())
+        told = (_number(current.revision, number), *differences)
+        self._note(connection, by, "changed", spec.key, *told)
         return _applied(spec, current.state, number, "changed", differences)
 
     def change_state(self, key: str, action: Action, by: Actor = PLATFORM) -> State:
@@ -94,10 +106,18 @@ class Experiments:
             StateError: the step is not possible from its state.
         """
         with self._database.write() as connection:
-            state = after(get_experiment(connection, key).state, action)
+            before = get_experiment(connection, key).state
+            state = after(before, action)
             set_state(connection, key, state, self._clock())
-        del by  # for the audit log
+            told = Change(path="state", before=before, after=state)
+            self._note(connection, by, _DONE[action], key, told)
         return state
+
+    def _note(
+        self, connection: Connection, by: Actor, what: str, key: str, *difference: Change
+    ) -> None:
+        subject = subject_of("experiment", key)
+        note(connection, self._clock(), by, f"experiment.{what}", subject, difference=difference)
 
     def get(self, key: str) -> StoredExperiment:
         """One experiment.
@@ -122,6 +142,10 @@ def _demand_unchanged(connection: Connection, key: str, based_on: int) -> None:
             if based_on
             else f"there is an experiment {key} already"
         )
+
+
+def _number(before: int | None, after: int) -> Change:
+    return Change(path="revision", before=before, after=after)
 
 
 def _demand_changeable(current: StoredExperiment, differences: tuple[Change, ...]) -> None:

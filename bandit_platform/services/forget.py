@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from bandit_platform.domain.actor import PLATFORM, Actor
+from bandit_platform.domain.audit_entry import subject_of
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.identity import pseudonym
+from bandit_platform.domain.revision import Change
 from bandit_platform.journal.erase import erase, journal_records
 from bandit_platform.journal.records import Record
-from bandit_platform.storage.database import Database
+from bandit_platform.storage.audit_log import note
+from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.forget import decisions_of, forget_unit
 from bandit_platform.storage.lease import take_turns
 
@@ -42,6 +48,7 @@ def forget(
     secret: bytes,
     unit_id: str,
     *,
+    by: Actor = PLATFORM,
     pause: float = _PAUSE_SECONDS,
 ) -> Forgotten:
     """Remove everything kept about a unit, until nothing of it comes back.
@@ -51,6 +58,7 @@ def forget(
         folder: of this node's journal.
         secret: of the deployment.
         unit_id: as the shop calls the unit.
+        by: who asks for it; the audit log tells who and how much, but not of which unit.
         pause: seconds between passes.
 
     Raises:
@@ -61,7 +69,7 @@ def forget(
     journal = 0
     known: set[str] = set()
     for _ in range(_MOST_PASSES):
-        removed, erased = _pass(database, folder, unit, known)
+        removed, erased = _pass(database, folder, unit, known, by)
         rows.update(removed)
         journal += erased
         if not erased and not any(removed.values()):
@@ -72,7 +80,7 @@ def forget(
 
 
 def _pass(
-    database: Database, folder: Path, unit: str, known: set[str]
+    database: Database, folder: Path, unit: str, known: set[str], by: Actor
 ) -> tuple[dict[str, int], int]:
     """Clear the journal, then the tables; ``known`` gathers the unit's decisions."""
     with database.read() as connection:
@@ -88,4 +96,13 @@ def _pass(
     with database.write() as connection:
         take_turns(connection)
         known |= decisions_of(connection, unit)
-        return forget_unit(connection, unit, known), erased
+        removed = forget_unit(connection, unit, known)
+        _note(connection, by, {**removed, "journal records": erased})
+    return removed, erased
+
+
+def _note(connection: Connection, by: Actor, removed: Mapping[str, int]) -> None:
+    told = [Change(path=name, before=count, after=0) for name, count in removed.items() if count]
+    if told:
+        now = datetime.now(UTC)
+        note(connection, now, by, "unit.forgotten", subject_of("unit", "?"), difference=told)

@@ -14,8 +14,12 @@ from bandit_platform.domain.access import (
     key_id_of,
     new_key_text,
 )
+from bandit_platform.domain.actor import PLATFORM, Actor
+from bandit_platform.domain.audit_entry import subject_of
+from bandit_platform.domain.revision import Change
 from bandit_platform.errors import InputError, NotFoundError
-from bandit_platform.storage.database import Database
+from bandit_platform.storage.audit_log import note
+from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.keys import all_keys, insert_key, last_uses, revoke
 
 
@@ -50,6 +54,7 @@ class Keys:
         experiments: Collection[str] | None = None,
         origins: Collection[str] = (),
         lifetime: timedelta | None = None,
+        by: Actor = PLATFORM,
     ) -> IssuedKey:
         """Issue a key.
 
@@ -59,6 +64,7 @@ class Keys:
             experiments: those it opens; None for all.
             origins: web origins that may use it from a page.
             lifetime: how long it is valid; None for no end.
+            by: who issues it.
 
         Raises:
             InputError: an origin is malformed, or a secret key was given origins.
@@ -77,32 +83,46 @@ class Keys:
                 created_at=now,
                 expires_at=None if lifetime is None else now + lifetime,
                 revoked_at=None,
-            )
+            ),
+            by,
         )
 
-    def rotate(self, key_id: str, overlap: timedelta) -> IssuedKey:
+    def rotate(self, key_id: str, overlap: timedelta, by: Actor = PLATFORM) -> IssuedKey:
         """Issue a key like another one, which stays valid for ``overlap`` more.
 
         Raises:
             NotFoundError: there is no such key.
         """
-        with self._database.read() as connection:
+        now = self._clock()
+        with self._database.write() as connection:
             old = all_keys(connection).get(key_id)
-        if old is None:
-            raise NotFoundError("there is no key with this id")
-        issued = self._issue(replace(old, created_at=self._clock(), revoked_at=None))
-        self.revoke(key_id, overlap)
+            if old is None:
+                raise NotFoundError("there is no key with this id")
+            issued = _insert(connection, replace(old, created_at=now, revoked_at=None))
+            if not revoke(connection, key_id, now + overlap):
+                raise NotFoundError("there is no valid key with this id")
+            self._note(
+                connection,
+                by,
+                "key.rotated",
+                old,
+                _became("replaced by", issued.key.key_id),
+                _became("ends", now + overlap),
+            )
         return issued
 
-    def revoke(self, key_id: str, overlap: timedelta = timedelta()) -> None:
+    def revoke(self, key_id: str, overlap: timedelta = timedelta(), by: Actor = PLATFORM) -> None:
         """Let a key end, at once or after a while.
 
         Raises:
             NotFoundError: there is no such key, or it has ended already.
         """
+        ends = self._clock() + overlap
         with self._database.write() as connection:
-            if not revoke(connection, key_id, self._clock() + overlap):
+            old = all_keys(connection).get(key_id)
+            if old is None or not revoke(connection, key_id, ends):
                 raise NotFoundError("there is no valid key with this id")
+            self._note(connection, by, "key.revoked", old, _became("ends", ends))
 
     def all(self) -> list[ListedKey]:
         """Every key, oldest first."""
@@ -123,9 +143,38 @@ class Keys:
         valid = key is not None and key.matches(text) and key.is_valid(self._clock())
         return key if valid else None
 
-    def _issue(self, template: Key) -> IssuedKey:
-        text = new_key_text(publishable=template.publishable)
-        key = replace(template, key_id=str(key_id_of(text)), digest=digest_of(text))
+    def _issue(self, template: Key, by: Actor) -> IssuedKey:
         with self._database.write() as connection:
-            insert_key(connection, key)
-        return IssuedKey(text=text, key=key)
+            issued = _insert(connection, template)
+            key = issued.key
+            told = {
+                "label": key.label or None,
+                "role": key.role or "publishable",
+                "experiments": _listed(key.experiments),
+                "origins": _listed(key.origins),
+                "ends": key.expires_at,
+            }
+            differences = [_became(path, value) for path, value in told.items() if value]
+            self._note(connection, by, "key.created", key, *differences)
+        return issued
+
+    def _note(
+        self, connection: Connection, by: Actor, what: str, key: Key, *difference: Change
+    ) -> None:
+        subject = subject_of("key", key.key_id)
+        note(connection, self._clock(), by, what, subject, difference=difference)
+
+
+def _insert(connection: Connection, template: Key) -> IssuedKey:
+    text = new_key_text(publishable=template.publishable)
+    key = replace(template, key_id=str(key_id_of(text)), digest=digest_of(text))
+    insert_key(connection, key)
+    return IssuedKey(text=text, key=key)
+
+
+def _became(path: str, value: object) -> Change:
+    return Change(path=path, before=None, after=value)
+
+
+def _listed(names: Collection[str] | None) -> str:
+    return ", ".join(sorted(names or ()))

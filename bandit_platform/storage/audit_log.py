@@ -32,6 +32,9 @@ class Sought:
     before: datetime | None = None
 
 
+EVERYONE = Sought()
+
+
 def note(
     connection: Connection,
     at: datetime,
@@ -59,7 +62,7 @@ def entries(
     connection: Connection,
     *,
     subject: str = "",
-    sought: Sought | None = None,
+    sought: Sought = EVERYONE,
     most: int = 100,
     older_than: int | None = None,
 ) -> list[AuditEntry]:
@@ -72,7 +75,7 @@ def entries(
         most: how many at most.
         older_than: only those with a smaller number, to go on after a page.
     """
-    conditions = _conditions(sought or Sought())
+    conditions = _conditions(sought)
     if subject:
         conditions.append(_LOG.c.subject == subject)
     if older_than is not None:

@@ -93,6 +93,11 @@ def test_without_exit_the_dashboard_stays_open_until_ctrl_c(tmp_path: Path) -> N
             found = re.search(r"open at http://([\d.:]+)(/\S+);", line)
         dashboard = HTTPConnection(found[1], timeout=10)
         dashboard.request("GET", found[2])
+        entered = dashboard.getresponse()
+        entered.read()
+        assert entered.status == 303
+        cookie = entered.headers["Set-Cookie"].partition(";")[0]
+        dashboard.request("GET", entered.headers["Location"], headers={"Cookie": cookie})
         page = dashboard.getresponse()
         assert page.status == 200
         assert b"confirmation-page" in page.read()

@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bandit_platform.cli.output import Format, FormatOption, print_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from bandit_platform.services.report_records import EstimateRow, ExperimentReport
+
+_NOTHING = "always:nothing"
 
 
 def report(
     key: Annotated[str, typer.Argument(help="The experiment's key.")],
+    by: Annotated[
+        str | None, typer.Option("--by", help="Cut by this field of the context.")
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option("--baseline", help="Policy that uplifts are over.")
+    ] = _NOTHING,
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Print the live report: the numbers behind the dashboard."""
     from bandit_platform.bootstrap import build  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.services.baseline import check_baseline, field_of  # noqa: PLC0415
     from bandit_platform.settings import load_settings  # noqa: PLC0415
 
-    found = build(load_settings()).report(key)
+    found = build(load_settings()).whole_report(key)
+    check_baseline(found, baseline)
+    if by is not None:
+        found = replace(found, segments=(field_of(found, by),))
     if output is Format.JSON:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "uplift_over": _over(found, baseline)})
     else:
-        _print_table(found)
+        _print_tables(found, baseline, cut=by is not None)
 
 
-def _print_table(found: ExperimentReport) -> None:
+def _over(found: ExperimentReport, baseline: str) -> dict[str, Any]:
+    from bandit_platform.services.baseline import uplifts_over  # noqa: PLC0415
+
+    rows = uplifts_over(found, baseline)
+    turned = replace(found, pairwise=tuple(rows.values())).to_dict()["pairwise"]
+    return {"baseline": baseline, "policies": turned}
+
+
+def _print_tables(found: ExperimentReport, baseline: str, *, cut: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
-    from rich.table import Table  # noqa: PLC0415
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(found.finding, style="bold", markup=False)
@@ -44,23 +66,65 @@ def _print_table(found: ExperimentReport) -> None:
         soft_wrap=True,
     )
     console.print(f"Programme uplift over the holdout, per unit: {_interval(found.programme)}")
-    table = Table("Policy", "Value", "Uplift over nothing", "SNIPS (one look)", "ESS")
+    console.print(_leaderboard(found, baseline))
+    if cut:
+        console.print(_segments(found))
+        console.print(
+            f"Uplifts over nothing, corrected for {found.segment_looks} segments in all fields.",
+            markup=False,
+        )
+
+
+def _leaderboard(found: ExperimentReport, baseline: str) -> Table:
+    from rich.markup import escape  # noqa: PLC0415 - keeps --help fast
+    from rich.table import Table  # noqa: PLC0415
+
+    from bandit_platform.services.baseline import uplifts_over  # noqa: PLC0415
+
+    over = "nothing" if baseline == _NOTHING else escape(baseline)
+    uplifts = uplifts_over(found, baseline)
+    table = Table("Policy", "Value", f"Uplift over {over}", "SNIPS (one look)", "ESS")
     for row in found.policies:
+        pair = uplifts.get(row.name)
         table.add_row(
-            row.name,
+            escape(row.name),
             _interval(row.value),
-            _interval(row.uplift),
+            "baseline"
+            if row.name == baseline
+            else _interval(pair.uplift)
+            if pair
+            else "not compared",
             _interval(row.snips),
             f"{row.ess:,.0f}",
         )
-    console.print(table)
+    return table
+
+
+def _segments(found: ExperimentReport) -> Table:
+    from rich.markup import escape  # noqa: PLC0415 - keeps --help fast
+    from rich.table import Table  # noqa: PLC0415
+
+    (field,) = found.segments
+    table = Table(escape(field.field), "Policy", "Interactions", "Uplift over nothing", "ESS", "")
+    for row in field.rows:
+        table.add_row(
+            escape(row.segment),
+            escape(row.policy),
+            f"{row.n:,}",
+            _interval(row.corrected),
+            f"{row.ess:,.0f}",
+            "" if row.verdict == "ok" else row.verdict,
+        )
+    return table
 
 
 def _interval(row: EstimateRow) -> str:
     from bandit_platform.services.rounding import bounds_text, interval_decimals, rounded  # noqa: PLC0415
 
     if row.value is None:
-        return "no data"
+        if not row.n:
+            return "no data"
+        return "collecting data" if row.collecting else "cannot be evaluated"
     if row.collecting:
         return f"{row.value:.4f} (collecting data)"
     decimals = interval_decimals(row.lower, row.upper)

@@ -13,10 +13,12 @@ from itertools import pairwise
 
 from bandit_platform.domain.decision import Reason
 from bandit_platform.domain.revision import changes, is_felt
-from bandit_platform.ope import GroupTotals, PolicyAccumulator, holdout_uplift
+from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.estimate import Estimate
+from bandit_platform.services.compare import with_comparisons
 from bandit_platform.services.finding import finding
 from bandit_platform.services.happened import with_happened
+from bandit_platform.services.programme import programme_uplift
 from bandit_platform.services.quality import Quality
 from bandit_platform.services.report_records import (
     ArmRow,
@@ -28,6 +30,7 @@ from bandit_platform.services.report_records import (
     RevisionMark,
     TimelinePoint,
     TimelinePolicy,
+    TimelineProgramme,
 )
 from bandit_platform.services.tracked import LOGGING, SERVING, TrackedPolicy, tracked_policies
 from bandit_platform.storage.counters import counters
@@ -52,14 +55,16 @@ from bandit_platform.storage.statements import from_micros
 
 
 def experiment_report(
-    database: Database, key: str, now: datetime, *, happened: bool = True
+    database: Database, key: str, now: datetime, *, whole: bool = False, happened: bool = True
 ) -> ExperimentReport:
-    """Everything that is known about an experiment.
+    """What is known about an experiment.
 
     Args:
         database: of the deployment.
         key: of the experiment.
         now: the present moment.
+        whole: with segments, policies over one another and corrected intervals, which take longer
+            to read.
         happened: with what happened after decisions.
 
     Raises:
@@ -88,7 +93,9 @@ def experiment_report(
             quality=_quality(quality_state(connection, key)),
             marks=_marks(revisions(connection, key)),
         )
-        return with_happened(connection, report, stored, counted) if happened else report
+        if happened:
+            report = with_happened(connection, report, stored, counted)
+        return with_comparisons(connection, report, stored.spec, states) if whole else report
 
 
 def _report(
@@ -105,7 +112,7 @@ def _report(
     marks: tuple[RevisionMark, ...],
 ) -> ExperimentReport:
     spec = stored.spec
-    programme = _programme(counted)
+    programme = _row(programme_uplift(counted))
     logging = next((row.uplift for row in policies if row.name == LOGGING), _NO_ESTIMATE)
     return ExperimentReport(
         experiment=spec.key,
@@ -228,18 +235,6 @@ def _counts(
     )
 
 
-def _programme(counted: Mapping[str, float]) -> EstimateRow:
-    groups = [
-        GroupTotals(
-            units=int(counted.get(f"units.{group}.count", 0)),
-            total=counted.get(f"units.{group}.total", 0.0),
-            square=counted.get(f"units.{group}.squares", 0.0),
-        )
-        for group in ("policy", "holdout")
-    ]
-    return _row(holdout_uplift(groups[0], groups[1]))
-
-
 def _arms(stored: StoredExperiment, counted: Mapping[str, float]) -> tuple[ArmRow, ...]:
     total = counted.get("interactions.policy", 0.0)
     seen = [
@@ -264,6 +259,13 @@ def _arms(stored: StoredExperiment, counted: Mapping[str, float]) -> tuple[ArmRo
     return tuple(rows)
 
 
+def _timeline_programme(numbers: Sequence[float] | None) -> TimelineProgramme | None:
+    if numbers is None:
+        return None
+    value, lower, upper = numbers
+    return TimelineProgramme(value=value, lower=lower, upper=upper)
+
+
 def _timeline(connection: Connection, key: str) -> tuple[TimelinePoint, ...]:
     points = []
     for interactions, at, payload in timeline(connection, key):
@@ -284,6 +286,8 @@ def _timeline(connection: Connection, key: str) -> tuple[TimelinePoint, ...]:
                     for name, numbers in data["policies"].items()
                 },
                 arms=data["arms"],
+                rewards=data.get("rewards", {}),
+                programme=_timeline_programme(data.get("programme")),
             )
         )
     return tuple(points)

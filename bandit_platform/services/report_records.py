@@ -5,12 +5,13 @@ Values and uplifts are in reward units; every interval names its method.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from bandit_platform.services.comparison_records import PairRow, SegmentField
     from bandit_platform.services.happened_records import Happened
 
 
@@ -51,6 +52,9 @@ class PolicyRow:
     verdict: str = "ok"
     #: plain reasons for a verdict other than ok, each with what to do
     why: tuple[str, ...] = ()
+    #: value and uplift for all policies of the leaderboard to hold together; whole reports only
+    corrected_value: EstimateRow | None = None
+    corrected_uplift: EstimateRow | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +127,15 @@ class TimelinePolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TimelineProgramme:
+    """The programme uplift at one moment, per unit."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TimelinePoint:
     """The state of the estimates at one moment."""
 
@@ -133,6 +146,10 @@ class TimelinePoint:
     policies: dict[str, TimelinePolicy]
     #: arm → interactions so far in which it was drawn
     arms: dict[str, int]
+    #: arm → sum of their rewards so far; empty where it was not kept yet
+    rewards: dict[str, float] = field(default_factory=dict)
+    #: over the holdout; None while it collects, or was not kept yet
+    programme: TimelineProgramme | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +193,14 @@ class ExperimentReport:
     timeline: tuple[TimelinePoint, ...]
     revisions: tuple[RevisionMark, ...]
     quality: QualityRow = QualityRow()
+    #: every context field cut into segments; whole reports only, as what follows
+    segments: tuple[SegmentField, ...] = ()
+    #: segments of all fields: each corrected interval has this part of the error
+    segment_looks: int = 0
+    #: every policy over every other one
+    pairwise: tuple[PairRow, ...] = ()
+    #: policies on the leaderboard: each corrected interval has this part of the error
+    policy_looks: int = 0
     #: what happened after decisions; None before the first interaction was taken in
     happened: Happened | None = None
 

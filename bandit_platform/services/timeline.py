@@ -7,11 +7,12 @@ decisions as for ten million.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.services.programme import programme_uplift
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.interactions import last_timeline_point, put_timeline_point
@@ -39,7 +40,7 @@ def add_timeline_point(
     last = last_timeline_point(connection, spec.key)
     if interactions < max(_FIRST, last * _GROWTH, last + 1):
         return
-    policies = {}
+    policies: dict[str, list[float]] = {}
     for standing in standings:
         value, uplift = standing.accumulator.value(), standing.accumulator.uplift()
         if value.collecting or value.value is None or uplift.value is None:
@@ -53,10 +54,22 @@ def add_timeline_point(
             uplift.upper,
         ]
     counted = counters(connection, spec.key)
-    arms = {
-        name.removeprefix("arm.").removesuffix(".count"): int(count)
-        for name, count in counted.items()
-        if name.startswith("arm.") and name.endswith(".count")
+    drawn, rewards = _by_arm(counted, ".count"), _by_arm(counted, ".reward")
+    programme = programme_uplift(counted)
+    payload: dict[str, Any] = {
+        "policies": policies,
+        "arms": {arm: int(count) for arm, count in drawn.items()},
+        "rewards": rewards,
     }
-    payload = json.dumps({"policies": policies, "arms": arms})
-    put_timeline_point(connection, spec.key, interactions, to_micros(at), payload)
+    if not programme.collecting:
+        payload["programme"] = [programme.value, programme.lower, programme.upper]
+    put_timeline_point(connection, spec.key, interactions, to_micros(at), json.dumps(payload))
+
+
+def _by_arm(counted: Mapping[str, float], what: str) -> dict[str, float]:
+    """Arm → its counter."""
+    return {
+        name.removeprefix("arm.").removesuffix(what): count
+        for name, count in counted.items()
+        if name.startswith("arm.") and name.endswith(what)
+    }

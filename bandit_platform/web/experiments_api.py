@@ -57,7 +57,7 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
     @api.get("/experiments/<experiment>/report")
     @api.doc(summary="The numbers behind the dashboard", operation_id="report")
     def report(experiment: str) -> dict[str, Any]:
-        return platform.report(experiment).to_dict()
+        return platform.whole_report(experiment).to_dict()
 
     @api.get("/experiments/<experiment>/decisions/<decision_id>")
     @api.doc(summary="The whole trace of one decision", operation_id="trace")

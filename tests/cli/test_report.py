@@ -111,3 +111,34 @@ def test_an_experiment_without_data_says_so(run: Any, tmp_path: Path, spec_text:
 def test_an_unknown_experiment_is_bad_input(run: Any) -> None:
     ran = run("report", "nobody")
     assert (ran.status, ran.out, ran.err) == (2, "", "there is no experiment with this key\n")
+
+
+def test_the_leaderboard_is_read_against_any_of_its_policies(
+    run: Any, busy: dict[str, int]
+) -> None:
+    ran = run("report", KEY, "--baseline", "uniform", "--by", "returning")
+    assert (ran.status, ran.err) == (0, "")
+    assert "Uplift over uniform" in ran.out
+    assert "Uplifts over nothing, corrected for" in ran.out
+    told = json.loads(
+        run("report", KEY, "--baseline", "uniform", "--by", "returning", "--format", "json").out
+    )
+    over = told["uplift_over"]
+    assert over["baseline"] == "uniform"
+    assert {row["policy"] for row in over["policies"]} == {
+        row["name"] for row in told["policies"]
+    } - {"uniform"}
+    (field,) = told["segments"]
+    assert field["field"] == "returning"
+    rows = [row for row in field["rows"] if row["policy"] == "logging"]
+    assert [(row["segment"], row["n"]) for row in rows] == [("not given", busy["interactions"])]
+
+
+def test_unknown_baselines_and_fields_are_bad_input(run: Any, busy: dict[str, int]) -> None:
+    del busy
+    ran = run("report", KEY, "--baseline", "always:tiger")
+    assert ran.status == 2
+    assert "always:upgrade" in ran.err
+    ran = run("report", KEY, "--by", "colour")
+    assert ran.status == 2
+    assert "cart_value, country, returning" in ran.err

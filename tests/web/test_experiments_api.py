@@ -141,7 +141,8 @@ def test_the_report_and_the_trace_tell_what_the_services_tell(running: Any) -> N
     worker._database.close()
     report = running.get(f"{BASE}/{KEY}/report")
     assert report.status_code == 200
-    assert report.json == running.platform.report(KEY).to_dict()
+    assert report.json == running.platform.whole_report(KEY).to_dict()
+    assert report.json["pairwise"]
     counts = report.json["counts"]
     assert (counts["decisions"], counts["events"], counts["immature"]) == (20, 10, 0)
     trace = running.get(f"{BASE}/{KEY}/decisions/{made[0]['decision_id']}")

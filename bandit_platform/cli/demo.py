@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from bandit_platform.cli.on_stage import (
     with_interval,
 )
 from bandit_platform.cli.output import Format, FormatOption
+from bandit_platform.cli.storefront import storefront
 
 if TYPE_CHECKING:
     from bandit_platform.bootstrap import Platform
@@ -82,7 +84,10 @@ def demo(
         connections=connections,
         rate=rate or min(300.0, max(1.0, shoppers / _SHORTEST_SECONDS)),
     )
-    with on_stage(spec) as (platform, stage):
+    with (
+        on_stage(spec) as (platform, stage),
+        nullcontext(None) if leave else storefront(platform, stage) as shop,
+    ):
         run = perform(
             stage,
             show,
@@ -94,6 +99,8 @@ def demo(
             print_json(_to_dict(result))
         else:
             _print_table(result)
+        if shop is not None:
+            typer.echo(f"Shop there yourself: {shop} (its goods are simulated).", err=True)
         finish(platform, stage, spec.key, run, leave=leave)
 
 

@@ -168,7 +168,8 @@ class Shop:
     def page(self, path: str, body: str, **headers: str) -> None:
         """Put a page up."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        text = f'<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>Shop</title>{body}'
+        head = '<meta charset="utf-8"><link rel="icon" href="data:,"><title>Shop</title>'
+        text = f'<!doctype html><html lang="en">{head}{body}'
         self.pages[path] = (text, "text/html; charset=utf-8", named)
 
     def script(self, path: str, text: str) -> None:

@@ -17,13 +17,14 @@ DECIDE = "([e, q]) => offers('decide', e, q)"
 #: asks for other people until the draw is an offer, or nothing
 DRAW = """async ([experiment, question, wanted]) => {
     for (let n = 0; n < 60; n++) {
-        const answer = await offers('decide', experiment, {...question, unitId: 'u' + Math.random()});
+        const unitId = 'u' + Math.random();
+        const answer = await offers('decide', experiment, {...question, unitId});
         if ((answer.arm === 'nothing') !== wanted) return window.drawn = answer;
     }
 }"""
 NO_STORAGE = """
 for (const name of ['localStorage', 'sessionStorage'])
-    Object.defineProperty(window, name, {get() { throw new DOMException('blocked', 'SecurityError'); }});
+    Object.defineProperty(window, name, {get() { throw new DOMException('', 'SecurityError'); }});
 """
 FULL_STORAGE = (
     "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); };"

@@ -1,4 +1,4 @@
-"""``/sdk/v1/offers.js`` and its types: open to every page, small, and kept by browsers for a while."""
+"""``/sdk/v1/offers.js`` and its types: open to every page and kept for a while."""
 
 from __future__ import annotations
 

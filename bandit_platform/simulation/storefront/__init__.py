@@ -1,0 +1,1 @@
+"""A ticket shop to click through: simulated goods, real decisions and events."""

@@ -1,0 +1,62 @@
+// The shop's own script: asks for the offer of the confirmation page and shows it.
+'use strict';
+
+window.offers = window.offers || function () {
+  const call = arguments, begun = Date.now();
+  return new Promise(resolve => {
+    (offers.q = offers.q || []).push([call, resolve, begun]);
+    setTimeout(resolve, 300, { arm: 'nothing', offer: null, reason: 'unavailable' });
+  });
+};
+
+const settings = document.currentScript.dataset;
+offers('init', {
+  service: settings.service,
+  key: settings.key,
+  consent: settings.consent === 'yes',
+});
+
+const slot = document.getElementById('offer');
+if (slot) showOffer(slot);
+
+function showOffer(slot) {
+  const data = slot.dataset;
+  offers('decide', data.experiment, {
+    context: { ...JSON.parse(data.context), device: innerWidth < 600 ? 'mobile' : 'desktop' },
+    personalContext: JSON.parse(data.personal),
+    requestKey: data.requestKey,
+    timeout: 1000,
+  }).then(decision => {
+    tell(decision);
+    for (const field of document.querySelectorAll('input[name=decision]')) field.value = decision.decision_id || '';
+    offers('render', slot, decision, {
+      acceptLabel: 'Yes, add it',
+      accept: () => askToBuy(slot, decision),
+      dismiss: () => fetch(data.dismissed, { method: 'POST', keepalive: true }),
+    });
+  });
+}
+
+function askToBuy(slot, decision) {
+  const form = document.getElementById('extra');
+  const price = decision.offer.price.toLocaleString('en-GB', { style: 'currency', currency: 'GBP' });
+  form.elements.arm.value = decision.arm;
+  document.getElementById('extra-title').textContent = decision.offer.title;
+  document.getElementById('extra-buy').textContent = `Buy for ${price} (pretended)`;
+  slot.hidden = true;
+  form.hidden = false;
+  document.getElementById('extra-title').focus();
+}
+
+function tell(decision) {
+  const list = document.getElementById('answer');
+  const line = (name, value) => {
+    const row = list.appendChild(document.createElement('div'));
+    row.appendChild(document.createElement('dt')).textContent = name;
+    row.appendChild(document.createElement('dd')).textContent = value;
+  };
+  line('Shown', decision.arm);
+  line('Why', decision.reason);
+  for (const [arm, share] of Object.entries(decision.pmf || {})) line(`Probability of ${arm}`, share.toFixed(3));
+  if (decision.decision_id) line('Decision', decision.decision_id);
+}

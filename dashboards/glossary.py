@@ -35,6 +35,8 @@ TERMS = MappingProxyType(
         "as it was served": "The policy that produced the data: exploration, early learning and "
         "all. Its value is simply what happened.",
         "learned policy": "The serving policy, valued on each decision before it learns from it.",
+        "restraint": "Showing few offers, and none to those who would regret one. Measured by how "
+        "often nothing was shown, and by what shoppers did not like.",
         "arm": "What can be shown; nothing is one of them.",
     }
 )

@@ -15,6 +15,7 @@ from dashboards.counting import CountGroup, count_groups
 from dashboards.embedding import figure_json
 from dashboards.figures import arm_share_figure, uplift_figure
 from dashboards.guidance import Guidance, guidance
+from dashboards.happened_view import HappenedView, happened_view
 from dashboards.headline import Headline, Programme, headlines, programme
 from dashboards.leaderboard import Leaderboard, leaderboard
 from dashboards.palette import arm_classes
@@ -66,6 +67,7 @@ class ExperimentPage:
     legend: tuple[tuple[str, str], ...]
     counts: tuple[CountGroup, ...]
     checks: tuple[Check, ...]
+    happened: HappenedView | None
 
 
 def experiment_page(
@@ -99,6 +101,7 @@ def experiment_page(
         legend=_legend(report),
         counts=count_groups(report.counts),
         checks=checks(report.quality),
+        happened=happened_view(report),
     )
 
 

@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 ALWAYS = "always:"
 ALWAYS_NOTHING = "always:nothing"
+SOMETHING = "always-something"
+UNIFORM = "uniform"
+
+_BY_KIND = MappingProxyType({"logging": "As it was served", "serving": "Learned policy"})
+_BY_NAME = MappingProxyType(
+    {
+        ALWAYS_NOTHING: "Always show nothing",
+        SOMETHING: "Always show an offer",
+        UNIFORM: "Every arm equally likely",
+    }
+)
+_MEANING_BY_KIND = MappingProxyType(
+    {
+        "logging": "what shoppers really got",
+        "serving": "what the model would show",
+        "candidate": "learns alongside, never decides",
+    }
+)
+_MEANING_BY_NAME = MappingProxyType(
+    {
+        ALWAYS_NOTHING: "nobody is shown anything",
+        SOMETHING: "any of them, by chance; never nothing",
+        UNIFORM: "no model: chance alone decides",
+    }
+)
+_INLINE_BY_KIND = MappingProxyType({"logging": "what was served", "serving": "the learned policy"})
 
 
 def policy_words(name: str, kind: str) -> str:
     """What a policy is called on a page."""
-    if kind == "logging":
-        return "As it was served"
-    if kind == "serving":
-        return "Learned policy"
-    if name == ALWAYS_NOTHING:
-        return "Always show nothing"
+    found = _BY_KIND.get(kind) or _BY_NAME.get(name)
+    if found:
+        return found
     if name.startswith(ALWAYS):
         return f"Always {name.removeprefix(ALWAYS)}"
-    if name == "uniform":
-        return "Every arm equally likely"
     return f"Candidate {name}" if kind == "candidate" else name
 
 
 def policy_meaning(name: str, kind: str) -> str:
     """One line on what following the policy would have meant."""
-    if kind == "logging":
-        return "what shoppers really got"
-    if kind == "serving":
-        return "what the model would show"
-    if kind == "candidate":
-        return "learns alongside, never decides"
+    return _MEANING_BY_KIND.get(kind) or _MEANING_BY_NAME.get(name, "")
+
+
+def policy_inline(name: str, kind: str) -> str:
+    """A policy inside a sentence, after “over”: ``nothing``, ``always lounge``."""
     if name == ALWAYS_NOTHING:
-        return "the baseline"
-    if name.startswith(ALWAYS):
-        return ""
-    return "no model: chance alone decides" if name == "uniform" else ""
+        return "nothing"
+    words = _INLINE_BY_KIND.get(kind) or policy_words(name, kind)
+    return words[:1].lower() + words[1:]

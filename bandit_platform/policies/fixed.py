@@ -1,4 +1,4 @@
-"""Policies that do not learn: every arm equally likely, or always the same arm."""
+"""Policies that do not learn: chance among all arms or all offers, or always the same arm."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def always(arm: str, eligible: Sequence[str]) -> tuple[float, ...]:
     """The arm wherever it is eligible, ``nothing`` elsewhere."""
     shown = arm if arm in eligible else NOTHING
     return tuple(1.0 if each == shown else 0.0 for each in eligible)
+
+
+def something(eligible: Sequence[str]) -> tuple[float, ...]:
+    """Every eligible offer equally likely, ``nothing`` only where there is no offer."""
+    offers = sum(arm != NOTHING for arm in eligible)
+    if not offers:
+        return always(NOTHING, eligible)
+    return tuple(0.0 if arm == NOTHING else 1.0 / offers for arm in eligible)

@@ -17,7 +17,7 @@ from bandit_platform.ope.reward_range import RewardRange
 from bandit_platform.services.cuts import Cut, cuts_of
 from bandit_platform.services.pair_block import PairBlock
 from bandit_platform.services.segment_block import SegmentBlock
-from bandit_platform.services.tracked import ALWAYS, ALWAYS_NOTHING, LOGGING, SERVING
+from bandit_platform.services.tracked import ALWAYS, ALWAYS_NOTHING, LOGGING, SERVING, SOMETHING
 from bandit_platform.services.walked import Member, WalkedBatch
 
 Block = TypeVar("Block", SegmentBlock, PairBlock)
@@ -81,10 +81,9 @@ class Rollups:
 
 
 def _followed(members: Sequence[Member]) -> list[Member]:
-    """The policies that segments tell of: as it was served, learned, and each arm always."""
-    wanted = [
-        each for each in members if each.name in {LOGGING, SERVING} or each.name.startswith(ALWAYS)
-    ]
+    """The policies that segments tell of: as it was served, learned, and forced."""
+    named = {LOGGING, SERVING, SOMETHING}
+    wanted = [one for one in members if one.name in named or one.name.startswith(ALWAYS)]
     return wanted[:MOST_POLICIES]
 
 

@@ -18,6 +18,8 @@ Kind = Literal["logging", "serving", "candidate", "fixed"]
 LOGGING = "logging"
 SERVING = "serving"
 UNIFORM = "uniform"
+#: an offer for everyone, any of them; followed where there is more than one
+SOMETHING = "always-something"
 ALWAYS = "always:"
 ALWAYS_NOTHING = f"{ALWAYS}{NOTHING}"
 
@@ -64,6 +66,8 @@ def tracked_policies(spec: ExperimentSpec) -> list[TrackedPolicy]:
         for candidate in spec.candidates
     ]
     policies.append(TrackedPolicy(name=UNIFORM, kind="fixed"))
+    if len(spec.arms) > 1:
+        policies.append(TrackedPolicy(name=SOMETHING, kind="fixed"))
     policies += [TrackedPolicy(name=f"{ALWAYS}{arm}", kind="fixed") for arm in spec.arm_keys]
     return policies
 
@@ -105,6 +109,8 @@ class Runner:
             return logged
         if name == UNIFORM:
             return fixed.uniform(eligible)
+        if name == SOMETHING:
+            return fixed.something(eligible)
         return fixed.always(name.removeprefix(ALWAYS), eligible)
 
 

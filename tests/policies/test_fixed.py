@@ -14,6 +14,12 @@ def test_uniform_shares_equally() -> None:
     assert fixed.uniform(("nothing",)) == (1.0,)
 
 
+def test_something_is_any_offer_and_nothing_only_where_there_is_none() -> None:
+    assert fixed.something(ELIGIBLE) == pytest.approx((0.0, 1 / 3, 1 / 3, 1 / 3))
+    assert fixed.something(("b", "nothing")) == (1.0, 0.0)
+    assert fixed.something(("nothing",)) == (1.0,)
+
+
 @pytest.mark.parametrize(
     ("arm", "eligible", "pmf"),
     [

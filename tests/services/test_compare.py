@@ -44,7 +44,7 @@ def test_a_plain_report_leaves_comparisons_out_and_a_whole_one_adds_nothing_else
 
 def test_corrected_intervals_are_those_at_the_shared_level(busy: Any) -> None:
     report = whole(busy)
-    assert report.policy_looks == len(report.policies) == 7
+    assert report.policy_looks == len(report.policies) == 8
     for row in report.policies:
         assert row.corrected_value.lower <= row.value.lower
         assert row.corrected_value.upper >= row.value.upper
@@ -102,6 +102,7 @@ def test_segments_have_their_counts_and_honest_verdicts(busy: Any) -> None:
     assert {row.policy for row in fields["country"].rows} == {
         "logging",
         "serving",
+        "always-something",
         "always:upgrade",
         "always:insurance",
     }

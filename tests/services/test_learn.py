@@ -20,6 +20,7 @@ ALL_POLICIES = {
     "serving",
     "greedier",
     "uniform",
+    "always-something",
     "always:nothing",
     "always:upgrade",
     "always:insurance",

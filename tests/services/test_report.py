@@ -145,6 +145,7 @@ def test_the_logging_policy_s_value_is_the_mean_reward(world: Any, spec: Any) ->
         "serving": "serving",
         "greedier": "candidate",
         "uniform": "fixed",
+        "always-something": "fixed",
         "always:nothing": "fixed",
         "always:upgrade": "fixed",
         "always:insurance": "fixed",

@@ -19,7 +19,7 @@ from dashboards.text import COLLECTING, Shown, percent, shown
 MOST_DAYS = 31
 _STEPS = {
     "decided": ("Decided", "every matured decision of the policy traffic"),
-    "shown": ("Offer shown", "on purpose: nothing is an answer too"),
+    "shown": ("Offer shown", "the others were left alone on purpose"),
     "accepted": ("Accepted", "took the offer"),
     "purchased": ("Purchased", "bought something"),
     "kept": ("Kept", "bought and sent nothing back inside the window"),

@@ -41,6 +41,18 @@ class WeightCalibration:
         )
         return replace(self, stream=self.stream.updated(weight, prior))
 
+    def onward(self) -> WeightCalibration:
+        """Where rows after these start."""
+        return replace(self, stream=self.stream.onward())
+
+    def joined(self, later: WeightCalibration) -> WeightCalibration:
+        """The sequence of these rows and of later ones that started from :meth:`onward`."""
+        return replace(later, stream=self.stream.joined(later.stream))
+
+    def moved(self, n: int, total: float) -> WeightCalibration:
+        """Where rows start that come after n more with this Σw; for a :meth:`onward` only."""
+        return replace(self, stream=Stream(n=self.stream.n + n, z=self.stream.z + total))
+
     @property
     def _variance(self) -> float:
         return max(0.5 * (self.bound - 1.0), 1e-3)
@@ -107,6 +119,14 @@ class ArmCalibration:
         streams = tuple(
             stream.updated((arm == code) - pmf[:, code], prior)
             for code, stream in enumerate(self.streams)
+        )
+        return replace(self, streams=streams)
+
+    def merged(self, other: ArmCalibration) -> ArmCalibration:
+        """The sequences of both sets of rows: the predictor is 0 always, so all sums just add."""
+        streams = tuple(
+            Stream(n=a.n + b.n, z=a.z + b.z, v=a.v + b.v, peak=max(a.peak, b.peak))
+            for a, b in zip(self.streams, other.streams, strict=True)
         )
         return replace(self, streams=streams)
 

@@ -151,9 +151,13 @@ class ConfidenceSequence:
         tuning = self.tuning.updated(gain[:taken], reward[:taken])
         first = max(self.bound, float(bound[:taken].max()))
         second = max(self.baseline_bound, float(baseline_bound[:taken].max()))
+        return self.tuned(tuning, first, second), taken
+
+    def tuned(self, tuning: TuningSums, first: float, second: float) -> ConfidenceSequence:
+        """The state with these tuning sums and weight bounds; frozen when they are complete."""
         state = replace(self, tuning=tuning, bound=first, baseline_bound=second)
         if tuning.n < self.settings.tuning_rows:
-            return state, taken
+            return state
         offset = tuning.offset()
         base = offset if self.settings.kind == "value" else 0.0
         frozen = Frozen(
@@ -163,7 +167,7 @@ class ConfidenceSequence:
             bound=first,
             baseline_bound=second,
         )
-        return replace(state, frozen=frozen), taken
+        return replace(state, frozen=frozen)
 
     def _outcome(self, gain: Floats, reward: Floats) -> Floats:
         """The pseudo-outcome Z of each row."""

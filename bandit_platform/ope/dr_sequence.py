@@ -89,6 +89,18 @@ class DrSequence:
         stream, z_path, v_path = self.stream.walked(outcome, self._prior())
         return replace(self, stream=stream), z_path, v_path
 
+    def onward(self) -> DrSequence:
+        """Where rows after these start."""
+        return replace(self, stream=self.stream.onward())
+
+    def joined(self, later: DrSequence) -> DrSequence:
+        """The sequence of these rows and of later ones that started from :meth:`onward`."""
+        return replace(later, stream=self.stream.joined(later.stream))
+
+    def moved(self, n: int, total: float) -> DrSequence:
+        """Where rows start that come after n more with this ΣZ; for a :meth:`onward` only."""
+        return replace(self, stream=Stream(n=self.stream.n + n, z=self.stream.z + total))
+
     def _prior(self) -> Prior:
         return Prior(
             rows=_PRIOR_ROWS,

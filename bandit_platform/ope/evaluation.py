@@ -8,14 +8,15 @@ from functools import reduce
 from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.model_state import LearnerFactory, ridge
+from bandit_platform.ope.parts import HEAD_ROWS, first_rows, lengthened
 from bandit_platform.ope.plan import DEFAULT_ESTIMATORS, INTERVALS, Options, make_plan
-from bandit_platform.ope.progress import Evaluation, TargetSource
+from bandit_platform.ope.progress import Evaluation
 from bandit_platform.ope.report import EvaluationReport
 from bandit_platform.ope.reward_range import RewardRange
 from bandit_platform.ope.segments import Segmenter
 from bandit_platform.ope.summary import summarise
 from bandit_platform.ope.survey import Survey
-from bandit_platform.ope.targets import Target
+from bandit_platform.ope.targets import Target, TargetSource, sliced
 
 
 def evaluate(
@@ -63,7 +64,7 @@ def evaluate(
         floor=floor,
         by=tuple(by),
     )
-    sources = {name: _sliced(target) for name, target in (prepared or {}).items()}
+    sources = {name: sliced(target) for name, target in (prepared or {}).items()}
     return evaluate_parts(
         lambda: (log,),
         policies,
@@ -87,7 +88,7 @@ def evaluate_parts(
     """As :func:`evaluate` for a log that comes in parts, larger than memory if need be.
 
     The parts are walked twice: once to learn which arms and propensities there are, once in
-    order to evaluate. Segments and features are fixed on the first part.
+    order to evaluate. Segments and features are fixed on the first rows.
 
     Args:
         parts: gives the parts in decision order, the same at each call.
@@ -103,19 +104,27 @@ def evaluate_parts(
         EvaluationError: as :func:`evaluate`.
     """
     options.check()
-    known = survey or survey_of(parts())
-    first = next(iter(parts()))
     plan = make_plan(
-        known,
+        survey or survey_of(parts()),
         policies,
         scale=reward_range,
         options=options,
-        segmenters=[Segmenter.of(first, column) for column in options.by],
+        segmenters=segmenters_of(parts(), options.by) if options.by else (),
     )
     evaluation = Evaluation(plan, sources=sources, factory=learner)
-    for part in parts():
+    for part in lengthened(parts(), plan.tuning_rows):
         evaluation.take(part)
     return summarise(evaluation)
+
+
+def segmenters_of(parts: Iterable[DecisionLog], by: Sequence[str]) -> list[Segmenter]:
+    """How to cut a log by context columns, fixed by its first rows.
+
+    Raises:
+        InputError: the log has no such column.
+    """
+    head = first_rows(parts, HEAD_ROWS)
+    return [] if head is None else [Segmenter.of(head, column) for column in by]
 
 
 def survey_of(parts: Iterable[DecisionLog]) -> Survey:
@@ -128,16 +137,3 @@ def survey_of(parts: Iterable[DecisionLog]) -> Survey:
     if not surveys:
         raise EvaluationError("the log has no rows")
     return reduce(Survey.merged, surveys)
-
-
-def _sliced(whole: Target) -> TargetSource:
-    """Gives a target that was made for the whole log a piece at a time."""
-    done = 0
-
-    def source(log: DecisionLog) -> Target:
-        nonlocal done
-        rows = slice(done, done + len(log))
-        done += len(log)
-        return whole.rows(rows)
-
-    return source

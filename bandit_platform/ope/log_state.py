@@ -80,6 +80,28 @@ class LogState:
             ratio=self.ratio.updated(log.arm, pmf),
         )
 
+    def onward(self, plan: Plan) -> LogState:
+        """Where rows after these start."""
+        ratio = None if self.ratio is None else self.ratio.onward()
+        return replace(LogState.empty(plan), ratio=ratio)
+
+    def joined(self, later: LogState) -> LogState:
+        """The state of these rows and of later ones that started from :meth:`onward`."""
+        arms, ratio = self.arms, self.ratio
+        if arms is not None and later.arms is not None:
+            arms = arms.merged(later.arms)
+        if ratio is not None and later.ratio is not None:
+            ratio = ratio.joined(later.ratio)
+        return LogState(
+            n=self.n + later.n,
+            reward=self.reward + later.reward,
+            least_reward=min(self.least_reward, later.least_reward),
+            most_reward=max(self.most_reward, later.most_reward),
+            counts=self.counts + later.counts,
+            arms=arms,
+            ratio=ratio,
+        )
+
     def alarms(self, plan: Plan) -> tuple[str, ...]:
         """What is wrong with the propensities, in plain words."""
         found = []

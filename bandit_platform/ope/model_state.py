@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.dr_sequence import ModelSpan
 from bandit_platform.ope.features import Encoder
 from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.reward_model import RewardLearner, RewardModel, RidgeLearner
+from bandit_platform.ope.reward_model import Codes, RewardLearner, RewardModel, RidgeLearner
 from bandit_platform.ope.reward_range import Floats
 
 LearnerFactory = Callable[[int, int], RewardLearner]
@@ -79,3 +80,65 @@ class ModelState:
         model = learner.fitted()
         span = self.span or ModelSpan.of(model.predicted(features))
         return replace(state, model=model, span=span, due=2 * state.n)
+
+    def taught(self, lessons: Sequence[RidgeLearner]) -> tuple[ModelState, ModelState]:
+        """Where a part of the log starts and where the next one does.
+
+        Args:
+            lessons: what the linear learner takes from the part's rows, cut where fits fall due.
+
+        Returns:
+            The state for going through the part, with all fits in it foretold, and the state
+            after it.
+        """
+        state, models = self, {}
+        for lesson in lessons:
+            learner = state.learner
+            if not isinstance(learner, RidgeLearner):
+                raise EvaluationError("only the linear reward model learns parts at once")
+            learner = learner.merged(lesson)
+            state = replace(state, learner=learner, n=state.n + lesson.n)
+            if state.n >= state.due:
+                models[state.n] = learner.fitted()
+                state = replace(state, model=models[state.n], due=2 * state.n)
+        return replace(self, learner=Foretold(models=models, n=self.n)), state
+
+
+def fits_within(first: int, rows: int, tuning_rows: int) -> list[int]:
+    """Where fits fall due among rows that come after the first ones, counted from there.
+
+    Args:
+        first: rows before, at least one of which.
+        rows: how many rows.
+        tuning_rows: number of rows at the first fit; each later fit is at twice as many.
+    """
+    due, found = tuning_rows, []
+    while due <= first + rows:
+        if due > first:
+            found.append(due - first)
+        due *= 2
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Foretold:
+    """A learner that knows already which models it will be fitted to.
+
+    Attributes:
+        models: by the number of rows at which they are due.
+        n: rows so far.
+    """
+
+    models: Mapping[int, RewardModel]
+    n: int
+
+    def updated(
+        self, features: Floats, arm: Codes, reward: Floats, weight: Floats | None
+    ) -> Foretold:
+        """The learner after more rows, of which only the number counts."""
+        del features, reward, weight
+        return replace(self, n=self.n + arm.shape[0])
+
+    def fitted(self) -> RewardModel:
+        """The model foretold for now."""
+        return self.models[self.n]

@@ -18,6 +18,31 @@ from bandit_platform.ope.tuning import TuningSums
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrTotals:
+    """What a part adds to the position of one policy's DR sequences.
+
+    Attributes:
+        n: rows.
+        value: Σ of the DR pseudo-outcome of the value.
+        uplift: Σ of that of the uplift; None where the baseline's PMF is not known.
+    """
+
+    n: int = 0
+    value: float = 0.0
+    uplift: float | None = 0.0
+
+    def updated(self, own: ModelColumns, other: ModelColumns | None) -> DrTotals:
+        """The totals after more rows; arguments as in :meth:`ModelSums.updated`."""
+        doubly = dr_scores(own)
+        uplift = None
+        if other is not None and self.uplift is not None:
+            uplift = self.uplift + float((doubly - dr_scores(other)).sum())
+        return DrTotals(
+            n=self.n + doubly.shape[0], value=self.value + float(doubly.sum()), uplift=uplift
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSums:
     """What the model-based estimators keep of one policy.
 
@@ -75,6 +100,36 @@ class ModelSums:
             ),
         )
 
+    def onward(self) -> ModelSums:
+        """Where rows after these start: the sequences' positions, and no sums."""
+        return ModelSums(
+            estimators=self.estimators,
+            bound=self.bound,
+            value=self.value.onward(),
+            uplift=self.uplift.onward(),
+        )
+
+    def moved(self, totals: DrTotals) -> ModelSums:
+        """Where rows start that come after a part with these totals; for a :meth:`onward` only."""
+        uplift = self.uplift
+        if totals.uplift is not None:
+            uplift = uplift.moved(totals.n, totals.uplift)
+        return replace(self, value=self.value.moved(totals.n, totals.value), uplift=uplift)
+
+    def joined(self, later: ModelSums) -> ModelSums:
+        """The sums of these rows and of later ones that started from :meth:`onward`."""
+        return replace(
+            later,
+            value=self.value.joined(later.value),
+            uplift=self.uplift.joined(later.uplift),
+            dm=self.dm.merged(later.dm),
+            dr=self.dr.merged(later.dr),
+            mrdr=self.mrdr.merged(later.mrdr),
+            sndr=self.sndr.merged(later.sndr),
+            switch=_merged(self.switch, later.switch),
+            dros=_merged(self.dros, later.dros),
+        )
+
     def updated(
         self, own: ModelColumns, other: ModelColumns | None, fitted_for_dr: ModelColumns | None
     ) -> ModelSums:
@@ -118,3 +173,10 @@ class ModelSums:
             sums.updated(dros_scores(own, shrinkage=threshold**2))
             for sums, threshold in zip(before, grid, strict=True)
         )
+
+
+def _merged(first: tuple[ScoreSums, ...], second: tuple[ScoreSums, ...]) -> tuple[ScoreSums, ...]:
+    """Sums by parameter of both sets of rows; none at all stand for rows that had no model."""
+    if not first or not second:
+        return first or second
+    return tuple(one.merged(other) for one, other in zip(first, second, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from bandit_platform.ope.dr_sequence import DrSequence
 from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.model_state import LearnerFactory, ModelState
-from bandit_platform.ope.model_sums import ModelSums
+from bandit_platform.ope.model_sums import DrTotals, ModelSums
 from bandit_platform.ope.mrdr import mrdr_fit_weights
 from bandit_platform.ope.plan import Plan
+from bandit_platform.ope.reward_model import RidgeLearner
 from bandit_platform.ope.reward_range import Floats
 from bandit_platform.ope.scores import ModelColumns
 from bandit_platform.ope.targets import Target
@@ -45,6 +47,19 @@ class Predictions:
         return ModelColumns(
             weight=target.weight, reward=self.reward, direct=direct, fitted=self.logged
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lessons:
+    """What linear reward models learn from a part, cut where fits fall due.
+
+    Attributes:
+        common: sums for the common model.
+        own: sums for each policy's MRDR model.
+    """
+
+    common: tuple[RidgeLearner, ...]
+    own: Mapping[str, tuple[RidgeLearner, ...]]
 
 
 class Modelling:
@@ -88,6 +103,32 @@ class Modelling:
         first = self.common.predicted(features) if every is None else None
         if first is not None:
             self._start(targets, Predictions.of(first, log, reward))
+
+    def onward(self) -> Modelling:
+        """Where rows after these start: models and sequences' positions, and no sums."""
+        other = copy(self)
+        other.own = dict(self.own)
+        other.sums = {policy: one and one.onward() for policy, one in self.sums.items()}
+        return other
+
+    def taught(self, lessons: Lessons) -> Modelling:
+        """For going through a part from this start, which itself moves on to the next part's."""
+        through = self.onward()
+        through.common, self.common = self.common.taught(lessons.common)
+        for policy, state in self.own.items():
+            through.own[policy], self.own[policy] = state.taught(lessons.own[policy])
+        return through
+
+    def move(self, totals: Mapping[str, DrTotals]) -> None:
+        """Move this start's sequences on by a part."""
+        for policy, sums in self.sums.items():
+            self.sums[policy] = sums and sums.moved(totals[policy])
+
+    def join(self, later: Modelling) -> None:
+        """Add what went through later rows that started from here."""
+        for policy, sums in self.sums.items():
+            other = later.sums[policy]
+            self.sums[policy] = None if sums is None or other is None else sums.joined(other)
 
     def _add_up(
         self,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from bandit_platform.errors import InputError
-from bandit_platform.ope.log import NOTHING
+from bandit_platform.ope.log import NOTHING, DecisionLog
 from bandit_platform.ope.reward_range import RewardRange
 from bandit_platform.ope.segments import Segmenter
 from bandit_platform.ope.survey import Survey
@@ -120,6 +122,14 @@ class Plan:
         """The weight bound is read off propensities that happened to be logged."""
         known = self.declared_floor or self.survey.has_pmf
         return not known and self.survey.constant_pmf() is None
+
+    def completed(self, log: DecisionLog) -> DecisionLog:
+        """A part of the log as the whole log has it: with all its arms, and PMFs or none."""
+        log = log.recoded(self.survey.arms)
+        if self.survey.has_pmf:
+            return log
+        constant, shape = self.survey.constant_pmf(), (len(log), len(log.arms))
+        return replace(log, pmf=None if constant is None else np.broadcast_to(constant, shape))
 
     def weight_bound(self, policy: str) -> float:
         """W: the greatest weight a row can give the policy."""

@@ -90,6 +90,18 @@ class SupportSums:
             histogram=self.histogram + np.bincount(place, minlength=HISTOGRAM_BINS + 1),
         )
 
+    def merged(self, other: SupportSums) -> SupportSums:
+        """The sums of both sets of rows."""
+        return SupportSums(
+            rows=self.rows + other.rows,
+            unsupported=self.unsupported + other.unsupported,
+            thin=self.thin + other.thin,
+            arm_weight=self.arm_weight + other.arm_weight,
+            arm_square=self.arm_square + other.arm_square,
+            arm_mass=self.arm_mass + other.arm_mass,
+            histogram=self.histogram + other.histogram,
+        )
+
 
 def _thin_limit(log: DecisionLog, floor: float) -> float:
     return floor * (1.0 + 1e-9) if floor < 0.5 / len(log.arms) else 0.0
@@ -192,11 +204,8 @@ class PolicyState:
             for code in np.unique(of_rows):
                 rows = np.flatnonzero(of_rows == code)
                 key = (segmenter.column, segmenter.levels[code])
-                state = segments.get(key) or empty_accumulator(
-                    plan,
-                    first.policy,
-                    alpha=plan.alpha_each / len(segmenter.levels),
-                    n=plan.survey.n // len(segmenter.levels),
+                state = segments.get(key) or empty_segment(
+                    plan, first.policy, len(segmenter.levels)
                 )
                 segments[key] = fed(state, plan, log, first, second, rows=rows)
         return replace(self, segments=segments)
@@ -212,6 +221,13 @@ def empty_accumulator(plan: Plan, policy: str, *, alpha: float, n: int) -> Polic
         horizon=max(n - tuning, 1),
         level_share=1.0,
         same_policy=policy == plan.baseline,
+    )
+
+
+def empty_segment(plan: Plan, policy: str, levels: int) -> PolicyAccumulator:
+    """A segment's accumulator before its first row, for a column of so many levels."""
+    return empty_accumulator(
+        plan, policy, alpha=plan.alpha_each / levels, n=plan.survey.n // levels
     )
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.log_state import LogState
+from bandit_platform.ope.lookout import PIECE, PartLook
 from bandit_platform.ope.model_state import LearnerFactory, ridge
 from bandit_platform.ope.modelling import Modelling
 from bandit_platform.ope.plan import Plan
 from bandit_platform.ope.policy_state import PolicyState
-from bandit_platform.ope.targets import Target, target
+from bandit_platform.ope.starts import joined, moved, onward
+from bandit_platform.ope.targets import TargetSource, target_of
 
-PIECE = 32_768
-"""Rows evaluated together; bounds memory."""
 SNAPSHOTS = 64
-
-TargetSource = Callable[[DecisionLog], Target]
-"""Gives a policy's weights on the next rows; called with all rows, once each, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +34,16 @@ class Snapshot:
     moment: str
     value: tuple[int, float, float]
     uplift: tuple[int, float, float]
+
+    def after(self, state: PolicyState) -> Snapshot:
+        """The same with the squares of rows that came before the ones it was taken on."""
+        value = state.accumulator.value_sequence.stream.v
+        uplift = state.accumulator.uplift_sequence.stream.v
+        return replace(
+            self,
+            value=(*self.value[:2], self.value[2] + value),
+            uplift=(*self.uplift[:2], self.uplift[2] + uplift),
+        )
 
 
 class Evaluation:
@@ -59,13 +64,19 @@ class Evaluation:
             factory: makes the learner of the reward model.
         """
         self.plan = plan
+        self.before = 0
+        """Rows of the log before those of the sums."""
         self.log_state = LogState.empty(plan)
         self.modelling = Modelling(plan, factory) if plan.models else None
         self.states = {policy: PolicyState.empty(plan, policy) for policy in plan.policies}
         self.snapshots: dict[str, list[Snapshot]] = {policy: [] for policy in plan.policies}
         self.baseline_unsupported = 0
         self._sources = dict(sources or {})
-        self._constant = plan.survey.constant_pmf()
+
+    @property
+    def rows(self) -> int:
+        """Rows of the log so far."""
+        return self.before + self.log_state.n
 
     def take(self, log: DecisionLog) -> None:
         """Take in the next part of the log.
@@ -73,19 +84,75 @@ class Evaluation:
         Raises:
             EvaluationError: a reward outside the range or a weight above its bound.
         """
-        log = log.recoded(self.plan.survey.arms)
-        if self._constant is not None and log.pmf is None:
-            log = replace(log, pmf=np.broadcast_to(self._constant, (len(log), len(log.arms))))
-        for piece in self._pieces(log):
+        for piece in self._pieces(self.plan.completed(log)):
             self._take_piece(piece)
+
+    def onward(self) -> Evaluation:
+        """Where the rows after these start; it can be moved on by looks at parts."""
+        other = copy(self)
+        other.before = self.rows
+        other.log_state = self.log_state.onward(self.plan)
+        other.modelling = None if self.modelling is None else self.modelling.onward()
+        other.states = {policy: onward(state) for policy, state in self.states.items()}
+        other.snapshots = {policy: [] for policy in self.states}
+        other.baseline_unsupported = 0
+        other._sources = {}
+        return other
+
+    def resumed(self, sources: Mapping[str, TargetSource]) -> Evaluation:
+        """A copy of this start that can go through its part."""
+        other = self.onward()
+        other._sources = dict(sources)
+        return other
+
+    def released(self) -> Evaluation:
+        """The same without its sources, which hold rows."""
+        other = copy(self)
+        other._sources = {}
+        return other
+
+    def move(self, look: PartLook) -> Evaluation:
+        """Move this start on by a part, but for DR.
+
+        Returns:
+            The start for going through that part.
+        """
+        part = self.onward()
+        if self.modelling is not None and look.lessons is not None:
+            part.modelling = self.modelling.taught(look.lessons)
+        self.before += look.n
+        ratio = self.log_state.ratio
+        if ratio is not None and look.counts is not None and look.expected is not None:
+            self.log_state = replace(self.log_state, ratio=ratio.moved(look.counts, look.expected))
+        for policy, totals in look.policies.items():
+            self.states[policy] = moved(self.states[policy], totals, self.plan, policy)
+        return part
+
+    def placed(self, models: Modelling | None) -> Evaluation:
+        """This start with its DR sequences where those of another one are."""
+        other = self.onward()
+        if other.modelling is not None and models is not None:
+            other.modelling.sums = dict(models.sums)
+        return other
+
+    def join(self, later: Evaluation) -> None:
+        """Add what went through later rows that started from here."""
+        for policy, state in self.states.items():
+            self.snapshots[policy] += [one.after(state) for one in later.snapshots[policy]]
+            self.states[policy] = joined(state, later.states[policy])
+        self.log_state = self.log_state.joined(later.log_state)
+        self.baseline_unsupported += later.baseline_unsupported
+        if self.modelling is not None and later.modelling is not None:
+            self.modelling.join(later.modelling)
 
     def _pieces(self, log: DecisionLog) -> Iterator[DecisionLog]:
         """Cut where a model falls due and where a snapshot is taken."""
         every = max(self.plan.survey.n // SNAPSHOTS, 1)
         start = 0
         while start < len(log):
-            done = self.log_state.n
-            size = min(PIECE, every - done % every, len(log) - start)
+            size = min(PIECE, every - self.rows % every, len(log) - start)
+            if self.rows < self.plan.tuning_rows:
+                size = min(PIECE, self.plan.tuning_rows - self.rows, len(log) - start)
             if self.modelling is not None:
                 size = min(size, self.modelling.rows_to_next_fit)
             yield log.rows(slice(start, start + size))
@@ -93,7 +160,10 @@ class Evaluation:
 
     def _take_piece(self, log: DecisionLog) -> None:
         plan = self.plan
-        targets = {policy: self._target(policy, log) for policy in {plan.baseline, *plan.policies}}
+        targets = {
+            policy: target_of(log, policy, self._sources, floor=plan.floor)
+            for policy in {plan.baseline, *plan.policies}
+        }
         second = targets[plan.baseline]
         self.baseline_unsupported += int(second.unsupported.sum())
         codes = {each.column: each.codes(log) for each in plan.segmenters}
@@ -103,18 +173,9 @@ class Evaluation:
             self.states[policy] = state.cut(plan, log, targets[policy], second, codes)
         if self.modelling is not None:
             self.modelling.take(log, targets)
-        done, all_rows = self.log_state.n, plan.survey.n
-        if done % max(all_rows // SNAPSHOTS, 1) == 0 or done == all_rows:
+        all_rows = plan.survey.n
+        if self.rows % max(all_rows // SNAPSHOTS, 1) == 0 or self.rows == all_rows:
             self._snap(log)
-
-    def _target(self, policy: str, log: DecisionLog) -> Target:
-        source = self._sources.get(policy)
-        if source is None:
-            return target(log, policy, floor=self.plan.floor)
-        made = source(log)
-        if made.weight.shape != (len(log),):
-            raise EvaluationError(f"{policy}: {made.weight.shape[0]} weights for {len(log)} rows")
-        return made
 
     def _snap(self, log: DecisionLog) -> None:
         moment = "" if log.moment is None else f"{log.moment[-1]}"
@@ -123,7 +184,7 @@ class Evaluation:
             uplift = state.accumulator.uplift_sequence.stream
             self.snapshots[policy].append(
                 Snapshot(
-                    rows=self.log_state.n,
+                    rows=self.rows,
                     moment=moment,
                     value=(value.n, value.z, value.v),
                     uplift=(uplift.n, uplift.z, uplift.v),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,23 @@ class SampleRatio:
             log_e=float(path[-1]),
             peak=max(self.peak, float(path.max())),
             n=self.n + arm.shape[0],
+        )
+
+    def onward(self) -> SampleRatio:
+        """Where rows after these start: the counts that bets are made from, and no evidence."""
+        return SampleRatio(counts=self.counts, expected=self.expected, peak=-math.inf)
+
+    def moved(self, counts: Floats, expected: Floats) -> SampleRatio:
+        """Where rows start that come after more with these sums; for a :meth:`onward` only."""
+        return replace(self, counts=self.counts + counts, expected=self.expected + expected)
+
+    def joined(self, later: SampleRatio) -> SampleRatio:
+        """The test on these rows and on later ones that started from :meth:`onward`."""
+        return replace(
+            later,
+            log_e=self.log_e + later.log_e,
+            peak=max(self.peak, self.log_e + later.peak),
+            n=self.n + later.n,
         )
 
     def alarm(self, alpha: float) -> bool:

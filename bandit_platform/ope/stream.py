@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,6 +81,14 @@ class Stream:
         for start in range(0, outcome.shape[0], CHUNK):
             stream = stream.walked(outcome[start : start + CHUNK], prior)[0]
         return stream
+
+    def onward(self) -> Stream:
+        """Where rows after these start: the predictor's sums, and nothing of the squares."""
+        return Stream(n=self.n, z=self.z)
+
+    def joined(self, later: Stream) -> Stream:
+        """The stream of these rows and of later ones that started from :meth:`onward`."""
+        return replace(later, v=self.v + later.v, peak=max(self.peak, later.peak))
 
     @classmethod
     def from_state(cls, state: Mapping[str, float]) -> Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,40 @@ class Target:
             unsupported=self.unsupported[chosen],
             pmf=None if self.pmf is None else self.pmf[chosen],
         )
+
+
+TargetSource = Callable[[DecisionLog], Target]
+"""Gives a policy's weights on the next rows; called with all rows, once each, in order."""
+
+
+def target_of(
+    log: DecisionLog, policy: str, sources: Mapping[str, TargetSource], *, floor: float
+) -> Target:
+    """A policy on the next rows, by its source where it has one.
+
+    Raises:
+        EvaluationError: its source has another number of rows.
+    """
+    source = sources.get(policy)
+    if source is None:
+        return target(log, policy, floor=floor)
+    made = source(log)
+    if made.weight.shape != (len(log),):
+        raise EvaluationError(f"{policy}: {made.weight.shape[0]} weights for {len(log)} rows")
+    return made
+
+
+def sliced(whole: Target) -> TargetSource:
+    """Gives a target that was made for many rows a piece at a time."""
+    done = 0
+
+    def source(log: DecisionLog) -> Target:
+        nonlocal done
+        rows = slice(done, done + len(log))
+        done += len(log)
+        return whole.rows(rows)
+
+    return source
 
 
 def target(log: DecisionLog, policy: str, *, floor: float | None = None) -> Target:

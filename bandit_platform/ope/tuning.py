@@ -55,6 +55,11 @@ class TuningSums:
             carry = running_sums(carry, columns)[:, -1].tolist()
         return TuningSums(n=self.n + g.shape[0], **dict(zip(_SUMS, carry, strict=True)))
 
+    def merged(self, other: TuningSums) -> TuningSums:
+        """The sums over both sets of rows."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _SUMS}
+        return TuningSums(n=self.n + other.n, **sums)
+
     @property
     def ess(self) -> float:
         """(Σ|g|)²/Σg²: how many rows' worth of information about the target the gains hold."""

@@ -111,7 +111,12 @@ def _read_dsjson(path: Path, *, skip_bad_rows: bool) -> LogFile:
 
 
 def from_frame(
-    frame: pd.DataFrame, *, path: Path, where: Callable[[int], str], skip_bad_rows: bool = False
+    frame: pd.DataFrame,
+    *,
+    path: Path,
+    where: Callable[[int], str],
+    skip_bad_rows: bool = False,
+    part: bool = False,
 ) -> LogFile:
     """A decision log from a data frame with the columns of a decision log.
 
@@ -120,6 +125,7 @@ def from_frame(
         path: what to call the frame in messages.
         where: says where a row stands, from its position.
         skip_bad_rows: as in :func:`read_decision_log`.
+        part: the frame is a part of a log, so it may have no (good) rows.
 
     Raises:
         LogError: as in :func:`read_decision_log`.
@@ -131,21 +137,26 @@ def from_frame(
         known = ", ".join(map(str, frame.columns))
         mend = _NO_PROPENSITY if missing == ["propensity"] else ""
         raise LogError(f"{path}: missing column {', '.join(missing)} (the file has {known}){mend}")
-    if len(frame) == 0:
+    if len(frame) == 0 and not part:
         raise LogError(f"{path}: the log has no rows")
     problems = Problems(where=where, bad=np.zeros(len(frame), dtype=np.bool_))
     log = decode(frame, problems)
     error = problems.error()
-    if error is not None and (not skip_bad_rows or log is None):
+    if error is not None and not (skip_bad_rows and (part or log is not None)):
         raise error
-    if log is None:
+    if log is None and not part:
         raise LogError(f"{path}: the log has no usable rows")
     return LogFile(
         path=path,
-        log=log,
+        log=_no_rows() if log is None else log,
         skipped=int(problems.bad.sum()),
         first_problem="" if error is None else str(error),
     )
+
+
+def _no_rows() -> DecisionLog:
+    none = np.empty(0)
+    return DecisionLog(arms=(), arm=none.astype(np.int64), propensity=none, reward=none)
 
 
 def _load(path: Path) -> tuple[pd.DataFrame, Callable[[int], str]]:
@@ -153,7 +164,7 @@ def _load(path: Path) -> tuple[pd.DataFrame, Callable[[int], str]]:
     if not path.is_file():
         raise LogError(f"{path}: no such file")
     if path.name.endswith((".csv", ".csv.gz")):
-        return _load_csv(path), lambda at: f"{path}, line {_line(path, at)}"
+        return _load_csv(path), lambda at: f"{path}, line {csv_line(path, at)}"
     if path.suffix == ".parquet":
         return _load_parquet(path), lambda at: f"{path}, row {at + 1}"
     raise LogError(f"{path}: not a .csv, .csv.gz, .parquet, .json or .dsjson file")
@@ -187,7 +198,7 @@ def _load_parquet(path: Path) -> pd.DataFrame:
         raise LogError(f"{path}: not a readable Parquet file: {why}") from why
 
 
-def _line(path: Path, row: int) -> int:
+def csv_line(path: Path, row: int) -> int:
     """The physical line on which a CSV record starts (quoted cells may span lines)."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", newline="") as text:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -38,7 +40,7 @@ class EvaluationRequest:
     """What to evaluate.
 
     Attributes:
-        log: the decision-log file, or a folder of Parquet files.
+        log: the decision-log file, or a folder of Parquet or CSV files.
         policies: specifications of the target policies; none for a choice that suits the log.
         baseline: what uplifts are over; None for nothing where it exists, else logging.
         reward_range: declared least and greatest reward; None for the experiment's, else [0, 1].
@@ -89,32 +91,75 @@ def evaluate_log(request: EvaluationRequest, progress: Progress = no_progress) -
     """
     options = _options(request)
     _check_models(request)
-    if request.engine == "dask":
-        from bandit_platform.services.evaluate_dask import evaluate_on_dask  # noqa: PLC0415
-
-        return evaluate_on_dask(request, options)
     source = _open(request, options)
-    survey = source.survey()
-    scale = _scale(request, source, survey)
-    policies = tuple(request.policies) or default_policies(survey.arms)
-    floor = survey.least if request.floor is None else request.floor
-    report = evaluate_parts(
-        source.parts,
-        policies,
-        reward_range=scale,
-        options=options,
-        sources=model_sources(
-            (*policies, options.baseline or ""),
-            floor=floor,
-            scale=scale,
-            spec=source.spec,
-            progress=progress,
-        ),
-        survey=survey,
-        learner=_learner(request.reward_model),
-    )
+    with _engine(request, source, options) as engine:
+        scale = _scale(request, source, engine.survey)
+        policies = tuple(request.policies) or default_policies(engine.survey.arms)
+        report = engine.evaluate(policies, scale=scale, options=options, progress=progress)
     notes = (*report.notes, *source.notes, *_declared(request, policies))
     return replace(report, notes=notes)
+
+
+class _Engine(Protocol):
+    """Computes where it is told to."""
+
+    survey: Survey
+
+    def evaluate(
+        self,
+        policies: tuple[str, ...],
+        *,
+        scale: RewardRange,
+        options: Options,
+        progress: Progress,
+    ) -> EvaluationReport:
+        """Value the policies."""
+        ...
+
+
+class _Here:
+    """The evaluation of one log in this process."""
+
+    def __init__(self, source: LogSource, learner: LearnerFactory) -> None:
+        self._source, self._learner = source, learner
+        self.survey = source.survey()
+
+    def evaluate(
+        self,
+        policies: tuple[str, ...],
+        *,
+        scale: RewardRange,
+        options: Options,
+        progress: Progress,
+    ) -> EvaluationReport:
+        floor = self.survey.least if options.floor is None else options.floor
+        return evaluate_parts(
+            self._source.parts,
+            policies,
+            reward_range=scale,
+            options=options,
+            sources=model_sources(
+                (*policies, options.baseline or ""),
+                floor=floor,
+                scale=scale,
+                spec=self._source.spec,
+                progress=progress,
+            ),
+            survey=self.survey,
+            learner=self._learner,
+        )
+
+
+@contextmanager
+def _engine(request: EvaluationRequest, source: LogSource, options: Options) -> Iterator[_Engine]:
+    if request.engine == "dask":
+        from bandit_platform.services.cluster import open_cluster  # noqa: PLC0415 - an extra
+        from bandit_platform.services.evaluate_dask import OnCluster  # noqa: PLC0415 - as above
+
+        with open_cluster(request.scheduler) as cluster:
+            yield OnCluster(cluster, source, options.by)
+    else:
+        yield _Here(source, _learner(request.reward_model))
 
 
 def _learner(name: str) -> LearnerFactory:

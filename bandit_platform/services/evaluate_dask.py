@@ -1,191 +1,222 @@
-"""Off-policy evaluation of Parquet logs on a dask.distributed cluster.
+"""Off-policy evaluation on a dask.distributed cluster.
 
-Reading, checking, decoding and scoring run on the workers, part by part. The parts come back in
-order and go through the very same accumulators as on one machine, because a confidence sequence
-is a sequence: so results are the same to the last bit, whatever the cluster.
+Each part of the log is read and scored once, by a worker, and stays there while three things are
+done with it, the same ones for all parts at once:
+
+1. :func:`look_at`: how far the part moves whatever later parts depend on (plain sums).
+2. :func:`look_at_models`: the same for DR, once the models that earlier parts taught are known.
+3. :func:`go_through`: the accumulators of one machine, started where the part starts.
+
+Between the steps the driver adds up a few numbers of each part in order. It goes through the
+tuning rows itself, because everything later rests on them.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import reduce
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import chain, islice
+from operator import itemgetter
+from typing import Any
 
-from bandit_platform.errors import InputError
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.model_state import ridge
-from bandit_platform.ope.plan import Options, default_policies, make_plan
+from bandit_platform.errors import EvaluationError
+from bandit_platform.ope.evaluation import segmenters_of
+from bandit_platform.ope.lookout import PartLook, segment_rows
+from bandit_platform.ope.model_sums import DrTotals
+from bandit_platform.ope.parts import combined
+from bandit_platform.ope.plan import Options, make_plan
 from bandit_platform.ope.progress import Evaluation
 from bandit_platform.ope.report import EvaluationReport
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.ope.segments import Segmenter
+from bandit_platform.ope.starts import Segment
 from bandit_platform.ope.summary import summarise
 from bandit_platform.ope.survey import Survey
-from bandit_platform.ope.targets import Target
-from bandit_platform.services.learned_targets import model_sources
-from bandit_platform.services.log_parts import PartsReader, TimeOrder, decoded, open_parquet
-
-if TYPE_CHECKING:
-    from bandit_platform.services.evaluate import EvaluationRequest
-
-AHEAD = 4
-"""Parts under way for each worker thread; bounds memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartTask:
-    """One row group of one file, and what is to be done with it.
-
-    Attributes:
-        path: the file.
-        group: number of the row group.
-        first: rows of the file before it.
-        columns: columns to read.
-        skip_bad_rows: leave bad rows out.
-        models: ``model:`` policies to score.
-        floor: least propensity of the logging policy.
-        scale: declared reward range.
-    """
-
-    path: Path
-    group: int
-    first: int
-    columns: tuple[str, ...]
-    skip_bad_rows: bool
-    models: tuple[str, ...]
-    floor: float
-    scale: RewardRange
-
-    def read(self) -> DecisionLog:
-        """The rows as a decision log."""
-        table = open_parquet(self.path).read_row_group(self.group, columns=list(self.columns))
-        return decoded(table, self.path, self.first, skip_bad_rows=self.skip_bad_rows).log
+from bandit_platform.services.cluster import Cluster
+from bandit_platform.services.learned_targets import Progress
+from bandit_platform.services.log_parts import Span, TimeOrder, span_of
+from bandit_platform.services.log_source import HeldShare, LogSource
+from bandit_platform.services.part_work import (
+    Position,
+    Setting,
+    ShareSurvey,
+    first_and_rest,
+    go_through,
+    look_at,
+    look_at_dr,
+    score,
+    survey_share,
+)
 
 
-def survey_part(task: PartTask) -> Survey:
-    """On a worker: what must be known of one part beforehand."""
-    return Survey.of(task.read())
+class OnCluster:
+    """The evaluation of one log on one cluster."""
 
+    def __init__(self, cluster: Cluster, source: LogSource, by: Sequence[str]) -> None:
+        """Survey the log.
 
-def score_part(task: PartTask) -> tuple[DecisionLog, dict[str, Target]]:
-    """On a worker: one part with the weights of its ``model:`` policies."""
-    log = task.read()
-    made = model_sources(task.models, floor=task.floor, scale=task.scale, spec=None)
-    return log, {policy: source(log) for policy, source in made.items()}
+        Raises:
+            InputError: it cannot be read, or lacks a column of ``by``.
+            EvaluationError: it has no rows.
+        """
+        self._cluster, self._source = cluster, source
+        self._segmenters = tuple(segmenters_of(source.parts(), by)) if by else ()
+        self._shares = list(cluster.settled(self._surveys(), lambda begun: begun()))
+        known = [each.survey for each in self._shares if each.survey.n]
+        if not known:
+            raise EvaluationError("the log has no rows")
+        self.survey = reduce(Survey.merged, known)
 
+    def evaluate(
+        self,
+        policies: tuple[str, ...],
+        *,
+        scale: RewardRange,
+        options: Options,
+        progress: Progress,
+    ) -> EvaluationReport:
+        """Value the policies.
 
-class Fed:
-    """Gives a policy's weights on pieces of the part last fed."""
+        Raises:
+            InputError: as on one machine.
+            EvaluationError: as on one machine.
+        """
+        plan = make_plan(
+            self.survey, policies, scale=scale, options=options, segmenters=self._segmenters
+        )
+        setting = Setting(plan=plan, spec=self._source.spec)
+        walk = _Walk(self._cluster, setting, progress)
+        return summarise(walk.through(self._parts(setting, progress)))
 
-    def __init__(self) -> None:
-        self._whole: Target | None = None
-        self._done = 0
+    def _surveys(self) -> Iterator[Callable[[], ShareSurvey]]:
+        for share in self._source.shares():
+            if isinstance(share, HeldShare):
+                yield partial(survey_share, share, self._segmenters)
+            else:
+                yield self._cluster.run(survey_share, share, self._segmenters).result
 
-    def feed(self, target: Target) -> None:
-        """Set the part's weights."""
-        self._whole, self._done = target, 0
-
-    def __call__(self, log: DecisionLog) -> Target:
-        """The weights of the next rows."""
-        if self._whole is None:
-            raise InputError("no part was fed")
-        rows = slice(self._done, self._done + len(log))
-        self._done += len(log)
-        return self._whole.rows(rows)
-
-
-def evaluate_on_dask(request: EvaluationRequest, options: Options) -> EvaluationReport:
-    """Value the policies on a cluster.
-
-    Raises:
-        InputError: dask is not installed, or the request needs what only one machine can do.
-    """
-    low, high = request.reward_range or (0.0, 1.0)
-    scale = RewardRange(low=low, high=high)
-    tasks = _tasks(request, scale)
-    with _client(request.scheduler) as client:
-        survey = reduce(Survey.merged, _in_order(client, survey_part, tasks))
-        policies = tuple(request.policies) or default_policies(survey.arms)
-        models = tuple(policy for policy in policies if policy.startswith("model:"))
-        floor = survey.least if request.floor is None else request.floor
-        tasks = [replace(task, models=models, floor=floor) for task in tasks]
-        segmenters = []
-        if options.by:
-            first = tasks[0].read().recoded(survey.arms)
-            segmenters = [Segmenter.of(first, column) for column in options.by]
-        plan = make_plan(survey, policies, scale=scale, options=options, segmenters=segmenters)
-        fed = {policy: Fed() for policy in models}
-        evaluation = Evaluation(plan, sources=fed, factory=ridge)
-        order = TimeOrder()
-        for log, targets in _in_order(client, score_part, tasks):
-            order.check(log)
-            recoded = log.recoded(survey.arms)
-            for policy, target in targets.items():
-                fed[policy].feed(_recoded(target, log, survey.arms))
-            evaluation.take(recoded)
-    return summarise(evaluation)
-
-
-def _recoded(target: Target, log: DecisionLog, arms: tuple[str, ...]) -> Target:
-    """A target's PMF over the arms of the whole log instead of those of its part."""
-    if target.pmf is None or log.arms == arms:
-        return target
-    return replace(target, pmf=replace(log, pmf=target.pmf).recoded(arms).pmf)
-
-
-def _tasks(request: EvaluationRequest, scale: RewardRange) -> list[PartTask]:
-    learned = [policy for policy in request.policies if policy.startswith("learn:")]
-    if learned:
-        raise InputError(f"{learned[0]} learns row by row: use --engine local")
-    if request.experiment is not None or request.trained_until is not None:
-        raise InputError("--engine dask takes neither --experiment nor --trained-until")
-    if not request.log.is_dir() and request.log.suffix != ".parquet":
-        raise InputError(f"{request.log}: --engine dask reads Parquet files; export one first")
-    reader = PartsReader.of(request.log, skip_bad_rows=request.skip_bad_rows)
-    tasks = []
-    for path in reader.paths:
-        opened, first = open_parquet(path), 0
-        for group in range(opened.metadata.num_row_groups):
-            tasks.append(
-                PartTask(
-                    path=path.resolve(),
-                    group=group,
-                    first=first,
-                    columns=tuple(reader.wanted(opened)),
-                    skip_bad_rows=request.skip_bad_rows,
-                    models=(),
-                    floor=1.0,
-                    scale=scale,
-                )
+    def _parts(self, setting: Setting, progress: Progress) -> Iterator[_Part]:
+        """Begin to read and score the parts; none is shorter than the tuning rows."""
+        cluster, shares = self._cluster, iter(self._source.shares())
+        learning = setting.sources("learn:", progress)
+        for surveys in _grouped(self._shares, setting.plan.tuning_rows):
+            taken = list(islice(shares, len(surveys)))
+            learned = {}
+            if learning:
+                log = setting.plan.completed(combined([share.read() for share in taken]))
+                learned = {name: cluster.send(source(log).pmf) for name, source in learning.items()}
+            sent = [cluster.send(one) if isinstance(one, HeldShare) else one for one in taken]
+            counts: Counter[Segment] = Counter()
+            for each in surveys:
+                counts.update(each.segments)
+            yield _Part(
+                rows=sum(each.survey.n for each in surveys),
+                segments=counts,
+                scored=cluster.run(score, setting, sent, learned),
             )
-            first += int(opened.metadata.row_group(group).num_rows)
-    return tasks
 
 
-def _client(scheduler: str | None) -> Any:
-    try:
-        from distributed import Client  # noqa: PLC0415 - optional
-    except ImportError as why:
-        raise InputError(
-            "--engine dask needs dask: pip install 'bandit-platform[dask,parquet]'"
-        ) from why
-    connect: Any = Client  # it is not typed
-    if scheduler is not None:
-        return connect(scheduler, timeout="10s")
-    return connect(threads_per_worker=1, dashboard_address=None, set_as_default=False)
+@dataclass(kw_only=True, eq=False)
+class _Part:
+    """A part whose reading has begun: its rows, those of its segments, and where it will be."""
+
+    rows: int
+    segments: Counter[Segment]
+    scored: Any
 
 
-def _in_order(client: Any, work: Callable[[PartTask], Any], tasks: list[PartTask]) -> Iterator[Any]:
-    """Results of the tasks in their order, a bounded number under way at a time."""
-    ahead = max(AHEAD * sum(client.nthreads().values()), 1)
-    waiting = iter(tasks)
-    under_way: deque[Any] = deque()
-    for task in waiting:
-        under_way.append(client.submit(work, task, pure=False))
-        if len(under_way) >= ahead:
-            yield under_way.popleft().result()
-    while under_way:
-        yield under_way.popleft().result()
+class _Walk:
+    """All parts through all steps."""
+
+    def __init__(self, cluster: Cluster, setting: Setting, progress: Progress) -> None:
+        self._cluster, self._setting, self._progress = cluster, setting, progress
+        self._models = sum(
+            name.startswith("model:") for name in {*setting.plan.policies, setting.plan.baseline}
+        )
+        self._order = TimeOrder()
+
+    def through(self, parts: Iterator[_Part]) -> Evaluation:
+        """The evaluation of all of them."""
+        part = next(parts)
+        tuning = self._setting.plan.tuning_rows
+        both = self._cluster.run(first_and_rest, part.scored, tuning)
+        head = self._cluster.run(itemgetter(0), both).result()
+        evaluation = Evaluation(self._setting.plan, sources=head.sources())
+        evaluation.take(head.log)
+        self._order.check(span_of(head.log))
+        taken = Counter(segment_rows(self._setting.plan.segmenters, head.log))
+        rest = _Part(
+            rows=part.rows - len(head.log),
+            segments=part.segments - taken,
+            scored=self._cluster.run(itemgetter(1), both),
+        )
+        del part, both
+        for later in self._gone_through(evaluation, taken, chain([rest], parts)):
+            evaluation.join(later)
+        return evaluation
+
+    def _gone_through(
+        self, head: Evaluation, taken: Counter[Segment], parts: Iterable[_Part]
+    ) -> Iterator[Evaluation]:
+        cluster, models = self._cluster, head.onward().modelling
+
+        def begun() -> Iterator[Any]:
+            looked = cluster.settled(self._looks(head, taken, parts), _looked)
+            for scored, start, totals in cluster.settled(self._dr_looks(head, looked), _dr_looked):
+                placed = start.placed(models)
+                if models is not None:
+                    models.move(totals)
+                yield cluster.run(go_through, placed, scored)
+
+        return cluster.settled(begun(), lambda future: future.result())
+
+    def _looks(
+        self, head: Evaluation, taken: Counter[Segment], parts: Iterable[_Part]
+    ) -> Iterator[tuple[Any, Any]]:
+        encoder = None if head.modelling is None else head.modelling.common.encoder
+        first, segments = head.rows, Counter(taken)
+        for part in parts:
+            if part.rows == 0:
+                continue
+            position = Position(first=first, segments=dict(segments), encoder=encoder)
+            yield part.scored, self._cluster.run(look_at, self._setting, part.scored, position)
+            first += part.rows
+            segments.update(part.segments)
+
+    def _dr_looks(
+        self, head: Evaluation, looked: Iterable[tuple[Any, PartLook, Span | None]]
+    ) -> Iterator[tuple[Any, Evaluation, Any]]:
+        front = head.onward()
+        for scored, found, span in looked:
+            self._order.check(span)
+            for _ in range(self._models):
+                self._progress(found.n)
+            start = front.move(found)
+            modelled = start.modelling is not None
+            yield scored, start, self._cluster.run(look_at_dr, start, scored) if modelled else None
+
+
+def _looked(begun: tuple[Any, Any]) -> tuple[Any, PartLook, Span | None]:
+    return begun[0], *begun[1].result()
+
+
+def _dr_looked(begun: tuple[Any, Evaluation, Any]) -> tuple[Any, Evaluation, dict[str, DrTotals]]:
+    scored, start, totals = begun
+    return scored, start, {} if totals is None else totals.result()
+
+
+def _grouped(surveys: list[ShareSurvey], least: int) -> Iterator[list[ShareSurvey]]:
+    """Neighbours together until they have so many rows; what is left over joins the last."""
+    groups: list[list[ShareSurvey]] = [[]]
+    rows = 0
+    for each in surveys:
+        if rows >= least:
+            groups.append([])
+            rows = 0
+        groups[-1].append(each)
+        rows += each.survey.n
+    if len(groups) > 1 and rows < least:
+        last = groups.pop()
+        groups[-1] += last
+    yield from groups

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bandit_platform.errors import LogError
+from bandit_platform.ope.evaluation import survey_of
 from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.survey import Survey
 from bandit_platform.services.decision_log import TEXT, LogFile, from_frame
@@ -66,7 +66,7 @@ class PartsReader:
         """
         order = TimeOrder()
         for file in self.files():
-            order.check(file.log)
+            order.check(span_of(file.log))
             yield file.log
 
     def files(self) -> Iterator[LogFile]:
@@ -78,6 +78,20 @@ class PartsReader:
                 yield decoded(batch, path, done, skip_bad_rows=self.skip_bad_rows)
                 done += batch.num_rows
 
+    def shares(self) -> Iterator[RowGroup]:
+        """The row groups of all files, in order, each to be read by whoever is to work on it."""
+        for path in self.paths:
+            opened, first = open_parquet(path), 0
+            for number in range(opened.metadata.num_row_groups):
+                yield RowGroup(
+                    path=path.resolve(),
+                    number=number,
+                    first=first,
+                    columns=tuple(self.wanted(opened)),
+                    skip_bad_rows=self.skip_bad_rows,
+                )
+                first += int(opened.metadata.row_group(number).num_rows)
+
     def wanted(self, opened: pq.ParquetFile) -> list[str]:
         """The columns of a file that an evaluation uses."""
         names = [str(name) for name in opened.schema_arrow.names]
@@ -88,7 +102,7 @@ class PartsReader:
 
     def survey(self) -> Survey:
         """What must be known of the whole log beforehand, from the columns that say it."""
-        return reduce(Survey.merged, (Survey.of(part) for part in self._lean().parts()))
+        return survey_of(self._lean().parts())
 
     def _lean(self) -> PartsReader:
         return replace(self, context=False, lean=True)
@@ -102,26 +116,66 @@ class PartsReader:
         return count, first
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowGroup:
+    """One row group of one file.
+
+    Attributes:
+        path: the file.
+        number: of the row group.
+        first: rows of the file before it.
+        columns: columns to read.
+        skip_bad_rows: leave bad rows out.
+    """
+
+    path: Path
+    number: int
+    first: int
+    columns: tuple[str, ...]
+    skip_bad_rows: bool
+
+    def read(self) -> DecisionLog:
+        """The rows as a decision log."""
+        table = open_parquet(self.path).read_row_group(self.number, columns=list(self.columns))
+        return decoded(table, self.path, self.first, skip_bad_rows=self.skip_bad_rows).log
+
+    def lean(self, by: Iterable[str]) -> RowGroup:
+        """The same with only the columns that a survey and segments need."""
+        names = {*_LEAN, *(f"context.{name.removeprefix('context.')}" for name in by)}
+        return replace(self, columns=tuple(name for name in self.columns if name in names))
+
+
+Span = tuple[np.datetime64, np.datetime64]
+"""When the first and the last row of a part were decided."""
+
+
+def span_of(log: DecisionLog) -> Span | None:
+    """The span of a part; None where the log does not say, or has no row."""
+    if log.moment is None or len(log) == 0:
+        return None
+    return log.moment[0], log.moment[-1]
+
+
 class TimeOrder:
     """Refuses parts that are not in the order of their decisions."""
 
     def __init__(self) -> None:
         self._last: np.datetime64 | None = None
 
-    def check(self, log: DecisionLog) -> None:
+    def check(self, span: Span | None) -> None:
         """Compare the next part with those before it.
 
         Raises:
             LogError: it starts before an earlier part ends.
         """
-        if log.moment is None or len(log) == 0:
+        if span is None:
             return
-        if self._last is not None and log.moment[0] < self._last:
+        if self._last is not None and span[0] < self._last:
             raise LogError(
                 "the log's rows are not in the order of decided_at, and it is read in parts: "
                 "sort it by decided_at first"
             )
-        self._last = log.moment[-1]
+        self._last = span[1]
 
 
 def decoded(batch: Any, path: Path, first: int, *, skip_bad_rows: bool) -> LogFile:
@@ -138,6 +192,7 @@ def decoded(batch: Any, path: Path, first: int, *, skip_bad_rows: bool) -> LogFi
         path=path,
         where=lambda at: f"{path}, row {first + at + 1}",
         skip_bad_rows=skip_bad_rows,
+        part=True,
     )
 
 

@@ -1,18 +1,18 @@
-"""Parquet logs in parts: read on one machine and on a cluster, with the same results."""
+"""Logs read in parts, with the results of reading them whole."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bandit_platform.errors import InputError, LogError
+from bandit_platform.errors import LogError
 from bandit_platform.services import log_parts, log_source
 from bandit_platform.services.evaluate import EvaluationRequest, evaluate_log
 from bandit_platform.services.log_parts import PartsReader
+from tests.services.same_numbers import close
 
 
 def frame(n: int = 9000) -> pd.DataFrame:
@@ -47,22 +47,6 @@ def folder(tmp_path: Path) -> Path:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_parts, "PART_ROWS", 700)
     monkeypatch.setattr(log_source, "MEMORY_ROWS", 5000)
-
-
-def close(first, second, path: str = "") -> None:
-    """Equal to 1e-9, whatever the nesting."""
-    if isinstance(first, dict):
-        assert first.keys() == second.keys(), path
-        for key in first:
-            close(first[key], second[key], f"{path}.{key}")
-    elif isinstance(first, list):
-        assert len(first) == len(second), path
-        for at, (one, other) in enumerate(zip(first, second, strict=True)):
-            close(one, other, f"{path}[{at}]")
-    elif isinstance(first, float):
-        assert first == pytest.approx(second, abs=1e-9), path
-    else:
-        assert first == second, path
 
 
 REQUEST = {
@@ -113,47 +97,3 @@ def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("no parquet")
     with pytest.raises(LogError, match="not a readable"):
         list(PartsReader.of(tmp_path).parts())
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_cluster_gives_what_one_machine_gives(folder: Path) -> None:
-    distributed = pytest.importorskip("distributed", reason="dask is an extra")
-    local = evaluate_log(EvaluationRequest(log=folder, **REQUEST))
-    with distributed.LocalCluster(processes=False, dashboard_address=None) as machines:
-        cluster = evaluate_log(
-            EvaluationRequest(
-                log=folder, engine="dask", scheduler=machines.scheduler_address, **REQUEST
-            )
-        )
-    close(local.to_dict(), cluster.to_dict())
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"policies": ("learn:squarecb",)}, "row by row"),
-        ({"experiment": Path("x")}, "--experiment"),
-    ],
-)
-def test_what_a_cluster_cannot_do_is_refused(folder: Path, change, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        evaluate_log(EvaluationRequest(log=folder, engine="dask", **change))
-
-
-def test_a_cluster_reads_parquet_only(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    frame(50).to_csv(path, index=False)
-    with pytest.raises(InputError, match="export one first"):
-        evaluate_log(EvaluationRequest(log=path, engine="dask"))
-    with pytest.raises(InputError, match="unknown engine"):
-        evaluate_log(EvaluationRequest(log=path, engine="spark"))
-
-
-def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"bandit-platform\[dask"):
-        evaluate_log(EvaluationRequest(log=folder, engine="dask"))
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(LogError, match=r"bandit-platform\[parquet"):
-        evaluate_log(EvaluationRequest(log=folder))

@@ -90,8 +90,14 @@ def test_reports_and_tells_the_story_of_the_decision(outputs: list[str]) -> None
         assert "model version 1" in report
 
 
+def test_makes_a_key_for_pages_and_takes_a_purchase_from_the_server(outputs: list[str]) -> None:
+    assert re.search(r"pk_[0-9a-f]{16}_", outputs[4])
+    receipt, _ = json.JSONDecoder().raw_decode(outputs[5].strip())
+    assert receipt["events"] == [{"event_id": "order-8841-parking", "status": "accepted"}]
+
+
 def test_every_command_of_the_walk_is_run() -> None:
     commands = set(re.findall(r"bandit-platform (?:experiment )?\w+", "".join(BLOCKS)))
     assert {"bandit-platform experiment apply", "bandit-platform up"} <= commands
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 6
     assert len(FILES) == 1

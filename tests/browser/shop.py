@@ -37,7 +37,8 @@ window.offers = window.offers || function () {
   const call = arguments, begun = Date.now();
   return new Promise(resolve => {
     (offers.q = offers.q || []).push([call, resolve, begun]);
-    setTimeout(resolve, 300, {arm: 'nothing', offer: null, reason: 'unavailable'});
+    const wait = (call[2] || 0).timeout || 300;
+    setTimeout(resolve, wait, {arm: 'nothing', offer: null, reason: 'unavailable'});
   });
 };
 """

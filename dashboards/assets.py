@@ -18,6 +18,10 @@ TEMPLATES = FOLDER / "templates"
 _TYPES = {
     "dashboard.css": "text/css; charset=utf-8",
     "colours.css": "text/css; charset=utf-8",
+    "forms.css": "text/css; charset=utf-8",
+    "questions.css": "text/css; charset=utf-8",
+    "questions.js": "text/javascript; charset=utf-8",
+    "downloads.js": "text/javascript; charset=utf-8",
     "dashboard.js": "text/javascript; charset=utf-8",
     "plotly.min.js": "text/javascript; charset=utf-8",
     "favicon.svg": "image/svg+xml",

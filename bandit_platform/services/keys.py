@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bandit_platform.domain.access import (
     Key,
@@ -17,10 +18,19 @@ from bandit_platform.domain.access import (
 from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.audit_entry import subject_of
 from bandit_platform.domain.revision import Change
-from bandit_platform.errors import InputError, NotFoundError
+from bandit_platform.errors import InputError, NotFoundError, UnavailableError
 from bandit_platform.storage.audit_log import note
 from bandit_platform.storage.database import Connection, Database
-from bandit_platform.storage.keys import all_keys, insert_key, last_uses, revoke
+from bandit_platform.storage.keys import (
+    all_keys,
+    insert_key,
+    last_uses,
+    put_last_uses,
+    revoke,
+)
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_REMEMBER_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +55,7 @@ class Keys:
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
+        self._written: dict[str, datetime] = {}
 
     def create(
         self,
@@ -107,7 +118,7 @@ class Keys:
                 "key.rotated",
                 old,
                 _became("replaced by", issued.key.key_id),
-                _became("ends", now + overlap),
+                _became("ends", _minute(now + overlap)),
             )
         return issued
 
@@ -122,7 +133,7 @@ class Keys:
             old = all_keys(connection).get(key_id)
             if old is None or not revoke(connection, key_id, ends):
                 raise NotFoundError("there is no valid key with this id")
-            self._note(connection, by, "key.revoked", old, _became("ends", ends))
+            self._note(connection, by, "key.revoked", old, _became("ends", _minute(ends)))
 
     def all(self) -> list[ListedKey]:
         """Every key, oldest first."""
@@ -140,8 +151,19 @@ class Keys:
             return None
         with self._database.read() as connection:
             key = all_keys(connection).get(key_id)
-        valid = key is not None and key.matches(text) and key.is_valid(self._clock())
-        return key if valid else None
+        if key is None or not key.matches(text) or not key.is_valid(self._clock()):
+            return None
+        self._remember_use(key_id)
+        return key
+
+    def _remember_use(self, key_id: str) -> None:
+        """Store when the key was used; not so often that looking becomes writing."""
+        now = self._clock()
+        if now - self._written.get(key_id, _NEVER) < _REMEMBER_EVERY:
+            return
+        self._written[key_id] = now
+        with suppress(UnavailableError), self._database.write() as connection:
+            put_last_uses(connection, {key_id: now})
 
     def _issue(self, template: Key, by: Actor) -> IssuedKey:
         with self._database.write() as connection:
@@ -152,7 +174,7 @@ class Keys:
                 "role": key.role or "publishable",
                 "experiments": _listed(key.experiments),
                 "origins": _listed(key.origins),
-                "ends": key.expires_at,
+                "ends": _minute(key.expires_at) if key.expires_at else None,
             }
             differences = [_became(path, value) for path, value in told.items() if value]
             self._note(connection, by, "key.created", key, *differences)
@@ -174,6 +196,10 @@ def _insert(connection: Connection, template: Key) -> IssuedKey:
 
 def _became(path: str, value: object) -> Change:
     return Change(path=path, before=None, after=value)
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _listed(names: Collection[str] | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
+import structlog
 from apiflask import APIFlask
 
 from bandit_platform import __version__
@@ -16,7 +17,10 @@ from bandit_platform.services.readiness import Readiness, serving_readiness, wor
 from bandit_platform.services.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
+from bandit_platform.web.console.downloads import downloads_blueprint
 from bandit_platform.web.console.overview import console_blueprint
+from bandit_platform.web.console.questions import questions_blueprint
+from bandit_platform.web.console.settings import settings_blueprint
 from bandit_platform.web.console.sign_in import sign_in_blueprint
 from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
 from bandit_platform.web.docs import docs_blueprint
@@ -27,11 +31,13 @@ from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
 from bandit_platform.web.problems import register_problems
+from bandit_platform.web.questions_api import questions_api
 from bandit_platform.web.sdk.files import sdk_blueprint
 from bandit_platform.web.sessions import install_sessions
 from bandit_platform.web.whole_bodies import WholeBodies
 
 _LIMITS = Limits()
+_log = structlog.get_logger(__name__)
 
 
 def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
@@ -72,7 +78,11 @@ def create_console_app(
     )
     protect(app, platform.keys.find, frozenset, limits)
     app.register_blueprint(experiments_blueprint(platform))
+    app.register_blueprint(questions_api(platform))
+    app.register_blueprint(questions_blueprint(platform))
+    app.register_blueprint(downloads_blueprint(platform.report))
     app.register_blueprint(sign_in_blueprint(platform, proxies=settings.proxies))
+    app.register_blueprint(settings_blueprint(platform, settings.console_address))
     app.register_blueprint(
         health_blueprint(
             lambda: _console_readiness(platform, watch), meter, lambda: _fresh_look(watch)
@@ -140,8 +150,9 @@ def _fresh_look(watch: UpkeepWatch) -> Upkeep:
 def _console_readiness(platform: Platform, watch: UpkeepWatch) -> Readiness:
     try:
         platform.experiments.all()
-    except BanditPlatformError as error:
-        return Readiness(why=str(error))
+    except BanditPlatformError as error:  # where and what the database is, is for the log
+        _log.error("not ready", error=str(error))
+        return Readiness(why="the database does not answer")
     return Readiness(warnings=worker_warnings(_fresh_look(watch)))
 
 

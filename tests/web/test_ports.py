@@ -67,14 +67,14 @@ def test_a_console_whose_database_is_away_is_alive_and_not_ready(
     running: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: Any) -> Any:
-        raise StorageError("the database is away")
+        raise StorageError("connection to canary-database at 10.9.8.7 refused")
 
     monkeypatch.setattr("bandit_platform.storage.database.Database.read", gone)
     client = running.console.test_client()
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json["status"] == "not ready"
+    assert answer.json == {"status": "not ready", "why": "the database does not answer"}
 
 
 @pytest.fixture(params=["postgres", "sqlite"])

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from bandit_platform.bootstrap import Platform
-from bandit_platform.errors import InputError, NotFoundError
+from bandit_platform.errors import ConflictError, InputError, NotFoundError
 from bandit_platform.services.sign_in import OpenLink
 from bandit_platform.services.users import Purpose
 from bandit_platform.web.attempts import Attempts
@@ -86,7 +86,42 @@ def sign_in_blueprint(platform: Platform, *, proxies: int = 0) -> Blueprint:
             return _choose(opened, 422, name=name, errors={field: f"{error}"})
         return enter_with(session, None)
 
+    @pages.get("/account")
+    def account() -> AnyResponse:
+        return _account()
+
+    @pages.post("/account")
+    def change_password() -> AnyResponse:
+        found, given = signed_in(), request.form
+        if found is None:  # a key has no password
+            return _account(errors={"old": "Sign in to change your password."})
+        name, address = found.user.name, address_of(request.environ, proxies)
+        wait = attempts.begin(name, address)
+        if wait:
+            return _account(wait=wait, errors={"old": "Too many attempts failed. Wait a while."})
+        try:
+            session = platform.sign_in.change_password(
+                name, given.get("old", ""), given.get("new", "")
+            )
+        except ConflictError as error:
+            return _account(errors={"old": f"{error}".capitalize() + "."})
+        except InputError as error:
+            attempts.succeeded(name, address)
+            return _account(errors={"new": f"{error}".capitalize() + "."})
+        attempts.succeeded(name, address)
+        begin_session(session, found.user)
+        return redirect(url_for("sign_in.account", changed="yes"), 303)
+
     return pages
+
+
+def _account(*, wait: float = 0.0, errors: dict[str, str] | None = None) -> Response:
+    changed = "changed" in request.args and not errors
+    text = render_template("dashboards/account.html", errors=errors or {}, changed=changed)
+    response = make_response(text, 429 if wait else 422 if errors else 200)
+    if wait:
+        response.headers["Retry-After"] = retry_after(wait)
+    return response
 
 
 def _form(status: int = 200, **values: object) -> Response:

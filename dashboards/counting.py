@@ -128,6 +128,8 @@ def _fates(counts: Counts) -> tuple[CountLine, ...]:
          "Decided ahead, but the shop never said it was shown; never counted."),
         ("disputed", "disputed", counts.disputed,
          "Two nodes answered one request key differently; which answer counted is unknown."),
+        ("left_out", "left out", counts.left_out,
+         "Stored rows that cannot have come about as they say; the log says which and why."),
         ("not_measured", "not measured", _not_measured(counts),
          "Fallback, paused, stopped and test answers: in no estimate, whatever follows."),
     )  # fmt: skip

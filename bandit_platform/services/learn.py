@@ -7,41 +7,39 @@ memory between batches and are trusted only while they stand exactly at the stor
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-import numpy.typing as npt
+import structlog
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.ope import PolicyAccumulator, RewardRange
 from bandit_platform.policies.arguments import vowpal_arguments
-from bandit_platform.policies.features import FeatureText
-from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.services.metric_rollup import add_metrics
 from bandit_platform.services.quality import Quality
 from bandit_platform.services.roll_up import roll_up
+from bandit_platform.services.standings import Held, restored, state_of
 from bandit_platform.services.timeline import add_timeline_point
 from bandit_platform.services.tracked import (
     ALWAYS_NOTHING,
     LOGGING,
     SERVING,
-    Runner,
-    TrackedPolicy,
-    largest_weight,
     tracked_policies,
 )
+from bandit_platform.services.usable import why_unusable
+from bandit_platform.services.walk import (
+    RevisionText,
+    Standing,
+    revision_texts,
+    walk,
+)
 from bandit_platform.storage.database import Connection, Database
-from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import Interaction, policy_interactions
 from bandit_platform.storage.lease import demand_lease
 from bandit_platform.storage.models import (
     ModelVersion,
-    PolicyState,
-    model_blob,
     newest_version,
     policy_states,
     prune_versions,
@@ -51,29 +49,13 @@ from bandit_platform.storage.models import (
     quality_state,
     remove_policy_states,
 )
+from bandit_platform.storage.skipped import put_skipped
 
 _BATCH = 1000
 #: Journals may hold decisions for so long that refer to a version superseded since.
 _KEPT = timedelta(hours=1)
 _PRUNE_EVERY = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """A tracked policy at its cursor, ready for the next interactions."""
-
-    runner: Runner
-    cursor: int
-    interactions: int
-    accumulator: PolicyAccumulator
-    #: importance weights of the interactions it took in last, and the greatest there could be
-    weights: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    largest_weights: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-
-    @property
-    def name(self) -> str:
-        """The policy's name."""
-        return self.runner.policy.name
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +75,7 @@ class Learner:
         self._database = database
         self._holder = holder
         #: (experiment, policy) → (what it stands for, cursor, model) as of the last commit
-        self._models: dict[tuple[str, str], tuple[str, int, LearnedPolicy]] = {}
+        self._models: Held = {}
         self._prune_at: dict[str, datetime] = {}
 
     def learn(self, experiment: str, now: datetime) -> Learned:
@@ -116,7 +98,7 @@ class Learner:
         for standing in standings:
             learned = standing.runner.learned
             if learned is not None:
-                place = (_stands_for(standing.runner.policy), standing.cursor, learned)
+                place = (standing.runner.policy.identity, standing.cursor, learned)
                 self._models[experiment, standing.name] = place
         return Learned(taken=taken, publish_at=publish_at)
 
@@ -130,184 +112,108 @@ class Learner:
         self,
         connection: Connection,
         spec: ExperimentSpec,
-        held: dict[tuple[str, str], tuple[str, int, LearnedPolicy]],
+        held: Held,
     ) -> list[Standing]:
         states = policy_states(connection, spec.key)
         tracked = tracked_policies(spec)
         names = {policy.name for policy in tracked}
         remove_policy_states(connection, spec.key, set(states) - names)
-        return [
-            _standing(connection, spec, policy, states.get(policy.name), held) for policy in tracked
-        ]
+        return [restored(spec, policy, states.get(policy.name), held) for policy in tracked]
 
 
 def _advance(
     connection: Connection, spec: ExperimentSpec, standings: list[Standing]
 ) -> tuple[list[Standing], int]:
-    """Let the policies that are furthest behind take in the next batch."""
+    """A batch for the policies that are furthest behind, then one for those in front.
+
+    So a policy that is new learns from the first interaction on while the others go on; when it
+    has come up to them, they walk together. Only where the comparisons' own policies are behind,
+    the others wait for them.
+    """
+    texts = revision_texts(connection, spec.key)
     cursors = sorted({standing.cursor for standing in standings})
-    group = [standing for standing in standings if standing.cursor == cursors[0]]
-    others = [standing for standing in standings if standing.cursor != cursors[0]]
-    up_to = cursors[1] if others else None
-    batch = policy_interactions(connection, spec.key, cursors[0], up_to=up_to, limit=_BATCH)
+    taken = 0
+    if len(cursors) > 1:
+        standings, taken = _take(
+            connection, spec, standings, texts, cursor=cursors[0], up_to=cursors[1]
+        )
+    front = max(standing.cursor for standing in standings)
+    names = {standing.name for standing in standings if standing.cursor == front}
+    if {LOGGING, ALWAYS_NOTHING} <= names:
+        standings, more = _take(connection, spec, standings, texts, cursor=front, up_to=None)
+        taken += more
+    return standings, taken
+
+
+def _take(
+    connection: Connection,
+    spec: ExperimentSpec,
+    standings: list[Standing],
+    texts: dict[int, RevisionText],
+    *,
+    cursor: int,
+    up_to: int | None,
+) -> tuple[list[Standing], int]:
+    """Let the policies that stand at a cursor take in the next batch."""
+    batch, left_out = _usable(connection, spec, texts, cursor=cursor, up_to=up_to)
     if not batch:
-        return standings, 0
-    texts = _specs(connection, spec.key)
+        return standings, left_out
+    group = [standing for standing in standings if standing.cursor == cursor]
     walked = walk(batch, group, texts)
-    put_policy_states(connection, spec.key, [_state(standing) for standing in walked])
+    _tell_failures(spec, group, walked)
+    put_policy_states(connection, spec.key, [state_of(standing) for standing in walked])
     specs = {number: revision.spec for number, revision in texts.items()}
-    add_metrics(connection, spec, batch, walked, specs, before=cursors[0])
-    if any(standing.name == LOGGING for standing in group):
+    add_metrics(connection, spec, batch, walked, specs, before=cursor)
+    names = {standing.name for standing in group}
+    if LOGGING in names:
         stored = quality_state(connection, spec.key)
         quality = Quality.from_json(stored) if stored else Quality.empty()
         put_quality_state(connection, spec.key, quality.updated(batch).to_json())
-    if not others:
+    if up_to is None and {LOGGING, ALWAYS_NOTHING} <= names:
         roll_up(connection, spec, batch, walked)
         add_timeline_point(connection, spec, walked, batch[-1].decision.decided_at)
-    return walked + others, len(batch)
+    after = {standing.name: standing for standing in walked}
+    return [after.get(standing.name, standing) for standing in standings], len(batch) + left_out
 
 
-def _standing(
+def _usable(
     connection: Connection,
     spec: ExperimentSpec,
-    policy: TrackedPolicy,
-    state: PolicyState | None,
-    held: dict[tuple[str, str], tuple[str, int, LearnedPolicy]],
-) -> Standing:
-    if state is None or state.policy_hash != policy.identity:
-        return fresh_standing(policy, spec)
-    learned = None
-    if policy.exploration is not None:
-        known = held.get((spec.key, policy.name))
-        if known is not None and known[:2] == (_stands_for(policy), state.cursor):
-            learned = known[2]
-        elif state.blob is not None:
-            learned = LearnedPolicy.load(_frozen_blob(connection, spec, policy) or state.blob)
-    return Standing(
-        runner=Runner(policy, learned),
-        cursor=state.cursor,
-        interactions=state.interactions,
-        accumulator=PolicyAccumulator.from_state(json.loads(state.accumulator)),
-    )
-
-
-def _stands_for(policy: TrackedPolicy) -> str:
-    """A model that went on learning is not the one that was frozen."""
-    return f"{policy.identity} frozen" if policy.frozen else policy.identity
-
-
-def _frozen_blob(
-    connection: Connection, spec: ExperimentSpec, policy: TrackedPolicy
-) -> bytes | None:
-    """A frozen policy is valued as it is served: as the version published last."""
-    if not policy.frozen:
-        return None
-    version = newest_version(connection, spec.key)
-    stored = version and model_blob(connection, spec.key, version.version)
-    return stored[0] if stored else None
-
-
-def fresh_standing(policy: TrackedPolicy, spec: ExperimentSpec) -> Standing:
-    """A tracked policy before the first interaction."""
-    learned = None if policy.exploration is None else LearnedPolicy.fresh(policy.exploration)
-    low, high = spec.reward.range
-    return Standing(
-        runner=Runner(policy, learned),
-        cursor=0,
-        interactions=0,
-        accumulator=PolicyAccumulator.empty(
-            reward_range=RewardRange(low=low, high=high),
-            same_policy=policy.name == ALWAYS_NOTHING,
-        ),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RevisionText:
-    """A revision's spec with its prepared VW text."""
-
-    spec: ExperimentSpec
-    text: FeatureText
-
-
-def _specs(connection: Connection, experiment: str) -> dict[int, RevisionText]:
-    return {
-        stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
-        for stored in revisions(connection, experiment)
-    }
-
-
-def walk(
-    batch: Sequence[Interaction],
-    standings: Sequence[Standing],
-    specs: dict[int, RevisionText],
-) -> list[Standing]:
-    """Every policy's standing after a batch of interactions."""
-    weights = np.empty((len(standings), len(batch)))
-    nothing = np.empty(len(batch))
-    learns = any(standing.runner.learned is not None for standing in standings)
-    for row, interaction in enumerate(batch):
-        decision = interaction.decision
-        revision = specs[decision.revision]
-        lines = revision.text.lines(decision.context, decision.eligible) if learns else []
-        drawn = decision.eligible.index(decision.arm)
-        for column, standing in enumerate(standings):
-            pmf = standing.runner.step(interaction, lines, revision.spec)
-            weights[column, row] = pmf[drawn] / decision.propensity
-        nothing[row] = 1.0 / decision.propensity if drawn == 0 else 0.0
-    rewards = np.array([interaction.reward for interaction in batch])
-    return [
-        _after(
-            standing,
-            batch,
-            specs,
-            weight=weights[column],
-            nothing=nothing,
-            rewards=rewards,
-        )
-        for column, standing in enumerate(standings)
-    ]
-
-
-def _after(
-    standing: Standing,
-    batch: Sequence[Interaction],
-    specs: dict[int, RevisionText],
+    texts: dict[int, RevisionText],
     *,
-    weight: npt.NDArray[np.float64],
-    nothing: npt.NDArray[np.float64],
-    rewards: npt.NDArray[np.float64],
-) -> Standing:
-    policy = standing.runner.policy
-    bounds = {number: largest_weight(policy, each.spec) for number, each in specs.items()}
-    baseline = {number: each.spec.largest_weight for number, each in specs.items()}
-    largest = np.array([bounds[i.decision.revision] for i in batch])
-    return Standing(
-        runner=standing.runner,
-        cursor=batch[-1].number,
-        interactions=standing.interactions + len(batch),
-        accumulator=standing.accumulator.updated(
-            weight=weight,
-            baseline_weight=nothing,
-            reward=rewards,
-            max_weight=largest,
-            baseline_max_weight=np.array([baseline[i.decision.revision] for i in batch]),
-        ),
-        weights=weight,
-        largest_weights=largest,
+    cursor: int,
+    up_to: int | None,
+) -> tuple[list[Interaction], int]:
+    """The next interactions, without those that no policy can take in; and how many these are.
+
+    They are noted, and nobody who walks the interactions meets them again.
+    """
+    why: dict[int, str] = {}
+    batch = policy_interactions(
+        connection, spec.key, cursor, up_to=up_to, limit=_BATCH, unreadable=why
     )
+    for interaction in batch:
+        reason = why_unusable(interaction, texts, spec)
+        if reason is not None:
+            why[interaction.number] = reason
+    put_skipped(connection, spec.key, why)
+    for number, reason in why.items():
+        _log.error("interaction left out", experiment=spec.key, interaction=number, error=reason)
+    return [interaction for interaction in batch if interaction.number not in why], len(why)
 
 
-def _state(standing: Standing) -> PolicyState:
-    learned = standing.runner.learned
-    return PolicyState(
-        policy=standing.name,
-        policy_hash=standing.runner.policy.identity,
-        cursor=standing.cursor,
-        interactions=standing.interactions,
-        accumulator=json.dumps(standing.accumulator.to_state()),
-        blob=None if learned is None else learned.model.save(),
-    )
+def _tell_failures(
+    spec: ExperimentSpec, before: Sequence[Standing], after: Sequence[Standing]
+) -> None:
+    for old, new in zip(before, after, strict=True):
+        if new.failures > old.failures:
+            _log.error(
+                "policy failed",
+                experiment=spec.key,
+                policy=new.name,
+                interactions=new.failures - old.failures,
+                newest=new.failure,
+            )
 
 
 def _publish(
@@ -319,12 +225,12 @@ def _publish(
         When the next version is due, if there is something to publish but it is too early.
     """
     serving = next((each for each in standings if each.name == SERVING), None)
-    if serving is None or serving.runner.learned is None or not serving.interactions:
+    if serving is None or serving.runner.learned is None or not serving.lesson:
         return None
     newest = newest_version(connection, spec.key)
     identity = serving.runner.policy.identity
     if newest is not None and newest.policy_hash == identity:
-        if spec.policy.mode == "frozen" or newest.interactions == serving.interactions:
+        if serving.lesson <= newest.interactions:  # less, while it learns again after damage
             return None
         due = newest.published_at + spec.policy.publish_every
         if newest.published_at <= now < due:  # else the clock was set back

@@ -36,7 +36,7 @@ from bandit_platform.storage.metrics import (
 )
 
 if TYPE_CHECKING:
-    from bandit_platform.services.learn import Standing
+    from bandit_platform.services.walk import Standing
 
 _VALUED = (LOGGING, SERVING)
 

@@ -10,11 +10,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from bandit_platform.domain.context import ContextValue
-from bandit_platform.policies.features import FeatureText
-from bandit_platform.services.learn import RevisionText, fresh_standing
 from bandit_platform.services.tracked import tracked_policies
+from bandit_platform.services.walk import fresh_standing, revision_texts
 from bandit_platform.storage.database import Database
-from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import policy_interactions
 
 _BATCH = 2000
@@ -51,10 +50,7 @@ def recompute(
     """
     with database.read() as connection:
         spec = get_experiment(connection, experiment).spec
-        specs = {
-            stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
-            for stored in revisions(connection, experiment)
-        }
+        specs = revision_texts(connection, experiment)
     runners = [
         fresh_standing(policy, spec).runner
         for policy in tracked_policies(spec)

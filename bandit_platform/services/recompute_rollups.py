@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bandit_platform.policies.features import FeatureText
-from bandit_platform.services.learn import RevisionText, fresh_standing, walk
 from bandit_platform.services.roll_up import reward_range_of, stored_rollups
 from bandit_platform.services.rollups import Rollups
 from bandit_platform.services.tracked import tracked_policies
+from bandit_platform.services.walk import fresh_standing, revision_texts, walk
 from bandit_platform.services.walked import WalkedBatch
 from bandit_platform.storage.database import Connection
-from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import policy_interactions
 
 _BATCH = 2000
@@ -25,10 +24,7 @@ def recompute_rollups(connection: Connection, experiment: str) -> Rollups:
         NotFoundError: there is no such experiment.
     """
     spec = get_experiment(connection, experiment).spec
-    specs = {
-        stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
-        for stored in revisions(connection, experiment)
-    }
+    specs = revision_texts(connection, experiment)
     rollups = stored_rollups(connection, experiment).emptied()
     standings = [fresh_standing(policy, spec) for policy in tracked_policies(spec)]
     while batch := policy_interactions(connection, experiment, standings[0].cursor, limit=_BATCH):

@@ -51,6 +51,7 @@ from bandit_platform.storage.models import (
     policy_states,
     quality_state,
 )
+from bandit_platform.storage.skipped import skipped
 from bandit_platform.storage.statements import from_micros
 
 
@@ -201,6 +202,7 @@ def _policy_row(policy: TrackedPolicy, state: PolicyState) -> PolicyRow:
         mean_weight=diagnostics.mean_weight,
         verdict=diagnostics.verdict,
         why=diagnostics.why,
+        failures=state.failures,
     )
 
 
@@ -232,6 +234,7 @@ def _counts(
         clipped=int(counted.get("clipped", 0)),
         other_currency=int(counted.get("other_currency", 0)),
         disputed=int(counted.get("disputed", 0)),
+        left_out=len(skipped(connection, key)),
     )
 
 

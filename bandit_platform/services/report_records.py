@@ -52,6 +52,8 @@ class PolicyRow:
     verdict: str = "ok"
     #: plain reasons for a verdict other than ok, each with what to do
     why: tuple[str, ...] = ()
+    #: interactions on which its model failed; it counts as showing nothing there
+    failures: int = 0
     #: value and uplift for all policies of the leaderboard to hold together; whole reports only
     corrected_value: EstimateRow | None = None
     corrected_uplift: EstimateRow | None = None
@@ -112,6 +114,8 @@ class Counts:
     other_currency: int
     #: decisions that two nodes made differently under one request key; in no estimate
     disputed: int = 0
+    #: interactions whose stored row no policy could take in; the log says which and why
+    left_out: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

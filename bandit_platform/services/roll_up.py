@@ -15,7 +15,7 @@ from bandit_platform.storage.interactions import Interaction
 from bandit_platform.storage.rollups import put_rollup_state, rollup_state
 
 if TYPE_CHECKING:
-    from bandit_platform.services.learn import Standing
+    from bandit_platform.services.walk import Standing
 
 
 def roll_up(

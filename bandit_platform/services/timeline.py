@@ -19,7 +19,7 @@ from bandit_platform.storage.interactions import last_timeline_point, put_timeli
 from bandit_platform.storage.statements import to_micros
 
 if TYPE_CHECKING:
-    from bandit_platform.services.learn import Standing
+    from bandit_platform.services.walk import Standing
 
 _GROWTH = 1.02
 _FIRST = 50

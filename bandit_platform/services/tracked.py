@@ -8,6 +8,7 @@ from typing import Literal
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING, Exploration
+from bandit_platform.errors import InputError, PolicyError
 from bandit_platform.policies import fixed
 from bandit_platform.policies.arguments import policy_hash
 from bandit_platform.policies.learned import LearnedPolicy, cost_of
@@ -31,8 +32,10 @@ class TrackedPolicy:
     name: str
     kind: Kind
     exploration: Exploration | None = None
-    #: predicts but learns no more
-    frozen: bool = False
+
+    def learns_under(self, spec: ExperimentSpec) -> bool:
+        """Whether it learns from decisions of a revision: the served policy not while frozen."""
+        return not (self.kind == "serving" and spec.policy.mode == "frozen")
 
     @property
     def identity(self) -> str:
@@ -58,7 +61,6 @@ def tracked_policies(spec: ExperimentSpec) -> list[TrackedPolicy]:
                 name=SERVING,
                 kind="serving",
                 exploration=spec.policy,
-                frozen=spec.policy.mode == "frozen",
             )
         )
     policies += [
@@ -78,11 +80,20 @@ class Runner:
     def __init__(self, policy: TrackedPolicy, learned: LearnedPolicy | None) -> None:
         self.policy = policy
         self.learned = learned
+        self._failures: list[str] = []
+
+    def take_failures(self) -> list[str]:
+        """The interactions on which the model failed since this was last asked, and why."""
+        failures, self._failures = self._failures, []
+        return failures
 
     def step(
         self, interaction: Interaction, lines: Sequence[str], spec: ExperimentSpec
     ) -> tuple[float, ...]:
         """The PMF the policy gives before it learns from the interaction, then learning.
+
+        A policy whose model fails shows nothing, as a shop would see it. Whether it learns is a
+        matter of the revision that decided, so that walking the interactions again gives the same.
 
         Args:
             interaction: the next one in order.
@@ -93,15 +104,19 @@ class Runner:
         if self.learned is None:
             return self._fixed(decision.eligible, decision.pmf)
         floor = self.policy.floor(spec)
-        if self.policy.frozen:
-            return self.learned.pmf(lines, floor)
-        return self.learned.predict_and_learn(
-            lines,
-            floor,
-            position=decision.eligible.index(decision.arm),
-            cost=cost_of(interaction.reward, spec.reward),
-            propensity=decision.propensity,
-        )
+        try:
+            if not self.policy.learns_under(spec):
+                return self.learned.pmf(lines, floor)
+            return self.learned.predict_and_learn(
+                lines,
+                floor,
+                position=decision.eligible.index(decision.arm),
+                cost=cost_of(interaction.reward, spec.reward),
+                propensity=decision.propensity,
+            )
+        except (PolicyError, InputError) as error:
+            self._failures.append(f"interaction {interaction.number}: {error}")
+            return fixed.always(NOTHING, decision.eligible)
 
     def _fixed(self, eligible: Sequence[str], logged: tuple[float, ...]) -> tuple[float, ...]:
         name = self.policy.name

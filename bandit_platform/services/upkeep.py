@@ -18,7 +18,9 @@ from bandit_platform.storage.database import Database
 from bandit_platform.storage.standing import Standing, standing
 
 _log = structlog.get_logger(__name__)
-_UNKNOWN = Standing(positions={}, models={}, learned={}, torn=0.0, led_until=None)
+_UNKNOWN = Standing(
+    positions={}, models={}, learned={}, left_out={}, failures={}, torn=0.0, led_until=None
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,10 @@ class Upkeep:
     model_age: Mapping[str, float]
     #: experiment → interactions the served policy has learned from
     learned: Mapping[str, int]
+    #: experiment → interactions that no policy could take in
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    #: experiment → interactions on which some policy's model failed
+    failures: Mapping[str, int] = field(default_factory=dict)
     #: experiment → newest model version, which is damaged, as far as this process knows
     damaged: Mapping[str, int] = field(default_factory=dict)
     #: experiments that this process could not refresh
@@ -94,6 +100,8 @@ class UpkeepWatch:
             model_version={key: version for key, (version, _) in known.models.items()},
             model_age={key: _age(now, moment) for key, (_, moment) in known.models.items()},
             learned=known.learned,
+            left_out=known.left_out,
+            failures=known.failures,
         )
 
     def close(self) -> None:

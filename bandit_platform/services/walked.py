@@ -14,7 +14,7 @@ from bandit_platform.services.tracked import ALWAYS_NOTHING
 from bandit_platform.storage.interactions import Interaction
 
 if TYPE_CHECKING:
-    from bandit_platform.services.learn import Standing
+    from bandit_platform.services.walk import Standing
 
 Places = npt.NDArray[np.int64]
 

@@ -10,19 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bandit_platform.domain.decision import MEASURED, Decision
-from bandit_platform.policies.features import FeatureText
-from bandit_platform.services.learn import RevisionText, Standing, fresh_standing, walk
 from bandit_platform.services.recompute_rollups import recompute_rollups
 from bandit_platform.services.roll_up import stored_rollups
 from bandit_platform.services.rollup_state import encoded
 from bandit_platform.services.tracked import SERVING, tracked_policies
+from bandit_platform.services.walk import Standing, fresh_standing, revision_texts, walk
 from bandit_platform.simulation.ledger import Ledger
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import count_immature, decisions_since
 from bandit_platform.storage.disputes import disputed
 from bandit_platform.storage.events import count_orphans, events_of
-from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import interaction_of, policy_interactions
 from bandit_platform.storage.models import model_blob, newest_version, policy_states
 
@@ -136,10 +135,7 @@ def check_learned(database: Database, experiment: str) -> list[str]:
 def _from_scratch(connection: Connection, experiment: str, limit: int | None) -> list[Standing]:
     """Every tracked policy after the first ``limit`` interactions."""
     spec = get_experiment(connection, experiment).spec
-    specs = {
-        stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
-        for stored in revisions(connection, experiment)
-    }
+    specs = revision_texts(connection, experiment)
     standings = [fresh_standing(policy, spec) for policy in tracked_policies(spec)]
     while True:
         done = standings[0].interactions

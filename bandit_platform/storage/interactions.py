@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, and_, func, insert, select
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.storage.decisions import decision_from
@@ -16,6 +16,7 @@ from bandit_platform.storage.tables import (
     DecisionRow,
     InteractionRow,
     PolicyStateRow,
+    SkippedRow,
     TimelineRow,
     UnitTotalRow,
 )
@@ -25,6 +26,12 @@ _DECISION = table(DecisionRow)
 _UNIT = table(UnitTotalRow)
 _STATE = table(PolicyStateRow)
 _TIMELINE = table(TimelineRow)
+_SKIPPED = table(SkippedRow)
+#: policy traffic, without the interactions that no policy could take in
+_WALKED = and_(
+    _INTERACTION.c.policy_traffic.is_(True),
+    ~select(_SKIPPED.c.number).where(_SKIPPED.c.number == _INTERACTION.c.number).exists(),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +80,7 @@ def policy_interactions(
     limit: int,
     since: datetime | None = None,
     until: datetime | None = None,
+    unreadable: dict[int, str] | None = None,
 ) -> list[Interaction]:
     """The next interactions of the policy traffic after a cursor, in order.
 
@@ -84,6 +92,8 @@ def policy_interactions(
         limit: at most so many.
         since: decided at or after this moment.
         until: decided before this moment.
+        unreadable: takes the numbers of those that cannot be read, and why; without it the first
+            such one raises.
     """
     statement = (
         select(_DECISION, _INTERACTION.c.number, _INTERACTION.c.reward)
@@ -91,7 +101,7 @@ def policy_interactions(
         .where(
             _INTERACTION.c.experiment == experiment,
             _INTERACTION.c.number > after,
-            _INTERACTION.c.policy_traffic.is_(True),
+            _WALKED,
         )
         .order_by(_INTERACTION.c.number)
         .limit(limit)
@@ -102,15 +112,21 @@ def policy_interactions(
         statement = statement.where(_DECISION.c.decided_at >= to_micros(since))
     if until is not None:
         statement = statement.where(_DECISION.c.decided_at < to_micros(until))
-    return [
-        Interaction(
-            number=row.number,
-            decision=decision_from(row),
-            reward=row.reward,
-            policy_traffic=True,
+    found = []
+    for row in connection.execute(statement):
+        try:
+            decision = decision_from(row)
+        except (ValueError, TypeError, LookupError) as error:
+            if unreadable is None:
+                raise
+            unreadable[row.number] = f"its decision cannot be read: {type(error).__name__}"
+            continue
+        found.append(
+            Interaction(
+                number=row.number, decision=decision, reward=row.reward, policy_traffic=True
+            )
         )
-        for row in connection.execute(statement)
-    ]
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +151,7 @@ def policy_extent(
     statement = select(func.count(), func.min(number), func.max(number)).where(
         _INTERACTION.c.experiment == experiment,
         number > after,
-        _INTERACTION.c.policy_traffic.is_(True),
+        _WALKED,
     )
     if since is not None or until is not None:
         statement = statement.join_from(
@@ -155,7 +171,7 @@ def number_of_nth(connection: Connection, experiment: str, n: int) -> int | None
         return 0
     statement = (
         select(_INTERACTION.c.number)
-        .where(_INTERACTION.c.experiment == experiment, _INTERACTION.c.policy_traffic.is_(True))
+        .where(_INTERACTION.c.experiment == experiment, _WALKED)
         .order_by(_INTERACTION.c.number)
         .offset(n - 1)
         .limit(1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -45,6 +46,26 @@ class PolicyState:
     interactions: int
     accumulator: str
     blob: bytes | None
+    #: interactions it had taken in when it last learned from one
+    lesson: int = 0
+    #: interactions on which its model failed, and the newest of them
+    failures: int = 0
+    failure: str | None = None
+    #: hash of all this; None where a version that kept none wrote it
+    digest: str | None = None
+
+    def own_digest(self) -> str:
+        """The hash of what is kept."""
+        found = sha256()
+        for part in (*astuple(replace(self, blob=None, digest=None)), self.blob):
+            piece = part if isinstance(part, bytes) else repr(part).encode()
+            found.update(b"%d:" % len(piece))
+            found.update(piece)
+        return found.hexdigest()
+
+    def is_whole(self) -> bool:
+        """Whether it is as it was written, as far as that can be told."""
+        return self.digest is None or self.digest == self.own_digest()
 
 
 def newest_versions(connection: Connection) -> dict[str, tuple[int, str]]:
@@ -181,6 +202,10 @@ def policy_states(connection: Connection, experiment: str) -> dict[str, PolicySt
             interactions=row.interactions,
             accumulator=row.accumulator,
             blob=row.blob,
+            lesson=row.lesson,
+            failures=row.failures,
+            failure=row.failure,
+            digest=row.digest,
         )
         for row in rows
     }
@@ -200,6 +225,10 @@ def put_policy_states(connection: Connection, experiment: str, states: list[Poli
                 "interactions": state.interactions,
                 "accumulator": state.accumulator,
                 "blob": state.blob,
+                "lesson": state.lesson,
+                "failures": state.failures,
+                "failure": state.failure,
+                "digest": state.digest,
             }
             for state in states
         ],

@@ -1,4 +1,4 @@
-"""Where a deployment stands, in four small queries, for those who watch it."""
+"""Where a deployment stands, in a few small queries, for those who watch it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.positions import journal_positions
+from bandit_platform.storage.skipped import skipped_counts
 from bandit_platform.storage.statements import from_micros, table
 from bandit_platform.storage.tables import LeaseRow, ModelVersionRow, PolicyStateRow
 
@@ -28,6 +29,10 @@ class Standing:
     models: Mapping[str, tuple[int, datetime]]
     #: experiment → interactions that the served policy has learned from
     learned: Mapping[str, int]
+    #: experiment → interactions that no policy could take in
+    left_out: Mapping[str, int]
+    #: experiment → interactions on which some policy's model failed
+    failures: Mapping[str, int]
     #: journal lines that were no records
     torn: float
     #: until when a worker leads; None before the first one
@@ -48,9 +53,17 @@ def standing(connection: Connection, *, policy: str, deployment: str) -> Standin
         positions=journal_positions(connection),
         models=_models(connection),
         learned={row.experiment: row.interactions for row in connection.execute(learned)},
+        left_out=skipped_counts(connection),
+        failures=_failures(connection),
         torn=counters(connection, deployment).get("journal.torn", 0.0),
         led_until=from_micros(led_until) if led_until else None,
     )
+
+
+def _failures(connection: Connection) -> dict[str, int]:
+    statement = select(_STATE.c.experiment, func.sum(_STATE.c.failures).label("failures"))
+    rows = connection.execute(statement.group_by(_STATE.c.experiment))
+    return {row.experiment: int(row.failures) for row in rows if row.failures}
 
 
 def _models(connection: Connection) -> dict[str, tuple[int, datetime]]:

@@ -183,6 +183,23 @@ class PolicyStateRow(SQLModel, table=True):
     interactions: int
     accumulator: str = Field(sa_column=Column(Text, nullable=False))
     blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    #: interactions it had taken in when it last learned from one
+    lesson: int = Field(sa_column=Column(BigInteger, nullable=False))
+    #: interactions on which its model failed, and the newest of them
+    failures: int = Field(sa_column=Column(BigInteger, nullable=False))
+    failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    #: hash of all this; NULL for rows of a version that kept none
+    digest: str | None = None
+
+
+class SkippedRow(SQLModel, table=True):
+    """An interaction that no policy could take in, which nobody walks over again."""
+
+    __tablename__ = "skipped"
+
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    experiment: str = Field(index=True)
+    why: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class QualityRow(SQLModel, table=True):

@@ -126,6 +126,16 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
         ),
         _gauge("experiments_unread", "Experiments that could not be refreshed.", upkeep.unread),
         _by_experiment(
+            "interactions_left_out",
+            "Interactions that no policy could take in.",
+            upkeep.left_out.items(),
+        ),
+        _by_experiment(
+            "policy_failures",
+            "Interactions on which some policy's model failed.",
+            upkeep.failures.items(),
+        ),
+        _by_experiment(
             "interactions_learned",
             "Interactions the served policy has learned from.",
             upkeep.learned.items(),

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bandit_platform.ope import RewardRange
-from bandit_platform.services.learn import fresh_standing, walk
 from bandit_platform.services.metric_rollup import add_metrics
 from bandit_platform.services.metric_state import MetricState
 from bandit_platform.services.outcomes import MOST_TYPES, OTHER, outcomes, type_name
 from bandit_platform.services.tracked import LOGGING, SERVING, tracked_policies
+from bandit_platform.services.walk import fresh_standing, walk
 from bandit_platform.storage.interactions import Interaction, policy_interactions
 from bandit_platform.storage.metrics import Outcome, metric_days, metric_states
 
@@ -48,9 +48,9 @@ def recomputed(world: Any, size: int) -> tuple[dict[str, tuple[int, str]], dict[
     """States and days after walking everything again in batches of another size."""
     with world.database.write() as connection:
         spec = world.experiments.get(KEY).spec
-        from bandit_platform.services.learn import _specs  # noqa: PLC0415
+        from bandit_platform.services.walk import revision_texts  # noqa: PLC0415
 
-        texts = _specs(connection, KEY)
+        texts = revision_texts(connection, KEY)
         specs = {number: each.spec for number, each in texts.items()}
         standings = [
             fresh_standing(policy, spec)

@@ -96,8 +96,9 @@ def test_a_damaged_model_is_refused_and_the_old_one_stays(
     assert fresh.registry.get(KEY).model_version == 1
     again = world.measured(server=fresh)
     assert (again.reason, again.model_version) == ("policy", 1)
+    capfd.readouterr()
     world.refresh()
-    assert "model refused" not in "".join(capfd.readouterr()).partition("version=2")[2]
+    assert "model refused" not in "".join(capfd.readouterr())  # it is said once
     # the next good version is taken, and the trouble is over
     more(world)
     assert server.registry.get(KEY).model_version == 3

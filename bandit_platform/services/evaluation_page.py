@@ -25,11 +25,12 @@ th:first-child, td:first-child { text-align: left; }
 _COLOURS = ("#2b6cb0", "#b7791f", "#2f855a", "#9b2c2c", "#6b46c1", "#2c7a7b", "#97266d", "#4a5568")
 
 
-def page(report: EvaluationReport) -> str:
+def page(report: EvaluationReport, facts: Sequence[str] = ()) -> str:
     """The page; needs nothing from the network.
 
     Args:
         report: an evaluation's report.
+        facts: what else to say at the top.
     """
     from plotly.offline import get_plotlyjs  # noqa: PLC0415 - slow to import
 
@@ -37,6 +38,7 @@ def page(report: EvaluationReport) -> str:
     body = "\n".join(
         [
             "<h1>Off-policy evaluation</h1>",
+            *(f"<p>{escape(fact)}</p>" for fact in facts),
             _summary(report),
             _values(report),
             *(f'<h2>{escape(title)}</h2><div class="plot" id="{key}"></div>'
@@ -180,10 +182,10 @@ def _bars(named: Sequence[tuple[str, Estimate]], colour: str, name: str) -> dict
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": name,
+        "name": escape(name),
         "showlegend": bool(name),
         "x": middle,
-        "y": [label for label, _ in shown],
+        "y": [escape(label) for label, _ in shown],
         "marker": {"color": colour, "size": 9},
         "error_x": {
             "type": "data",
@@ -208,7 +210,12 @@ def _over_time(policies: Sequence[PolicyReport]) -> dict[str, Any]:
         data += [
             {**thin, "y": lower},
             {**thin, "y": upper, "fill": "tonexty", "fillcolor": f"{colour}26"},
-            {**edge, "y": middle, "name": one.policy, "line": {"color": colour, "width": 2}},
+            {
+                **edge,
+                "y": middle,
+                "name": escape(one.policy),
+                "line": {"color": colour, "width": 2},
+            },
         ]
     layout = _layout("decisions", "uplift")
     settled = [moment for one in policies for moment in one.over_time[len(one.over_time) // 10 :]]
@@ -228,7 +235,7 @@ def _weights(policies: Sequence[PolicyReport]) -> dict[str, Any]:
     data = [
         {
             "type": "bar",
-            "name": one.policy,
+            "name": escape(one.policy),
             "x": [f"{one.weights[bar].up_to:.3g}" for bar in used],
             "y": [one.weights[bar].rows for bar in used],
             "marker": {"color": _COLOURS[at % len(_COLOURS)]},

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from bandit_platform.domain.question import Question
 from bandit_platform.web import bodies
 
 _REFS = "#/components/schemas/{model}"
@@ -39,6 +40,9 @@ _PROBLEMS = {
     "apply": _CHANGING,
     "replace_experiment": _CHANGING,
     "change_state": (404, 409, 503),
+    "ask_question": _CHANGING,
+    "list_questions": (503,),
+    "get_question": _READING,
 }
 _OBJECT = {"type": "object"}
 _SPEC_BODY = {"required": True, "content": {"application/json": {"schema": _OBJECT}}}
@@ -47,6 +51,7 @@ _APPLIED = {200: "The experiment is as the spec says", 201: "The experiment was 
 _PLAIN: dict[str, dict[int, tuple[str, str]]] = {
     "apply": {status: (text, "application/json") for status, text in _APPLIED.items()},
     "replace_experiment": {status: (text, "application/json") for status, text in _APPLIED.items()},
+    "ask_question": {202: ("The question waits for its answer", "application/json")},
     "metrics": {200: ("Metrics in the text format of Prometheus", "text/plain")},
     "readyz": {
         200: ("The process can do its work", "application/json"),
@@ -58,7 +63,7 @@ _PLAIN: dict[str, dict[int, tuple[str, str]]] = {
 def complete_document(spec: Any) -> Any:
     """Add bodies, answers and problems to the framework's document."""
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
-    models: list[type[BaseModel]] = [bodies.EventItem, bodies.ProblemAnswer]
+    models: list[type[BaseModel]] = [bodies.EventItem, bodies.ProblemAnswer, Question]
     models += [model for pair in _BODIES.values() for model in pair[:2]]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template=_REFS
@@ -77,6 +82,9 @@ def _complete(operation: dict[str, Any]) -> None:
     name = operation["operationId"]
     if name in _BODIES:
         content = {"application/json": {"schema": _ref(_BODIES[name][0])}}
+        operation["requestBody"] = {"required": True, "content": content}
+    elif name == "ask_question":
+        content = {"application/json": {"schema": _ref(Question)}}
         operation["requestBody"] = {"required": True, "content": content}
     elif name in {"apply", "replace_experiment"}:
         operation["requestBody"] = _SPEC_BODY

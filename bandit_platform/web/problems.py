@@ -18,6 +18,7 @@ from bandit_platform.errors import (
     InputError,
     NotFoundError,
     Problem,
+    QuestionError,
     SpecError,
     UnavailableError,
 )
@@ -97,14 +98,16 @@ def _known(error: Exception) -> Response:
         return problem(503, "unavailable", "Unavailable", "Nothing was changed; try again shortly.")
     for kind, (status, name, title) in _KINDS.items():
         if isinstance(error, kind):
-            parts = error.problems if isinstance(error, (ContextError, SpecError)) else ()
+            parts = error.problems if isinstance(error, _WITH_PARTS) else ()
             return problem(status, name, title, f"{error}", parts)
     return _unexpected(error)
 
 
+_WITH_PARTS = (ContextError, QuestionError, SpecError)
 _KINDS: dict[type[BanditPlatformError], tuple[int, str, str]] = {
     ContextError: (422, "invalid-context", "Invalid context"),
     SpecError: (422, "invalid-experiment", "Invalid experiment"),
+    QuestionError: (422, "invalid-question", "Invalid question"),
     InputError: (422, "invalid-input", "Invalid input"),
     NotFoundError: (404, "not-found", "Not found"),
     ConflictError: (409, "conflict", "Conflict"),

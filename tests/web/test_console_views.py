@@ -177,7 +177,7 @@ def test_an_empty_list_says_how_to_begin() -> None:
 
 def test_static_files_have_addresses_that_change_with_their_content(client: FlaskClient) -> None:
     addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', page(client, "/experiments/nasty"))
-    assert len(addresses) == 5
+    assert len(addresses) >= 5
     for address in addresses:
         response = client.get(address)
         assert response.status_code == 200

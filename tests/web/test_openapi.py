@@ -31,10 +31,10 @@ def operations(spec: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]
 
 
 def routes(app: Any) -> set[tuple[str, str]]:
-    """(path, verb) of everything but the pages and the document itself."""
+    """(path, verb) of everything that programs ask."""
     found = set()
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.split(".")[0] not in {"console", "docs", "openapi", "sdk"}:
+        if rule.rule.startswith("/v1/") or rule.endpoint.startswith("health."):
             verbs = rule.methods - {"HEAD", "OPTIONS"}
             found |= {(shown(rule), method.lower()) for method in verbs}
     return found

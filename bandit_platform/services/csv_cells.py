@@ -1,0 +1,43 @@
+"""Text in CSV cells that no spreadsheet takes for a formula.
+
+A spreadsheet computes a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
+return, even inside quotes. Whoever may send text to the platform (a context value, an arm's name)
+could so run something on an analyst's machine. An apostrophe in front makes such a cell text.
+
+Numbers are numbers and stay as they are. What is guarded can be read back: :func:`unguarded` takes
+exactly the apostrophe away that :func:`guarded` put there, so that logs keep their values.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_DANGEROUS = re.compile(r"'*[=+\-@\t\r]")
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+
+
+def guarded(cell: Any) -> Any:
+    """The cell, with an apostrophe in front of text that a spreadsheet would compute."""
+    if isinstance(cell, str) and _DANGEROUS.match(cell):
+        return f"'{cell}"
+    return cell
+
+
+def unguarded(cell: Any) -> Any:
+    """The text as it was before :func:`guarded`."""
+    if isinstance(cell, str) and _GUARDED.match(cell):
+        return cell[1:]
+    return cell
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV; missing values are empty cells."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([guarded(name) for name in columns])
+    writer.writerows([guarded(cell) for cell in row] for row in rows)
+    return text.getvalue()

@@ -1,0 +1,274 @@
+"""Everything the pages of questions print, ready for their templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from markupsafe import Markup
+
+from bandit_platform.domain.question import QuestionState, StoredQuestion
+from bandit_platform.ope.estimate import Estimate
+from bandit_platform.ope.report import EvaluationReport, PolicyReport
+from bandit_platform.services.finding import validity
+from bandit_platform.services.question_finding import policy_name
+from bandit_platform.services.questions import pinned_until
+from bandit_platform.services.report_records import EstimateRow
+from dashboards.embedding import figure_json
+from dashboards.question_figures import question_charts
+from dashboards.text import Shown, duration, moment, shown
+
+_STATES = {
+    QuestionState.QUEUED: "waiting",
+    QuestionState.RUNNING: "running",
+    QuestionState.DONE: "answered",
+    QuestionState.FAILED: "no answer",
+    QuestionState.CANCELLED: "cancelled",
+}
+_VERDICTS = {"ok": "sound", "caution": "with caution", "cannot-evaluate": "cannot be evaluated"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionLine:
+    """One question in the list, and at the top of its page."""
+
+    question_id: str
+    experiment: str
+    who: str
+    policies: str
+    period: str
+    state: str
+    words: str
+    is_open: bool
+    #: percent, while it runs
+    progress: int
+    headline: str
+    asked: str
+    asked_at: str
+    #: how long the answer took, or the question has been waiting
+    took: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """An estimator's column."""
+
+    name: str
+    #: kind of interval, and when it may be trusted
+    interval: str
+    validity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValuedPolicy:
+    """One policy in the table of the answer."""
+
+    policy: str
+    words: str
+    is_baseline: bool
+    values: tuple[Shown, ...]
+    uplift: Shown
+    others: tuple[Shown, ...]
+    ess: str
+    exact_ess: float
+    verdict: str
+    mark: str
+    why: tuple[str, ...]
+    segments: tuple[SegmentLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentLine:
+    """One policy in one segment."""
+
+    name: str
+    value: Shown
+    uplift: Shown
+    ess: str
+    verdict: str
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartPart:
+    """A chart as the template places it."""
+
+    key: str
+    title: str
+    note: str
+    json: Markup
+    room: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer, every number already in words."""
+
+    finding: str
+    n: str
+    period: str
+    as_of: str
+    command: str
+    baseline: str
+    columns: tuple[Column, ...]
+    #: estimators of the uplift beside the first
+    others: tuple[str, ...]
+    uplift_validity: str
+    policies: tuple[ValuedPolicy, ...]
+    level: str
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    charts: tuple[ChartPart, ...]
+
+
+def question_line(asked: StoredQuestion, zone: str, now: datetime) -> QuestionLine:
+    """A question as the list shows it.
+
+    Args:
+        asked: the question.
+        zone: time zone of its experiment.
+        now: the present moment.
+    """
+    question, end = asked.question, asked.finished_at or now
+    return QuestionLine(
+        question_id=asked.question_id,
+        experiment=question.experiment,
+        who=asked.asked_by.name,
+        policies=", ".join(question.policies),
+        period=asked_period(question.since, question.until),
+        state=asked.state,
+        words=_STATES[asked.state],
+        is_open=asked.state.is_open,
+        progress=progress(asked),
+        headline=asked.headline or asked.error,
+        asked=moment(asked.created_at, zone),
+        asked_at=asked.created_at.isoformat(),
+        took=duration(max(end - (asked.started_at or asked.created_at), timedelta())),
+    )
+
+
+def progress(asked: StoredQuestion) -> int:
+    """How far the work is, in percent; an answer that is not stored yet is never complete."""
+    if asked.state is QuestionState.DONE:
+        return 100
+    return min(99, int(100 * asked.done / asked.total)) if asked.total else 0
+
+
+def asked_period(since: str, until: str) -> str:
+    """The period as it was asked for."""
+    if not since and not until:
+        return "all data"
+    begin = f"from {since.replace('T', ' ')}" if since else ""
+    end = f"to {until.replace('T', ' ')}" if until else ""
+    return " ".join(part for part in (begin, end) if part)
+
+
+def answer(asked: StoredQuestion, report: EvaluationReport, zone: str) -> Answer:
+    """The answer of a question as its page prints it."""
+    first = report.policies[0]
+    known = report.diagnostics
+    begin, end = (
+        datetime.fromisoformat(known[name]).astimezone(UTC)
+        for name in ("decided_from", "decided_until")
+    )
+    return Answer(
+        finding=asked.headline,
+        n=f"{report.n:,}",
+        period=f"{moment(begin, zone)} to {moment(end, zone)}",
+        as_of=moment(asked.started_at, zone),
+        command=asked.question.command(pinned_until(asked.question, zone, known["decided_until"])),
+        baseline=report.baseline,
+        columns=tuple(
+            Column(name=name, interval=one.interval, validity=validity(one.interval))
+            for name, one in first.estimates.items()
+        ),
+        others=tuple(first.uplift.others),
+        uplift_validity=validity(_some_uplift(report)),
+        policies=tuple(_policy(one, report) for one in report.policies),
+        level=f"{100 * (1 - report.alpha):g}",
+        facts=_facts(report),
+        notes=report.notes,
+        charts=tuple(
+            ChartPart(
+                key=chart.key,
+                title=chart.title,
+                note=chart.note,
+                json=figure_json(chart.figure),
+                room=_room(chart.lines),
+            )
+            for chart in question_charts(report, zone)
+        ),
+    )
+
+
+def _some_uplift(report: EvaluationReport) -> str:
+    for one in report.policies:
+        if one.policy != report.baseline:
+            return one.uplift.estimate.interval
+    return report.policies[0].uplift.estimate.interval
+
+
+def _policy(one: PolicyReport, report: EvaluationReport) -> ValuedPolicy:
+    known = one.diagnostics
+    return ValuedPolicy(
+        policy=one.policy,
+        words=policy_name(one.policy),
+        is_baseline=one.policy == report.baseline,
+        values=tuple(_shown(each) for each in one.estimates.values()),
+        uplift=_shown(one.uplift.estimate, sign=True),
+        others=tuple(_shown(each, sign=True) for each in one.uplift.others.values()),
+        ess=f"{known.ess:,.0f}",
+        exact_ess=known.ess,
+        verdict=_VERDICTS[known.verdict],
+        mark={"ok": "better", "caution": "unclear"}.get(known.verdict, "worse"),
+        why=known.why,
+        segments=tuple(
+            SegmentLine(
+                name=f"{each.column} = {each.level}",
+                value=_shown(each.value),
+                uplift=_shown(each.uplift, sign=True),
+                ess=f"{each.diagnostics.ess:,.0f}",
+                verdict=_VERDICTS[each.diagnostics.verdict],
+                why=each.diagnostics.why,
+            )
+            for each in one.segments
+        ),
+    )
+
+
+def _shown(estimate: Estimate, *, sign: bool = False) -> Shown:
+    row = EstimateRow(
+        value=estimate.value,
+        lower=estimate.lower,
+        upper=estimate.upper,
+        interval=estimate.interval,
+        n=estimate.n,
+        collecting=estimate.collecting,
+    )
+    return shown(row, sign=sign)
+
+
+def _facts(report: EvaluationReport) -> tuple[tuple[str, str], ...]:
+    known = report.diagnostics
+    drawn = ", ".join(f"{arm} {count:,}" for arm, count in known["arms"].items())
+    ratio = "alarm: rows of some arm are missing or doubled; see to the data first"
+    wrong = ", ".join(known["miscalibrated_arms"])
+    low, high = report.reward_range.low, report.reward_range.high
+    return (
+        ("Decisions valued", f"{report.n:,}"),
+        ("Mean reward as served", f"{known['mean_reward']:.4g}"),
+        ("Rewards declared between", f"{low:g} and {high:g}"),
+        ("Error of each interval", f"{report.alpha_per_policy:.4g}"),
+        ("Least propensity", f"{known['least_propensity']:.4g}"),
+        ("Drawn", drawn),
+        ("Arms as often as they should be", ratio if known["sample_ratio"]["alarm"] else "yes"),
+        ("Propensities true", f"not those of {wrong}" if wrong else "yes"),
+    )
+
+
+def _room(lines: int) -> str:
+    """Name of the height that a chart of so many lines needs."""
+    for most in (3, 6, 10, 16):
+        if 0 < lines <= most:
+            return f"lines-{most}"
+    return "lines-24" if lines else ""

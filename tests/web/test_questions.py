@@ -1,0 +1,390 @@
+"""Questions in the console and over HTTP: asked, followed, read, taken away."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from bandit_platform.domain.access import Role
+from bandit_platform.domain.actor import Actor
+from bandit_platform.domain.question import Question
+from bandit_platform.ope.plan import Options
+from bandit_platform.services.answer import Answerer
+from bandit_platform.services.ingest import Ingest
+from bandit_platform.services.work import Worker
+
+KEY = "checkout-offers"
+ASKED = {
+    "experiment": KEY,
+    "policy": ["uniform", "always:insurance"],
+    "estimator": ["ips", "snips"],
+    "alpha": "0.05",
+}
+BODY = {"experiment": KEY, "policies": ["uniform", "always:insurance"], "estimators": ["ips"]}
+EVIL = "=cmd|' /C calc'!A1"
+TAG = "<img src=x onerror=alert(1)>"
+COUNTRIES = ("GB", EVIL, TAG)
+
+
+@pytest.fixture
+def full(running: Any, clock: Any) -> Any:
+    """A deployment whose experiment has matured interactions, with contexts that want to harm."""
+    for number in range(90):
+        clock.advance(1)
+        context = {"cart_value": 80.0, "country": COUNTRIES[number % 3], "returning": True}
+        made = running.decide(unit_id=f"u-{number}", context=context).json
+        if number % 4 == 0:
+            running.events(
+                {"event_id": f"e-{number}", "decision_id": made["decision_id"], "type": "accept"}
+            )
+    clock.advance(7200)
+    settings = running.settings
+    worker = Worker(
+        running.platform.database,
+        Ingest(running.platform.database, settings.journal_dir),
+        clock,
+        lease=timedelta(days=1),
+        grace=timedelta(seconds=1),
+    )
+    while worker.round():
+        pass
+    return running
+
+
+def answer_all(deployment: Any) -> None:
+    answerer = Answerer(deployment.platform.database, deployment.clock, "of this test")
+    while answerer.answer_next():
+        pass
+
+
+@pytest.fixture
+def ana(full: Any, console_as: Callable[..., FlaskClient]) -> Any:
+    return console_as(Role.ANALYST, "ana")
+
+
+def ask(client: Any, **changed: Any) -> str:
+    """The address of a question that was just asked."""
+    answer = client.post("/questions/new", data={**ASKED, **changed})
+    assert answer.status_code == 303, answer.text
+    address: str = answer.headers["Location"]
+    return address
+
+
+def cells(page: str) -> dict[str, dict[str, Any]]:
+    """Policy → cell → (value, lower, upper) as they stand exactly in the table."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in re.findall(r'<tr data-policy="([^"]+)">(.*?)</tr>', page, re.DOTALL):
+        found[row[0]] = {
+            name: tuple(map(float, numbers))
+            for name, *numbers in re.findall(
+                r'data-cell="([^"]+)"[^>]*><data class="value" value="([^"]+)">[^<]*</data>\s*'
+                r'<span class="bounds" data-lower="([^"]+)" data-upper="([^"]+)"',
+                row[1],
+            )
+        }
+    return found
+
+
+def test_a_question_is_asked_left_and_answered(full: Any, ana: Any) -> None:
+    address = ask(ana)
+    waiting = ana.get(address).text
+    assert "Waiting for the worker" in waiting
+    assert "<progress" in waiting
+    assert ana.get(f"{address}/progress").json == {"state": "queued", "percent": 0}
+    assert "waiting" in ana.get("/questions/").text
+    answer_all(full)
+    assert ana.get(f"{address}/progress").json == {"state": "done", "percent": 100}
+    page = ana.get(address).text
+    assert 'id="finding"' in page
+    assert "Ask again with today" in page
+    assert "data-figure" in page
+    assert full.platform.questions.newest()[0].headline[:20] in ana.get("/questions/").text
+
+
+def test_the_pages_figures_are_the_commands(full: Any, ana: Any) -> None:
+    address = ask(ana, by="country")
+    answer_all(full)
+    page = ana.get(address).text
+    shown = cells(page)
+    result = ana.get(f"{address}/result.json").json
+    options = Options(estimators=("ips", "snips"), by=("context.country",))
+    command = full.platform.evaluate(KEY, ASKED["policy"], options).to_dict(over_time=True)
+    assert result == json.loads(json.dumps(command))
+    for one in command["policies"]:
+        for name, estimate in one["estimates"].items():
+            wanted = (estimate["value"], estimate["lower"], estimate["upper"])
+            assert shown[one["policy"]][name] == wanted
+        uplift = one["uplift"]
+        wanted = (uplift["value"], uplift["lower"], uplift["upper"])
+        assert shown[one["policy"]]["uplift"] == wanted
+    assert (
+        "bandit-platform evaluate --live checkout-offers --policy uniform --policy "
+        "always:insurance --estimator ips,snips --to 2026-" in page
+    )
+
+
+def test_the_tables_hold_the_same_numbers(full: Any, ana: Any) -> None:
+    address = ask(ana, by="country")
+    answer_all(full)
+    result = ana.get(f"{address}/result.json").json
+    answer = ana.get(f"{address}/result.csv")
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    values = {
+        (row["policy"], row["estimator"]): row
+        for row in rows
+        if row["what"] == "value" and not row["segment"]
+    }
+    for one in result["policies"]:
+        for name, estimate in one["estimates"].items():
+            row = values[one["policy"], name]
+            assert float(row["value"]) == estimate["value"]
+            assert float(row["lower"]) == estimate["lower"]
+            assert row["interval"] == estimate["interval"]
+    parquet = pytest.importorskip("pyarrow.parquet", reason="comes with the parquet extra")
+    table = parquet.read_table(io.BytesIO(ana.get(f"{address}/result.parquet").data)).to_pylist()
+    assert [row["value"] for row in table] == [
+        float(row["value"]) if row["value"] else None for row in rows
+    ]
+    over_time = list(csv.DictReader(io.StringIO(ana.get(f"{address}/over-time.csv").text)))
+    assert {row["policy"] for row in over_time} == set(ASKED["policy"])
+
+
+def test_without_the_extra_parquet_says_what_to_install(
+    full: Any, ana: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = ask(ana)
+    answer_all(full)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    answer = ana.get(f"{address}/result.parquet")
+    assert answer.status_code == 501
+    assert "pip install 'bandit-platform[parquet]'" in answer.text
+
+
+def test_what_callers_sent_stays_text_everywhere(full: Any, ana: Any) -> None:
+    address = ask(ana, by="country")
+    answer_all(full)
+    page = ana.get(address).text
+    assert "onerror" in page
+    assert TAG not in page
+    levels = {
+        row["level"] for row in csv.DictReader(io.StringIO(ana.get(f"{address}/result.csv").text))
+    }
+    assert f"'{EVIL}" in levels
+    assert EVIL not in levels
+    html = ana.get(f"{address}/report.html").text
+    assert TAG not in html[html.index("</head>") :]
+    figures = re.search(r'id="figures">(.*?)</script>', html, re.DOTALL)
+    assert figures is not None
+    assert "<img" not in json.dumps(json.loads(figures[1]))
+
+
+def test_the_report_stands_alone(full: Any, ana: Any) -> None:
+    address = ask(ana)
+    answer_all(full)
+    answer = ana.get(f"{address}/report.html")
+    body = answer.text[answer.text.index("</head>") :]
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert not re.search(r"(src|href)=", body)
+    assert "asked by ana" in body
+
+
+def test_the_form_carries_its_choices_in_the_address(full: Any, ana: Any) -> None:
+    page = ana.get(
+        f"/questions/new?experiment={KEY}&policy=serving&policy=learn:softmax&estimator=dm"
+        "&where=country%3DGB&by=returning&since=2026-11-22&alpha=0.1&baseline=logging"
+    ).text
+    assert re.findall(r'name="policy" value="([^"]+)" checked', page) == ["serving"]
+    assert re.findall(r'name="estimator" value="([^"]+)" checked', page) == ["dm"]
+    for chosen in ("softmax", "country", "returning", "logging"):
+        assert f'<option value="{chosen}" selected' in page
+    assert 'name="where_value" type="text" value="GB"' in page
+    assert 'name="since" type="datetime-local" step="1" value="2026-11-22T00:00"' in page
+    assert 'name="alpha" type="text" value="0.1"' in page
+    fresh = ana.get(f"/questions/new?experiment={KEY}").text
+    assert {"logging", "uniform", "serving", "always:nothing"} <= set(
+        re.findall(r'name="policy" value="([^"]+)" checked', fresh)
+    )
+    assert "version:" not in fresh or "learned from the first" in fresh
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"policy": []}, "choose at least one policy"),
+        ({"policy": ["version:99"]}, "version:99: is not stored"),
+        ({"alpha": "much"}, "give a number such as 0.05"),
+        ({"alpha": "2"}, "must be above 0"),
+        ({"since": "2026-11-22T10:00", "until": "2026-11-21T10:00"}, "ends before it begins"),
+        ({"where_field": "cart_value", "where_value": "many"}, "a range such as 50..100"),
+        ({"learn": "magic"}, "learn: takes one of"),
+    ],
+)
+def test_mistakes_are_told_beside_their_field(ana: Any, changed: Any, message: str) -> None:
+    answer = ana.post("/questions/new", data={**ASKED, **changed})
+    assert answer.status_code == 422
+    wrong = answer.text[answer.text.index("cannot be asked yet") :]
+    assert message in wrong
+    assert re.search(r'class="(field|options) wrong"', wrong)
+    assert 'name="policy"' in wrong  # the choices are still there
+
+
+def test_a_version_that_has_seen_everything_is_explained(full: Any, ana: Any) -> None:
+    answer = ana.post("/questions/new", data={**ASKED, "policy": ["version:1"]})
+    assert answer.status_code == 422
+    assert "it has not learned from" in answer.text
+
+
+def test_a_failed_question_says_why_and_what_to_do(full: Any, ana: Any) -> None:
+    address = ask(ana, where_field="country", where_value="nowhere")
+    answer_all(full)
+    page = ana.get(address).text
+    assert "There is no answer" in page
+    assert "choose a longer period or other conditions" in page
+    assert f"/questions/new?experiment={KEY}&amp;policy=uniform" in page
+    assert ana.get(f"{address}/result.csv").status_code == 404
+
+
+def test_a_question_can_be_cancelled_and_asked_again(full: Any, ana: Any) -> None:
+    address = ask(ana)
+    assert ana.post(f"{address}/cancel").headers["Location"] == address
+    assert "given up" in ana.get(address).text
+    again = ana.post(f"{address}/again").headers["Location"]
+    assert again != address
+    answer_all(full)
+    assert "Take it away" in ana.get(again).text
+
+
+def test_too_many_questions_are_told_on_the_form(full: Any, ana: Any) -> None:
+    address = ""
+    for _ in range(5):
+        address = ask(ana)
+    answer = ana.post("/questions/new", data=ASKED)
+    assert answer.status_code == 409
+    assert "of your questions wait" in answer.text
+    assert ana.post(f"{address}/again").status_code == 409
+
+
+def test_unknown_questions_and_files_are_not_found(full: Any, ana: Any) -> None:
+    address = ask(ana)
+    answer_all(full)
+    for path in ("/questions/nothing", f"{address}/secrets.txt", "/questions/new?experiment=none"):
+        answer = ana.get(path)
+        assert answer.status_code == 404, path
+    assert "no such question" in ana.get("/questions/nothing").text
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, None])
+def test_only_analysts_ask(full: Any, console_as: Any, role: Role | None) -> None:
+    client = console_as(role)
+    wanted = 303 if role is None else 403
+    assert client.get("/questions/").status_code == wanted
+    assert client.get(f"/questions/new?experiment={KEY}").status_code == wanted
+    assert full.platform.questions.newest() == []
+
+
+def test_a_forged_form_asks_nothing(full: Any, ana: Any) -> None:
+    assert ana.post("/questions/new", data=ASKED, bare=True).status_code == 400
+    assert full.platform.questions.newest() == []
+
+
+def over_http(deployment: Any, method: str, path: str, key: str, body: Any = None) -> Any:
+    return deployment.console.test_client().open(
+        path, method=method, json=body, headers={"Authorization": f"Bearer {key}"}
+    )
+
+
+def test_programs_ask_and_read(full: Any) -> None:
+    key = full.platform.keys.create(role=Role.ANALYST).text
+    asked = over_http(full, "POST", "/v1/questions", key, BODY)
+    assert asked.status_code == 202
+    path = asked.headers["Location"]
+    assert asked.json["state"] == "queued"
+    assert over_http(full, "GET", path, key).json["result"] is None
+    answer_all(full)
+    done = over_http(full, "GET", path, key).json
+    assert done["state"] == "done"
+    assert [one["policy"] for one in done["result"]["policies"]] == BODY["policies"]
+    (listed,) = over_http(full, "GET", "/v1/questions", key).json["questions"]
+    assert listed["finding"] == done["finding"]
+    assert "result" not in listed
+
+
+def test_programs_are_told_every_mistake_without_an_echo(full: Any, refused: Any) -> None:
+    key = full.platform.keys.create(role=Role.ANALYST).text
+    body = {**BODY, "policies": ["uniform", "SECRET"], "alpha": 3, "by": ["SECRET"]}
+    answer = over_http(full, "POST", "/v1/questions", key, body)
+    told = refused(answer, 422, "invalid-question")
+    assert [part["path"] for part in told["errors"]] == ["policies[1]", "alpha", "by[0]"]
+    assert "SECRET" not in answer.text
+    unknown = over_http(full, "POST", "/v1/questions", key, {**BODY, "SECRET": 1})
+    refused(unknown, 422, "invalid-body")
+    refused(
+        over_http(full, "POST", "/v1/questions", key, {**BODY, "experiment": "x"}), 404, "not-found"
+    )
+
+
+def test_a_key_for_some_experiments_sees_only_their_questions(full: Any, refused: Any) -> None:
+    keys = full.platform.keys
+    inside = keys.create(role=Role.ANALYST, experiments=[KEY]).text
+    outside = keys.create(role=Role.ANALYST, experiments=["other"]).text
+    path = over_http(full, "POST", "/v1/questions", inside, BODY).headers["Location"]
+    refused(over_http(full, "POST", "/v1/questions", outside, BODY), 404, "not-found")
+    refused(over_http(full, "GET", path, outside), 404, "not-found")
+    assert over_http(full, "GET", "/v1/questions", outside).json["questions"] == []
+    assert len(over_http(full, "GET", "/v1/questions", inside).json["questions"]) == 1
+    viewer = keys.create(role=Role.VIEWER).text
+    refused(over_http(full, "GET", "/v1/questions", viewer), 403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("name", "list_name"), [("report", "policies"), ("arms", "arms"), ("counts", None)]
+)
+def test_the_reports_tables_are_the_reports_numbers(
+    full: Any, console_as: Any, name: str, list_name: str | None
+) -> None:
+    client = console_as(Role.VIEWER)
+    answer = client.get(f"/experiments/{KEY}/{name}.csv")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    report = full.platform.report(KEY).to_dict()
+    records = report["counts"] if list_name is None else report[list_name]
+    for row, record in zip(rows, [records] if list_name is None else records, strict=True):
+        for column, value in flat(record):
+            if isinstance(value, bool) or value is None:
+                assert row[column] == ("" if value is None else str(value))
+            elif isinstance(value, (int, float)):
+                assert float(row[column]) == value
+
+
+def flat(record: Any, prefix: str = "") -> Any:
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def test_unknown_tables_and_experiments_have_no_file(full: Any, console_as: Any) -> None:
+    client = console_as(Role.VIEWER)
+    for path in (f"/experiments/{KEY}/secrets.csv", "/experiments/none/report.csv"):
+        assert client.get(path).status_code == 404
+
+
+def test_someone_elses_question_can_be_read(full: Any, ana: Any) -> None:
+    question_id = full.platform.questions.ask(
+        Question(experiment=KEY, policies=("uniform",)), Actor(kind="user", name="<b>ben</b>")
+    )
+    page = ana.get(f"/questions/{question_id}").text
+    assert "&lt;b&gt;ben" in page
+    assert "<b>ben" not in page

@@ -184,9 +184,9 @@ class PolicyStateRow(SQLModel, table=True):
     accumulator: str = Field(sa_column=Column(Text, nullable=False))
     blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     #: interactions it had taken in when it last learned from one
-    lesson: int = Field(sa_column=Column(BigInteger, nullable=False))
+    lesson: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     #: interactions on which its model failed, and the newest of them
-    failures: int = Field(sa_column=Column(BigInteger, nullable=False))
+    failures: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
     failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     #: hash of all this; NULL for rows of a version that kept none
     digest: str | None = None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -36,8 +37,8 @@ def decision_line(d: Decision) -> bytes:
             "unit": d.unit,
             "slate": d.slate_id,
             "slot": d.slot,
-            "at": d.decided_at.isoformat(),
-            "expires": d.expires_at.isoformat(),
+            "at": _text(d.decided_at),
+            "expires": _text(d.expires_at),
             "reason": d.reason,
             "arm": d.arm,
             "propensity": d.propensity,
@@ -64,8 +65,8 @@ def event_line(e: Event) -> bytes:
             "type": e.type,
             "amount": e.amount,
             "currency": e.currency,
-            "occurred": e.occurred_at.isoformat(),
-            "received": e.received_at.isoformat(),
+            "occurred": _text(e.occurred_at),
+            "received": _text(e.received_at),
             "trusted": e.trusted,
         }
     )
@@ -73,7 +74,7 @@ def event_line(e: Event) -> bytes:
 
 def activation_line(a: Activation) -> bytes:
     """An activation as one line, newline included."""
-    return _line({"k": "activation", "id": a.decision_id, "at": a.activated_at.isoformat()})
+    return _line({"k": "activation", "id": a.decision_id, "at": _text(a.activated_at)})
 
 
 def parse_line(line: bytes) -> Record:
@@ -101,6 +102,12 @@ def _line(data: Mapping[str, Any]) -> bytes:
     if b"NaN" in line or b"Infinity" in line:  # in a text, or as a number, which is refused
         json.dumps(data, allow_nan=False)
     return line + b"\n"
+
+
+@lru_cache(maxsize=16)
+def _text(moment: datetime) -> str:
+    """A moment as text; the events of a batch were all received at the same one."""
+    return moment.isoformat()
 
 
 def _moment(text: str) -> datetime:

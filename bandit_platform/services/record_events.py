@@ -19,6 +19,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 #: Sums and products of amounts up to here stay finite, and no purchase is above it.
 _MOST_MONEY = 1e12
+_FORGED = "decision_id was never issued here"
 _PERSONAL = "event_id looks like an e-mail address or an access key"
 
 
@@ -64,8 +65,12 @@ class EventRecorder:
         now = self._clock()
         receipts: list[Receipt] = []
         accepted: dict[tuple[str, str], Event] = {}
+        # A page reports what happened to one decision: its proof is looked at once.
+        genuine = {
+            each: is_genuine(self._secret, each) for each in {one.decision_id for one in reports}
+        }
         for report in reports:
-            why = self._refusal(report, now)
+            why = _refusal(report, now) or (None if genuine[report.decision_id] else _FORGED)
             key = (report.decision_id, report.event_id)
             if why is not None:
                 shown = None if why == _PERSONAL else report.event_id
@@ -92,24 +97,23 @@ class EventRecorder:
         activation = Activation(decision_id=decision_id, activated_at=self._clock())
         self._journal.append(activation_line(activation))
 
-    def _refusal(self, report: EventReport, now: datetime) -> str | None:
-        """Why a report cannot be taken in; what passes here can always be stored and added up."""
-        if _is_personal(report.event_id):
-            return _PERSONAL
-        if not is_genuine(self._secret, report.decision_id):
-            return "decision_id was never issued here"
-        if not EVENT_TYPE_PATTERN.fullmatch(report.type):
-            return "type must be a lower-case word of at most 64 characters"
-        if "\0" in report.event_id:
-            return "event_id must not hold a NUL character"
-        if report.amount is not None and not abs(report.amount) <= _MOST_MONEY:
-            return "amount must be a finite number of at most 1e12 either way"
-        return _impossible_moment(report.occurred_at, now)
-
     def _remember(self, keys: dict[tuple[str, str], Event]) -> None:
         self._seen.update(dict.fromkeys(keys))
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _refusal(report: EventReport, now: datetime) -> str | None:
+    """Why a report cannot be taken in; what passes here can always be stored and added up."""
+    if _is_personal(report.event_id):
+        return _PERSONAL
+    if not EVENT_TYPE_PATTERN.fullmatch(report.type):
+        return "type must be a lower-case word of at most 64 characters"
+    if "\0" in report.event_id:
+        return "event_id must not hold a NUL character"
+    if report.amount is not None and not abs(report.amount) <= _MOST_MONEY:
+        return "amount must be a finite number of at most 1e12 either way"
+    return _impossible_moment(report.occurred_at, now)
 
 
 def _is_personal(event_id: str) -> bool:

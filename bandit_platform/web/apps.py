@@ -19,8 +19,11 @@ from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
 from bandit_platform.web.console.downloads import downloads_blueprint
 from bandit_platform.web.console.overview import console_blueprint
+from bandit_platform.web.console.policies import policies_blueprint
 from bandit_platform.web.console.questions import questions_blueprint
+from bandit_platform.web.console.segments import segments_blueprint
 from bandit_platform.web.console.settings import settings_blueprint
+from bandit_platform.web.console.setup import setup_blueprint
 from bandit_platform.web.console.sign_in import sign_in_blueprint
 from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
 from bandit_platform.web.docs import docs_blueprint
@@ -30,6 +33,7 @@ from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
+from bandit_platform.web.plain_app import PlainApp
 from bandit_platform.web.problems import register_problems
 from bandit_platform.web.questions_api import questions_api
 from bandit_platform.web.sdk.files import sdk_blueprint
@@ -83,6 +87,8 @@ def create_console_app(
     app.register_blueprint(downloads_blueprint(platform.report))
     app.register_blueprint(sign_in_blueprint(platform, proxies=settings.proxies))
     app.register_blueprint(settings_blueprint(platform, settings.console_address))
+    service_url = f"http://{settings.host}:{settings.port}"
+    app.register_blueprint(setup_blueprint(platform, service_url))
     app.register_blueprint(
         health_blueprint(
             lambda: _console_readiness(platform, watch), meter, lambda: _fresh_look(watch)
@@ -93,7 +99,7 @@ def create_console_app(
             platform.reports,
             platform.report,
             reward_window=lambda key: _window(platform, key),
-            service_url=f"http://{settings.host}:{settings.port}",
+            service_url=service_url,
         )
     )
     return app
@@ -126,7 +132,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _bare_app(title: str, meter: Meter) -> APIFlask:
-    app = APIFlask(
+    app = PlainApp(
         "bandit_platform",
         title=title,
         version=__version__,

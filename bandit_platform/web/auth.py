@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from bandit_platform.domain.access import Key, Permission
@@ -55,6 +55,19 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "console.experiments": Permission.VIEW,
     "console.experiment": Permission.VIEW,
     "console.static_file": None,
+    "policies.page": Permission.VIEW,
+    "segments.page": Permission.VIEW,
+    "segments.table": Permission.VIEW,
+    "setup.new": Permission.CHANGE,
+    "setup.create": Permission.CHANGE,
+    "setup.page": Permission.CHANGE,
+    "setup.change": Permission.CHANGE,
+    "setup.promote": Permission.CHANGE,
+    "setup.launch_page": Permission.CHANGE,
+    "setup.try_it": Permission.CHANGE,
+    "setup.confirm": Permission.CHANGE,
+    "setup.take_step": Permission.CHANGE,
+    "setup.plan_page": Permission.CHANGE,
     "sign_in.page": None,
     "sign_in.enter": None,
     "sign_in.leave": None,
@@ -97,17 +110,23 @@ def protect(app: Flask, find_key: FindKey, origins: Origins, limits: Limits) -> 
     pages = PageGate()
 
     def check() -> BaseResponse | None:
-        endpoint = request.endpoint
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined] # the proxy is slow
+        endpoint = asked.endpoint
         if endpoint is None:
             return None  # no route: the ordinary 404 or 405
-        if request.environ["REQUEST_METHOD"] == "OPTIONS":
+        if asked.environ["REQUEST_METHOD"] == "OPTIONS":
             return _preflight(origins())
         if endpoint not in PERMISSIONS:
             return _forbidden("This address is closed.")
         wanted = PERMISSIONS[endpoint]
-        if has_sessions() and pages.is_page() and _key_text() is None:
+        if (
+            wanted is not Permission.DECIDE
+            and has_sessions()
+            and pages.is_page()
+            and _key_text(asked) is None
+        ):
             return pages.refusal(wanted)
-        return None if wanted is None else gate.refusal(wanted)
+        return None if wanted is None else gate.refusal(asked, wanted)
 
     app.before_request(check)
     app.after_request(_share_with_origin)
@@ -128,33 +147,33 @@ class _Gate:
         self._keys = Buckets(limits.key_rate)
         self._strangers = Buckets(limits.stranger_rate)
 
-    def refusal(self, wanted: Permission) -> Response | None:
+    def refusal(self, asked: Request, wanted: Permission) -> Response | None:
         """Why a request is refused; None lets it in, as its key's."""
-        text = _key_text()
+        text = _key_text(asked)
         key = None if text is None else self._find_key(text)
         if key is None:
-            wait = self._strangers.take(address_of(request.environ, self._proxies))
+            wait = self._strangers.take(address_of(asked.environ, self._proxies))
             return _too_many(wait) if wait else _no_key()
         wait = self._keys.take(key.key_id)
         if wait:
-            request.get_data()  # unread, it would cost the caller the connection
+            asked.get_data()  # unread, it would cost the caller the connection
             return _too_many(wait)
-        origin = request.environ.get("HTTP_ORIGIN")
+        origin = asked.environ.get("HTTP_ORIGIN")
         if origin is not None and origin not in key.origins and not _is_own(origin):
             return _forbidden("The key may not be used from this origin.")
-        if not _opens(key, wanted):
+        if not _opens(asked, key, wanted):
             return _forbidden("The key does not open this.")
         g.key = key
         return None
 
 
-def _opens(key: Key, wanted: Permission) -> bool:
+def _opens(asked: Request, key: Key, wanted: Permission) -> bool:
     """Whether the key opens what is asked for, with the experiment that the address names.
 
     A page that names none shows all of them.
     """
-    named = request.view_args or {}
-    if not request.path.startswith("/v1/") and key.experiments is not None:
+    named = asked.view_args or {}
+    if not asked.path.startswith("/v1/") and key.experiments is not None:
         return "key" in named and key.opens(wanted, named["key"])
     return key.opens(wanted, named.get("experiment"))
 
@@ -178,15 +197,15 @@ def _too_many(wait: float) -> Response:
     return response
 
 
-def _key_text() -> str | None:
-    header: str | None = request.environ.get("HTTP_AUTHORIZATION")
+def _key_text(asked: Request) -> str | None:
+    header: str | None = asked.environ.get("HTTP_AUTHORIZATION")
     if header is not None:
         return header[7:] if header[:7].lower() == "bearer " else None
-    in_address = request.args.get("key") if request.blueprint == "decisions" else None
+    in_address = asked.args.get("key") if asked.blueprint == "decisions" else None
     if in_address is not None:
         return in_address if _ADDRESS_KEY.fullmatch(in_address) else None
-    if request.endpoint == "decisions.events":
-        found = _BODY_KEY.search(request.get_data())
+    if asked.endpoint == "decisions.events":
+        found = _BODY_KEY.search(asked.get_data())
         return found[1].decode() if found else None
     return None
 

@@ -67,6 +67,13 @@ class EventsRequest(_Request):
     )
 
 
+class WellFormedEvents(_Request):
+    """A batch of which every outcome has the documented form, so that it is read at once."""
+
+    events: list[EventItem] = Field(min_length=1, max_length=MAX_EVENTS)
+    key: str | None = None
+
+
 class DecisionAnswer(BaseModel):
     """The arm to show, and how likely each arm was."""
 

@@ -15,10 +15,10 @@ from bandit_platform.errors import InputError
 from bandit_platform.services.decide import Answer, Decider, Query
 from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
 from bandit_platform.web.auth import is_trusted
-from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest
+from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest, WellFormedEvents
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import DECIDED
-from bandit_platform.web.reading import read_body
+from bandit_platform.web.reading import body_bytes, read_body
 
 DECISION_BYTES = 32 * 1024
 EVENTS_BYTES = 64 * 1024
@@ -46,10 +46,8 @@ def decisions_blueprint(decider: Decider, recorder: EventRecorder, meter: Meter)
     @api.post("/events")
     @api.doc(summary="What happened after decisions", operation_id="record_events")
     def events() -> Response:
-        items = read_body(EventsRequest, EVENTS_BYTES, text=True).events
-        receipts = _record(recorder, items)
-        for receipt in receipts:
-            meter.reported(receipt["status"])
+        receipts = _record(recorder, _reports(body_bytes(EVENTS_BYTES, text=True)))
+        meter.reported(receipt["status"] for receipt in receipts)
         return _json({"events": receipts}, 202)
 
     return api
@@ -86,9 +84,16 @@ def _shown(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _record(recorder: EventRecorder, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _reports(data: bytes) -> list[EventReport | Receipt]:
+    """Every item as a report or, where it is malformed, as the receipt that says so."""
+    try:
+        return [_reported(each) for each in WellFormedEvents.model_validate_json(data).events]
+    except ValidationError:
+        return [_report(item) for item in EventsRequest.model_validate_json(data).events]
+
+
+def _record(recorder: EventRecorder, reports: list[EventReport | Receipt]) -> list[dict[str, Any]]:
     """Receipts in the order of the items; malformed items are rejected, the others recorded."""
-    reports = [_report(item) for item in items]
     recorded = iter(
         recorder.record([r for r in reports if isinstance(r, EventReport)], trusted=is_trusted())
     )
@@ -113,6 +118,10 @@ def _report(item: dict[str, Any]) -> EventReport | Receipt:
             status="rejected",
             why=f"{known}: {first['msg']}" if known == field else f"has {known}",
         )
+    return _reported(body)
+
+
+def _reported(body: EventItem) -> EventReport:
     return EventReport(
         event_id=body.event_id,
         decision_id=body.decision_id,

@@ -8,6 +8,7 @@ prometheus-client), and whichever is asked adds the files up. Labels never come 
 from __future__ import annotations
 
 import os
+from collections import Counter as Tally
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -71,9 +72,10 @@ class Meter:
         counter.inc()
         self._latency.observe(seconds)
 
-    def reported(self, status: str) -> None:
-        """Count an outcome."""
-        self._by_status[status].inc()
+    def reported(self, statuses: Iterable[str]) -> None:
+        """Count outcomes by what became of them."""
+        for status, count in Tally(statuses).items():
+            self._by_status[status].inc(count)
 
     def show(self, extra: Iterable[Metric]) -> bytes:
         """Everything counted by this process and its siblings, and ``extra`` behind it."""

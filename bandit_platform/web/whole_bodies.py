@@ -17,6 +17,7 @@ from typing import Any
 
 from bandit_platform.web.observed import Observed, Start
 from bandit_platform.web.problems import problem
+from bandit_platform.web.reading import BODY
 
 _SLOW_SECONDS = 1.0
 _BUSY = "Too many requests are sent too slowly; try again shortly."
@@ -61,6 +62,7 @@ class WholeBodies:
         finally:
             del self._reading[reader]
         environ["wsgi.input"] = BytesIO(body)
+        environ[BODY] = body
 
     def _is_held_up(self) -> bool:
         reading = self._reading

@@ -16,46 +16,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from ope_logs import FLOOR, Log, make_log, write_csv, write_parquet
 
 from bandit_platform.ope import DecisionLog, RewardRange, evaluate
 from bandit_platform.ope.targets import from_pmf
 from bandit_platform.services.evaluate import EvaluationRequest, evaluate_log
 
-Floats = npt.NDArray[np.float64]
-ARMS, FLOOR = 10, 0.02
 ESTIMATORS = ("ips", "snips", "dr", "switch-dr", "cressie-read")
 SHARED = ("ips", "snips", "cressie-read")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Log:
-    """A synthetic log.
-
-    Attributes:
-        arm: logged arms, shape (n,).
-        propensity: of the logged arm, shape (n,).
-        reward: 0 or 1, shape (n,).
-        target: PMF of the target policy, shape (n, arms).
-        predicted: reward predictions for the bare pass, shape (n, arms).
-    """
-
-    arm: npt.NDArray[np.int64]
-    propensity: Floats
-    reward: Floats
-    target: Floats
-    predicted: Floats
-
-    @property
-    def size(self) -> int:
-        """Bytes of all arrays."""
-        arrays = (self.arm, self.propensity, self.reward, self.target, self.predicted)
-        return sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,21 +51,6 @@ class Figure:
     def met(self) -> bool:
         """The limit is kept."""
         return self.value >= self.limit if self.least else self.value <= self.limit
-
-
-def make_log(rows: int, seed: int = 0) -> Log:
-    """A log with a favourite arm drawn by context and a floor of 2 % for each arm."""
-    rng = np.random.default_rng(seed)
-    favourite, each = rng.integers(0, ARMS, rows), np.arange(rows)
-    explores = rng.random(rows) < FLOOR * ARMS
-    arm = np.where(explores, rng.integers(0, ARMS, rows), favourite)
-    propensity = np.where(arm == favourite, 1.0 - FLOOR * (ARMS - 1), FLOOR)
-    rates = np.linspace(0.02, 0.2, ARMS)
-    reward = (rng.random(rows) < rates[arm]).astype(np.float64)
-    target = np.full((rows, ARMS), 0.05)
-    target[each, (favourite + rng.integers(0, 2, rows)) % ARMS] = 0.55
-    predicted = np.tile(rates, (rows, 1))
-    return Log(arm=arm, propensity=propensity, reward=reward, target=target, predicted=predicted)
 
 
 def bare(log: Log) -> dict[str, float]:
@@ -188,9 +146,20 @@ def memory_child(rows: int) -> None:
     print(json.dumps({"share": (_peak() - before + log.size) / log.size}))
 
 
-def parquet_child(path: str) -> None:
-    """In a process of its own: time and peak memory of a Parquet log."""
-    request = EvaluationRequest(log=Path(path), policies=("always:a", "column:mine"), floor=FLOOR)
+def file_child(path: str, engine: str) -> None:
+    """In a process of its own: time and peak memory of a log file.
+
+    The cluster has two workers of one thread, and its start is not counted.
+    """
+    request = EvaluationRequest(
+        log=Path(path), policies=("always:a", "column:mine"), floor=FLOOR, engine=engine
+    )
+    if engine == "dask":
+        from distributed import LocalCluster  # noqa: PLC0415 - an extra
+
+        start_cluster: Any = LocalCluster  # it is not typed
+        machines = start_cluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+        request = replace(request, scheduler=machines.scheduler_address)
     start = time.perf_counter()
     report = evaluate_log(request)
     spent = time.perf_counter() - start
@@ -220,27 +189,9 @@ def child(*arguments: str) -> dict[str, float]:
     return found
 
 
-def write_parquet(path: Path, rows: int) -> None:
-    """A log of so many rows, written in blocks."""
-    import pyarrow as pa  # noqa: PLC0415 - optional
-    from pyarrow import parquet  # noqa: PLC0415 - optional
-
-    names, writer = np.array(list("abcdefghij")), None
-    for block, start in enumerate(range(0, rows, 500_000)):
-        log = make_log(min(500_000, rows - start), seed=block)
-        chosen = log.target[np.arange(log.arm.size), log.arm]
-        table = pa.table(
-            {
-                "arm": pa.array(names[log.arm]),
-                "propensity": log.propensity,
-                "reward": log.reward,
-                "target.mine": chosen,
-            }
-        )
-        writer = writer or parquet.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-    if writer is not None:
-        writer.close()
+def file_figures(path: Path, engine: str = "local") -> dict[str, float]:
+    """Time and peak memory of a log file."""
+    return child("--file-child", str(path), "--engine", engine)
 
 
 def scale(rows: int) -> list[Figure]:
@@ -249,11 +200,27 @@ def scale(rows: int) -> list[Figure]:
         large, small = Path(folder) / "large.parquet", Path(folder) / "small.parquet"
         write_parquet(large, rows)
         write_parquet(small, rows // 10)
-        few, many = child("--parquet-child", str(small)), child("--parquet-child", str(large))
+        few, many = file_figures(small), file_figures(large)
     print(f"a tenth {few}, all {many}", file=sys.stderr)
     return [
         Figure(name=f"GiB at {rows} Parquet rows", value=many["peak"] / 2**30, limit=1.5),
         Figure(name="time ÷ time of a tenth", value=many["seconds"] / few["seconds"], limit=11.0),
+    ]
+
+
+def engines(rows: int, repeats: int) -> list[Figure]:
+    """Two workers against one process, in turns, and the memory that CSV takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        parquet, csv = Path(folder) / "log.parquet", Path(folder) / "log.csv"
+        write_parquet(parquet, rows)
+        pairs = [(file_figures(parquet), file_figures(parquet, "dask")) for _ in range(repeats)]
+        write_csv(csv, rows)
+        text = file_figures(csv)
+    print(f"here and on two workers {pairs}; CSV {text}", file=sys.stderr)
+    ratio = float(np.median([here["seconds"] / there["seconds"] for here, there in pairs]))
+    return [
+        Figure(name="two workers ÷ one process, rows/s", value=ratio, limit=1.0, least=True),
+        Figure(name=f"GiB at {rows} CSV rows", value=text["peak"] / 2**30, limit=0.5),
     ]
 
 
@@ -263,28 +230,39 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--parquet-rows", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--dask", type=int, metavar="ROWS", help="measure a cluster and CSV on so many rows instead"
+    )
     parser.add_argument("--format", choices=["table", "json"], default="table")
     parser.add_argument("--memory-child", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--parquet-child", help=argparse.SUPPRESS)
+    parser.add_argument("--file-child", help=argparse.SUPPRESS)
+    parser.add_argument("--engine", default="local", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.memory_child:
         memory_child(asked.memory_child)
         return 0
-    if asked.parquet_child:
-        parquet_child(asked.parquet_child)
+    if asked.file_child:
+        file_child(asked.file_child, asked.engine)
         return 0
+    if asked.dask:
+        return report(engines(asked.dask, asked.repeats), asked.format)
     figures = speed(asked.rows, asked.repeats)
     share = child("--memory-child", str(asked.rows))["share"]
     figures.append(Figure(name="peak memory ÷ input arrays", value=share, limit=2.0))
     if asked.parquet_rows:
         figures += scale(asked.parquet_rows)
-    if asked.format == "json":
+    return report(figures, asked.format)
+
+
+def report(figures: Sequence[Figure], output: str) -> int:
+    """Print the figures; 1 where a limit is not kept."""
+    if output == "json":
         print(json.dumps([{**asdict(one), "met": one.met} for one in figures], indent=2))
     else:
         for one in figures:
             bound = "at least" if one.least else "at most"
             met = "met" if one.met else "NOT MET"
-            print(f"{one.name:34} {one.value:8.2f}   {bound} {one.limit:g}   {met}")
+            print(f"{one.name:42} {one.value:8.2f}   {bound} {one.limit:g}   {met}")
     return 0 if all(one.met for one in figures) else 1
 
 

@@ -12,7 +12,7 @@ LogOption = Annotated[
     Path | None,
     typer.Option(
         "--log",
-        help="Decision log: .csv, .csv.gz, .parquet, a folder of .parquet, or DSJSON (.json).",
+        help="Decision log: .csv, .csv.gz, .parquet, a folder of either, or DSJSON (.json).",
     ),
 ]
 PolicyOption = Annotated[

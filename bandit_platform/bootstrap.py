@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from bandit_platform.services.audit import Audit, audit
 from bandit_platform.services.decide import Decider
 from bandit_platform.services.experiments import Applied, Experiments
 from bandit_platform.services.export import export
+from bandit_platform.services.find_decisions import DecisionFinder
 from bandit_platform.services.forget import Forgotten, forget
 from bandit_platform.services.ingest import Ingest
 from bandit_platform.services.keys import Keys
@@ -45,6 +46,7 @@ from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.audit_log import EVERYONE, Sought, entries
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision
+from bandit_platform.storage.exclusions import Place, exclusions
 
 if TYPE_CHECKING:
     from bandit_platform.ope.plan import Options
@@ -69,6 +71,7 @@ class Platform:
         self._secret = secret
         self.experiments = Experiments(database, clock)
         self.keys = Keys(database, clock)
+        self.decisions = DecisionFinder(database, secret)
         self.questions = Questions(database, clock)
         self.users = Users(database, clock)
         self.sign_in = SignIn(database, clock)
@@ -99,7 +102,7 @@ class Platform:
     def reports(self) -> list[ExperimentReport]:
         """The report of every experiment that is not archived."""
         return [
-            self.report(each.spec.key)
+            experiment_report(self.database, each.spec.key, self.clock(), happened=False)
             for each in self.experiments.all()
             if each.state is not State.ARCHIVED
         ]
@@ -150,9 +153,14 @@ class Platform:
         with self.database.read() as connection:
             return entries(connection, sought=sought, most=most, older_than=older_than)
 
+    def exclusions(self, key: str) -> Mapping[Place, int]:
+        """See :func:`exclusions`."""
+        with self.database.read() as connection:
+            return exclusions(connection, key)
+
     def trace(self, key: str, decision_id: str) -> dict[str, Any]:
         """See :func:`trace`."""
-        return trace(self.database, key, decision_id)
+        return trace(self.database, key, decision_id, self._secret)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,8 @@ TERMS = MappingProxyType(
         "learned policy": "The serving policy, valued on each decision before it learns from it.",
         "restraint": "Showing few offers, and none to those who would regret one. Measured by how "
         "often nothing was shown, and by what shoppers did not like.",
+        "propensity": "How likely the shown arm was at that moment. It is logged with every "
+        "decision, so that any other policy can be valued on it.",
         "arm": "What can be shown; nothing is one of them.",
     }
 )

@@ -67,20 +67,14 @@ def audit(
     Raises:
         NotFoundError: there is no such experiment.
     """
-    with database.read() as connection:
-        get_experiment(connection, experiment)
-        specs = {
-            each.number: (each.spec, FeatureText(each.spec))
-            for each in revisions(connection, experiment)
-        }
-    models = _Models(database, experiment)
+    auditor = Auditor(database, secret, experiment)
     checked = recomputed = 0
     mismatches: list[Mismatch] = []
     for batch in _batches(database, experiment, since):
         for decision in sorted(batch, key=lambda d: d.model_version or 0):
             checked += 1
             recomputed += decision.reason is Reason.POLICY
-            what = _mismatch(decision, secret, specs, models)
+            what = auditor.mismatch(decision)
             if what is not None:
                 mismatches.append(Mismatch(decision_id=decision.decision_id, what=what))
     return Audit(
@@ -89,6 +83,40 @@ def audit(
         recomputed=recomputed,
         mismatches=tuple(mismatches),
     )
+
+
+class Auditor:
+    """Recomputes decisions of one experiment, one after the other."""
+
+    def __init__(self, database: Database, secret: bytes, experiment: str) -> None:
+        """Read the experiment's revisions.
+
+        Raises:
+            NotFoundError: there is no such experiment.
+        """
+        self._database = database
+        self._secret = secret
+        self._experiment = experiment
+        self._models = _Models(database, experiment)
+        self._specs = self._read_specs()
+
+    def mismatch(self, decision: Decision) -> str | None:
+        """What about a decision does not follow from what is recorded with it, or None."""
+        if decision.revision not in self._specs:
+            self._specs = self._read_specs()
+        return _mismatch(decision, self._secret, self._specs, self._models)
+
+    def close(self) -> None:
+        """Let the loaded models go."""
+        self._models.close()
+
+    def _read_specs(self) -> dict[int, tuple[ExperimentSpec, FeatureText]]:
+        with self._database.read() as connection:
+            get_experiment(connection, self._experiment)
+            return {
+                each.number: (each.spec, FeatureText(each.spec))
+                for each in revisions(connection, self._experiment)
+            }
 
 
 def _batches(
@@ -128,6 +156,13 @@ class _Models:
         if isinstance(found, PolicyError):
             raise found
         return found
+
+    def close(self) -> None:
+        """Let every loaded version go."""
+        for loaded in self._loaded.values():
+            if isinstance(loaded, LearnedPolicy):
+                loaded.model.close()
+        self._loaded.clear()
 
     def _load(self, version: int) -> LearnedPolicy | PolicyError:
         with self._database.read() as connection:

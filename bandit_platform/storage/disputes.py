@@ -51,3 +51,9 @@ def disputed(connection: Connection, ids: Collection[str]) -> set[str]:
             select(_DISPUTE.c.decision_id).where(_DISPUTE.c.decision_id.in_(some))
         )
     }
+
+
+def dispute_of(connection: Connection, decision_id: str) -> str | None:
+    """The other decision made under a decision's id, as JSON of its columns, if there is one."""
+    statement = select(_DISPUTE.c.other).where(_DISPUTE.c.decision_id == decision_id)
+    return connection.execute(statement).scalar_one_or_none()

@@ -18,6 +18,7 @@ from bandit_platform.services.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
 from bandit_platform.web.console.downloads import downloads_blueprint
+from bandit_platform.web.console.decisions import decision_pages_blueprint
 from bandit_platform.web.console.overview import console_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
 from bandit_platform.web.console.questions import questions_blueprint
@@ -82,6 +83,7 @@ def create_console_app(
     )
     protect(app, platform.keys.find, frozenset, limits)
     app.register_blueprint(experiments_blueprint(platform))
+    app.register_blueprint(decision_pages_blueprint(platform))
     app.register_blueprint(questions_api(platform))
     app.register_blueprint(questions_blueprint(platform))
     app.register_blueprint(downloads_blueprint(platform.report))

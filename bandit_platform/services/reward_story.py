@@ -1,0 +1,59 @@
+"""How a decision's reward comes about, event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bandit_platform.domain.event import Event
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.reward import AmountWeight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What one event adds to the reward, or why it adds nothing."""
+
+    event: Event
+    late: bool
+    adds: float | None
+    #: how ``adds`` was computed, or why there is none
+    why: str
+
+
+def reward_parts(
+    events: Sequence[tuple[Event, bool]], spec: ExperimentSpec, currency: str | None
+) -> tuple[Part, ...]:
+    """Each event's part in the reward, in the order they happened.
+
+    Args:
+        events: with the flag whether they were late.
+        spec: the experiment, whose reward cannot change once it runs.
+        currency: the experiment's, as far as it is known.
+    """
+    return tuple(
+        Part(event=event, late=late, adds=adds, why=why)
+        for event, late in events
+        for adds, why in [_part(event, late, spec, currency)]
+    )
+
+
+def _part(
+    event: Event, late: bool, spec: ExperimentSpec, currency: str | None
+) -> tuple[float | None, str]:
+    weight = spec.reward.weights.get(event.type)
+    if late:
+        return None, "late: after the reward window"
+    if event.type in spec.events.secret_only and not event.trusted:
+        return None, "not trusted: only servers may report it"
+    if isinstance(weight, AmountWeight):
+        return _priced(event, weight, currency)
+    return (None, "has no weight in the reward") if weight is None else (weight, "its weight")
+
+
+def _priced(event: Event, weight: AmountWeight, currency: str | None) -> tuple[float | None, str]:
+    if event.amount is None:
+        return None, "came without an amount"
+    if None not in {currency, event.currency} and event.currency != currency:
+        return None, f"in another currency than {currency}"
+    return weight.amount * event.amount, f"{weight.amount:g} times {event.amount:g}"

@@ -1,0 +1,205 @@
+"""One decision told from top to bottom: why did this shopper get that?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from bandit_platform.domain.policy_spec import NOTHING
+from dashboards.outcome_words import outcome_label
+from dashboards.text import short_moment
+
+_REASONS = MappingProxyType(
+    {
+        "policy": "a published model gave the probabilities",
+        "uniform": "no model was published yet, or the mode is uniform: every arm equally likely",
+        "holdout": "the shopper is in the holdout, set aside by chance, and always gets nothing",
+        "fallback": "something failed while deciding, so nothing was shown",
+        "paused": "the experiment was paused",
+        "stopped": "the experiment was stopped",
+        "draft": "the experiment had not been started",
+    }
+)
+_STATUS = MappingProxyType(
+    {
+        "matured": "The reward window is over and the reward is final.",
+        "immature": "The reward window is still open; the reward is not final.",
+        "not activated": "The shop never said that it was shown, so it is in no estimate.",
+        "not measured": "Decisions with this reason are in no estimate.",
+        "disputed": "Two nodes answered this request differently, so it is in no estimate.",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmLine:
+    """One arm: eligible with a probability, or out with a reason."""
+
+    arm: str
+    eligible: bool
+    why: str
+    probability: str
+    exact: float | None
+    #: bar from ``left`` over ``width``, in percent of the whole from 0 to 1
+    left: float
+    width: float
+    drawn: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventLine:
+    """One event as a row."""
+
+    label: str
+    event_id: str
+    at: str
+    exact_at: str
+    amount: str
+    flags: tuple[str, ...]
+    adds: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What the page of a decision prints."""
+
+    told: Mapping[str, Any]
+    headline: str
+    at: str
+    ends: str
+    reason: str
+    status: str
+    context: tuple[tuple[str, str], ...]
+    arms: tuple[ArmLine, ...]
+    #: position of the seed from 0 to 1, exact and in percent
+    draw: str
+    draw_at: float
+    events: tuple[EventLine, ...]
+    sum: str
+    reward: str
+    agrees: bool | None
+    mismatch: str
+
+
+def story(told: Mapping[str, Any], zone: str) -> Story:
+    """The trace of a decision in words.
+
+    Args:
+        told: what :func:`trace` tells.
+        zone: the experiment's time zone.
+    """
+    checked = told["checked"] or {"agrees": None, "what": None}
+    return Story(
+        told=told,
+        headline=_headline(told),
+        at=_moment(told["decided_at"], zone),
+        ends=_moment(told["expires_at"], zone),
+        reason=_REASONS.get(told["reason"], told["reason"]),
+        status=_STATUS[told["status"]],
+        context=tuple((name, _value(value)) for name, value in told["context"].items()),
+        arms=_arms(told),
+        draw=f"{told['draw']:.6f}",
+        draw_at=round(100 * told["draw"], 3),
+        events=tuple(_event(event, zone) for event in told["events"]),
+        sum=_sum(told),
+        reward="" if told["reward"] is None else f"{told['reward']:g}",
+        agrees=checked["agrees"],
+        mismatch=checked["what"] or "",
+    )
+
+
+def _headline(told: Mapping[str, Any]) -> str:
+    """Why did they get nothing? Or why that offer?"""
+    arm, reason = told["arm"], told["reason"]
+    if reason not in {"policy", "uniform"}:
+        return f"Nothing was shown: {_REASONS.get(reason, reason)}."
+    others = len(told["eligible"]) - 1
+    if not others:
+        return "Nothing was shown: no arm was eligible."
+    probability = f"{told['propensity']:.3f}"
+    if arm == NOTHING:
+        return (
+            f"Nothing was shown: it was drawn with probability {probability} among "
+            f"{others + 1} answers."
+        )
+    return f"{arm} was shown: it was drawn with probability {probability}."
+
+
+def _arms(told: Mapping[str, Any]) -> tuple[ArmLine, ...]:
+    pmf: Mapping[str, float] = told["pmf"]
+    listed = dict.fromkeys([*told["arms"], *pmf, *told["excluded"]])
+    lines, left = [], 0.0
+    starts = {}
+    for arm, share in pmf.items():
+        starts[arm] = left
+        left += share
+    for arm in listed:
+        probability = pmf.get(arm)
+        lines.append(
+            ArmLine(
+                arm=arm,
+                eligible=probability is not None,
+                why="eligible" if probability is not None else _why_out(arm, told),
+                probability="" if probability is None else f"{probability:.4f}",
+                exact=probability,
+                left=round(100 * starts.get(arm, 0.0), 3),
+                width=round(100 * (probability or 0.0), 3),
+                drawn=arm == told["arm"],
+            )
+        )
+    return tuple(lines)
+
+
+def _why_out(arm: str, told: Mapping[str, Any]) -> str:
+    why: str | None = told["excluded"].get(arm)
+    if why is None:
+        return _REASONS.get(told["reason"], told["reason"])
+    field = why.split(" ", 1)[0]
+    if field in told["context"] and " must " in why:
+        return f"{why}; it was {_value(told['context'][field])}"
+    return why
+
+
+def _event(event: Mapping[str, Any], zone: str) -> EventLine:
+    flags = [word for word, on in (("late", event["late"]), ("untrusted", not event["trusted"]))
+             if on]  # fmt: skip
+    amount = event["amount"]
+    return EventLine(
+        label=outcome_label(event["type"]),
+        event_id=event["event_id"],
+        at=_moment(event["occurred_at"], zone),
+        exact_at=event["occurred_at"],
+        amount="" if amount is None else f"{amount:,.2f} {event['currency'] or ''}".strip(),
+        flags=tuple(flags),
+        adds="adds nothing" if event["adds"] is None else f"{event['adds']:+g}",
+        why=event["why"],
+    )
+
+
+def _sum(told: Mapping[str, Any]) -> str:
+    """The reward as a sum: default, events, and the cut by the declared range."""
+    total = told["reward_default"]
+    parts = [f"{told['reward_default']:g} (default)"]
+    for event in told["events"]:
+        if event["adds"] is not None:
+            total += event["adds"]
+            parts.append(f"{event['adds']:+g} ({event['type']})")
+    low, high = told["reward_range"]
+    text = f"{' '.join(parts)} = {total:g}"
+    if not low <= total <= high:
+        text += f", cut to {min(max(total, low), high):g} by the declared range {low:g} to {high:g}"
+    return text
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _moment(text: str, zone: str) -> str:
+    return short_moment(datetime.fromisoformat(text), zone, seconds=True)

@@ -83,8 +83,12 @@ def test_conditions_take_signs_of_patterns_as_they_are(database: Database) -> No
 
 
 def test_what_is_refused_leaves_no_entry(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.write() as connection:
-        note(connection, NOW, ANNA, "experiment.started", "experiment:x")
-        raise RuntimeError
+    def fail() -> None:
+        with database.write() as connection:
+            note(connection, NOW, ANNA, "experiment.started", "experiment:x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     with database.read() as connection:
         assert entries(connection) == []

@@ -6,10 +6,11 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from bandit_platform.bootstrap import Platform
-from bandit_platform.errors import ConflictError, InputError, NotFoundError
+from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.sign_in import OpenLink
 from bandit_platform.services.users import Purpose
 from bandit_platform.web.attempts import Attempts
+from bandit_platform.web.console.account import add_account
 from bandit_platform.web.console.frame import page_blueprint
 from bandit_platform.web.limits import address_of, retry_after
 from bandit_platform.web.page_gate import own_path
@@ -83,45 +84,11 @@ def sign_in_blueprint(platform: Platform, *, proxies: int = 0) -> Blueprint:
         except InputError as error:
             opened = platform.sign_in.look(token)
             field = "password" if "password" in str(error) else "name"
-            return _choose(opened, 422, name=name, errors={field: f"{error}"})
+            return _choose(opened, 422, name=name, errors={field: f"{error}".capitalize() + "."})
         return enter_with(session, None)
 
-    @pages.get("/account")
-    def account() -> AnyResponse:
-        return _account()
-
-    @pages.post("/account")
-    def change_password() -> AnyResponse:
-        found, given = signed_in(), request.form
-        if found is None:  # a key has no password
-            return _account(errors={"old": "Sign in to change your password."})
-        name, address = found.user.name, address_of(request.environ, proxies)
-        wait = attempts.begin(name, address)
-        if wait:
-            return _account(wait=wait, errors={"old": "Too many attempts failed. Wait a while."})
-        try:
-            session = platform.sign_in.change_password(
-                name, given.get("old", ""), given.get("new", "")
-            )
-        except ConflictError as error:
-            return _account(errors={"old": f"{error}".capitalize() + "."})
-        except InputError as error:
-            attempts.succeeded(name, address)
-            return _account(errors={"new": f"{error}".capitalize() + "."})
-        attempts.succeeded(name, address)
-        begin_session(session, found.user)
-        return redirect(url_for("sign_in.account", changed="yes"), 303)
-
+    add_account(pages, platform, attempts, proxies)
     return pages
-
-
-def _account(*, wait: float = 0.0, errors: dict[str, str] | None = None) -> Response:
-    changed = "changed" in request.args and not errors
-    text = render_template("dashboards/account.html", errors=errors or {}, changed=changed)
-    response = make_response(text, 429 if wait else 422 if errors else 200)
-    if wait:
-        response.headers["Retry-After"] = retry_after(wait)
-    return response
 
 
 def _form(status: int = 200, **values: object) -> Response:

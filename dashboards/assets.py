@@ -18,6 +18,7 @@ TEMPLATES = FOLDER / "templates"
 _TYPES = {
     "dashboard.css": "text/css; charset=utf-8",
     "colours.css": "text/css; charset=utf-8",
+    "comparisons.css": "text/css; charset=utf-8",
     "decisions.css": "text/css; charset=utf-8",
     "forms.css": "text/css; charset=utf-8",
     "questions.css": "text/css; charset=utf-8",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
@@ -20,6 +20,8 @@ class ShareBin:
     end: datetime
     #: arm → interactions
     counts: Mapping[str, int]
+    #: arm → sum of their rewards; empty where that was not kept
+    rewards: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -29,6 +31,13 @@ class ShareBin:
     def share(self, arm: str) -> float:
         """The arm's share of the bin's interactions; 0 in an empty bin."""
         return self.counts.get(arm, 0) / self.total if self.total else 0.0
+
+    def mean_reward(self, arm: str, *, least: int = 1) -> float | None:
+        """Mean reward where the arm was drawn; None where that was rarer than ``least``."""
+        count = self.counts.get(arm, 0)
+        if count < least or arm not in self.rewards:
+            return None
+        return self.rewards[arm] / count
 
 
 def share_bins(timeline: Sequence[TimelinePoint], most: int = MOST_BINS) -> tuple[ShareBin, ...]:
@@ -45,13 +54,27 @@ def share_bins(timeline: Sequence[TimelinePoint], most: int = MOST_BINS) -> tupl
         return ()
     edges = _edges(timeline, most)
     if len(edges) == 1:
-        return (ShareBin(start=timeline[0].at, end=edges[0].at, counts=dict(edges[0].arms)),)
-    made, before = [], dict[str, int]()
-    for start, end in pairwise(edges):
-        counts = {arm: count - before.get(arm, 0) for arm, count in end.arms.items()}
-        made.append(ShareBin(start=start.at, end=end.at, counts=counts))
-        before = dict(end.arms)
-    return tuple(made)
+        return (_bin(timeline[0].at, None, edges[0]),)
+    starts = [None, *edges[1:-1]]
+    return tuple(
+        _bin(start.at, before, end)
+        for (start, end), before in zip(pairwise(edges), starts, strict=True)
+    )
+
+
+def _bin(start: datetime, before: TimelinePoint | None, end: TimelinePoint) -> ShareBin:
+    """What came after ``before`` (None for the very first) until ``end``."""
+    arms = before.arms if before else {}
+    rewards = before.rewards if before else {}
+    kept = before is None or bool(before.rewards)
+    return ShareBin(
+        start=start,
+        end=end.at,
+        counts={arm: count - arms.get(arm, 0) for arm, count in end.arms.items()},
+        rewards={arm: total - rewards.get(arm, 0.0) for arm, total in end.rewards.items()}
+        if kept
+        else {},
+    )
 
 
 def _edges(timeline: Sequence[TimelinePoint], most: int) -> list[TimelinePoint]:

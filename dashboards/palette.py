@@ -95,6 +95,14 @@ def arm_classes(arms: Sequence[ArmRow]) -> dict[str, str]:
     return {NOTHING: "nothing", **classes}
 
 
+def arm_legend(arms: Sequence[ArmRow]) -> tuple[tuple[str, str], ...]:
+    """Colour name → label, one line for all arms beyond the palette."""
+    classes = arm_classes(arms)
+    named = tuple((name, arm) for arm, name in classes.items() if name != "other")
+    others = sum(name == "other" for name in classes.values())
+    return (*named, ("other", f"{others} other arms")) if others else named
+
+
 def arm_colour(name: str) -> str:
     """The colour behind a name that :func:`arm_classes` gave."""
     if name == "nothing":

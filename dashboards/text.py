@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -100,3 +101,11 @@ def percent(share: float) -> str:
 def declared_percent(share: float) -> str:
     """A share that somebody set, with no more digits than it was given: ``5 %``."""
     return f"{100 * share:g}\N{NO-BREAK SPACE}%"
+
+
+def signed_mean(mean: float | None) -> str:
+    """A mean without an interval, to three digits; a dash where it is withheld."""
+    if mean is None:
+        return "\N{EN DASH}"
+    decimals = 2 if mean == 0 else min(max(0, 2 - math.floor(math.log10(abs(mean)))), 6)
+    return rounded(mean, decimals, sign=True)

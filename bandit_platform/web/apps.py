@@ -87,6 +87,8 @@ def create_console_app(
     app.register_blueprint(questions_api(platform))
     app.register_blueprint(questions_blueprint(platform))
     app.register_blueprint(downloads_blueprint(platform.report))
+    app.register_blueprint(policies_blueprint(platform.whole_report))
+    app.register_blueprint(segments_blueprint(platform.whole_report))
     app.register_blueprint(sign_in_blueprint(platform, proxies=settings.proxies))
     app.register_blueprint(settings_blueprint(platform, settings.console_address))
     service_url = f"http://{settings.host}:{settings.port}"

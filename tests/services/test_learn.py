@@ -12,19 +12,10 @@ from bandit_platform.domain.policy_spec import EXPLORATIONS
 from bandit_platform.errors import UnavailableError
 from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.services.learn import Learner
+from tests.services.learned_world import ALL_POLICIES, collected, versions
 
 KEY = "checkout-offers"
 HOLDER = "the worker of this test"
-ALL_POLICIES = {
-    "logging",
-    "serving",
-    "greedier",
-    "uniform",
-    "always-something",
-    "always:nothing",
-    "always:upgrade",
-    "always:insurance",
-}
 
 
 class CrashError(Exception):
@@ -57,25 +48,6 @@ def relearned(world: Any, *, rows: int, restarts: bool) -> dict[str, Any]:
                 learner = world.learner()
     states: dict[str, Any] = world.states()
     return states
-
-
-def collected(world: Any, spec: Any, count: int = 150) -> None:
-    """An experiment with mature interactions, some decided by a model."""
-    world.launch(spec)
-    world.traffic(count // 3)
-    world.settle()
-    world.learn()
-    world.traffic(count - count // 3)
-    world.settle()
-    world.learn()
-
-
-def versions(world: Any) -> list[Any]:
-    found: list[Any] = world.rows(
-        "SELECT version, interactions, policy_hash, blob_hash, arguments FROM model_version "
-        "WHERE experiment = 'checkout-offers' ORDER BY version"
-    )
-    return found
 
 
 def test_every_policy_takes_in_every_interaction_of_the_policy_traffic(

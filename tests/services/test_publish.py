@@ -13,37 +13,9 @@ from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.simulation.proof import check_learned
 from bandit_platform.storage.models import model_blob, newest_version
+from tests.services.learned_world import ALL_POLICIES, collected, versions
 
 KEY = "checkout-offers"
-ALL_POLICIES = {
-    "logging",
-    "serving",
-    "greedier",
-    "uniform",
-    "always-something",
-    "always:nothing",
-    "always:upgrade",
-    "always:insurance",
-}
-
-
-def collected(world: Any, spec: Any, count: int = 150) -> None:
-    """An experiment with mature interactions, some decided by a model."""
-    world.launch(spec)
-    world.traffic(count // 3)
-    world.settle()
-    world.learn()
-    world.traffic(count - count // 3)
-    world.settle()
-    world.learn()
-
-
-def versions(world: Any) -> list[Any]:
-    found: list[Any] = world.rows(
-        "SELECT version, interactions, policy_hash, blob_hash, arguments FROM model_version "
-        "WHERE experiment = 'checkout-offers' ORDER BY version"
-    )
-    return found
 
 
 def blob_of(world: Any, version: int) -> bytes:

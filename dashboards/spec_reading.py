@@ -13,7 +13,9 @@ from bandit_platform.errors import Problem
 from dashboards.spec_fields import OFFER_TEXTS, PARAMETERS, Fields
 from dashboards.spec_notation import read_list, read_number, read_text
 
-_KINDS_OF_NO_CONTENT = re.compile(r"-(type|kind|op|exploration|floor|interactions|learning_rate)$")
+_KINDS_OF_NO_CONTENT = re.compile(
+    r"-(kind|op|exploration|floor|interactions|learning_rate)$|^context-\d+-type$"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

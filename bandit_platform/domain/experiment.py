@@ -129,6 +129,13 @@ class ExperimentSpec(_Frozen):
     events: EventRules = EventRules()
     report: ReportSpec = ReportSpec()
 
+    @field_validator("key")
+    @classmethod
+    def _not_new(cls, value: str) -> str:
+        if value == "new":
+            raise ValueError("new is the address where experiments are made; take another word")
+        return value
+
     @cached_property
     def arm_keys(self) -> tuple[str, ...]:
         """Every arm's key, ``nothing`` first: the order in which eligible arms are listed."""

@@ -16,10 +16,12 @@ from bandit_platform.storage.audit_log import note
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import (
     StoredExperiment,
+    StoredRevision,
     add_revision,
     all_experiments,
     experiment_heads,
     get_experiment,
+    revisions,
     set_state,
 )
 
@@ -127,6 +129,11 @@ class Experiments:
         """
         with self._database.read() as connection:
             return get_experiment(connection, key)
+
+    def revisions(self, key: str) -> list[StoredRevision]:
+        """Every revision of an experiment, oldest first."""
+        with self._database.read() as connection:
+            return revisions(connection, key)
 
     def all(self) -> list[StoredExperiment]:
         """Every experiment, by key."""

@@ -1,0 +1,157 @@
+"""What must be settled before an experiment meets shoppers, and what has been.
+
+Files are code, so the command line and the API start an experiment without this list; the console
+does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bandit_platform.domain.access import Permission
+from bandit_platform.domain.decision import Reason
+from bandit_platform.domain.duration import format_duration
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.reward import AmountWeight
+from bandit_platform.storage.counters import counters
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.experiments import get_experiment
+from bandit_platform.storage.keys import all_keys
+from bandit_platform.storage.traffic import newest_of_reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that must be so.
+
+    Attributes:
+        name: stable, for programs.
+        label: what must be so.
+        passed: whether it is.
+        found: what was found, in a sentence.
+        mend: what to do while it is not so.
+    """
+
+    name: str
+    label: str
+    passed: bool
+    found: str
+    mend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """Whether an experiment may start.
+
+    Attributes:
+        checks: in the order in which a team settles them.
+        test_decision: id of the newest test decision; None before there is one.
+    """
+
+    checks: tuple[Check, ...]
+    test_decision: str | None
+
+    @property
+    def blockers(self) -> tuple[Check, ...]:
+        """What stands in the way."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+def launch(database: Database, key: str, now: datetime) -> Launch:
+    """The list for one experiment.
+
+    Raises:
+        NotFoundError: there is no such experiment.
+    """
+    with database.read() as connection:
+        spec = get_experiment(connection, key).spec
+        counted = counters(connection, key)
+        usable = sum(
+            each.is_valid(now) and each.opens(Permission.DECIDE, key)
+            for each in all_keys(connection).values()
+        )
+        newest = newest_of_reason(connection, key, Reason.DRAFT)
+    tried = int(counted.get(f"decisions.{Reason.DRAFT}", 0))
+    told = int(counted.get("test_events", 0))
+    checks = (_arms(spec, now), _reward(spec), _holdout(spec), _key(usable), _decision(tried))
+    return Launch(checks=(*checks, _event(told)), test_decision=newest)
+
+
+def _arms(spec: ExperimentSpec, now: datetime) -> Check:
+    count = sum(arm.ends_at is None or arm.ends_at > now for arm in spec.arms)
+    return Check(
+        name="arms",
+        label="An arm besides nothing",
+        passed=count > 0,
+        found=f"{count or 'No'} {'arm' if count == 1 else 'arms'} can be shown, now or later.",
+        mend="Every arm has ended. Add one to the definition, or let one end later.",
+    )
+
+
+def _reward(spec: ExperimentSpec) -> Check:
+    worth = [
+        name
+        for name, weight in spec.reward.weights.items()
+        if (weight.amount if isinstance(weight, AmountWeight) else weight)
+    ]
+    window = format_duration(spec.reward.window)
+    return Check(
+        name="reward",
+        label="A reward, and how long it is counted",
+        passed=bool(worth),
+        found=f"Counted for {window} after a decision: {', '.join(worth)}."
+        if worth
+        else "No event type is worth anything.",
+        mend="Give at least one event type a worth other than 0.",
+    )
+
+
+def _holdout(spec: ExperimentSpec) -> Check:
+    share = f"{100 * spec.holdout.share:g} %"
+    if spec.holdout_is_stated:
+        found = f"{share} of units are held out, as stated."
+    else:
+        found = f"Nobody stated how many; {share} is only the default."
+    return Check(
+        name="holdout",
+        label="Holdout decided",
+        passed=spec.holdout_is_stated,
+        found=found,
+        mend="State the share in the definition, 0 for nobody. It is locked once started.",
+    )
+
+
+def _key(usable: int) -> Check:
+    keys = "key opens" if usable == 1 else "keys open"
+    return Check(
+        name="key",
+        label="A key that opens it",
+        passed=usable > 0,
+        found=f"{usable or 'No'} {keys} it.",
+        mend="Somebody with the role admin makes a key with role server for the shop: "
+        "bandit-platform key create --role server --label shop",
+    )
+
+
+def _decision(tried: int) -> Check:
+    answers = "test decision has" if tried == 1 else "test decisions have"
+    return Check(
+        name="test-decision",
+        label="A test decision seen",
+        passed=tried > 0,
+        found=f"{tried or 'No'} {answers} arrived.",
+        mend="Let the shop ask for a decision, or try it below. Until the start the answer is "
+        "nothing, with reason draft, in no estimate.",
+    )
+
+
+def _event(told: int) -> Check:
+    events = "test event has" if told == 1 else "test events have"
+    return Check(
+        name="test-event",
+        label="A test event seen",
+        passed=told > 0,
+        found=f"{told or 'No'} {events} arrived.",
+        mend="Report an event for the test decision, such as an accept.",
+    )

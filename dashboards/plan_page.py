@@ -1,0 +1,115 @@
+"""The plan of an experiment, ready for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.reward import AmountWeight
+from bandit_platform.services.planning import PlanLine, Rewards
+from dashboards.spec_notation import number_text
+from dashboards.text import duration
+
+GUESS = "guess"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventField:
+    """What to guess about one event type."""
+
+    name: str
+    share: str
+    #: None where its worth does not depend on an amount
+    amount: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRow:
+    """One uplift as printed."""
+
+    uplift: str
+    decisions: str
+    wait: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanPage:
+    """What to fill in, and what follows.
+
+    Attributes:
+        per_day: decisions a day, as typed or measured.
+        measured_per_day: those measured on this page; empty for none.
+        source: guess, or the key of the experiment whose numbers are taken.
+        sources: what can be chosen.
+        events: guesses.
+        uplifts: as typed, separated by commas.
+        rows: the plan; empty while something is missing.
+        basis: what it was reckoned from, in a sentence.
+        trouble: what is missing or wrong.
+    """
+
+    per_day: str
+    measured_per_day: str
+    source: str
+    sources: tuple[tuple[str, str], ...]
+    events: tuple[EventField, ...]
+    uplifts: str
+    rows: tuple[PlanRow, ...] = ()
+    basis: str = ""
+    trouble: str = ""
+
+
+def event_fields(spec: ExperimentSpec, typed: Mapping[str, str]) -> tuple[EventField, ...]:
+    """The fields of the guesses, as they were typed."""
+    return tuple(
+        EventField(
+            name=name,
+            share=typed.get(f"share-{name}", ""),
+            amount=typed.get(f"amount-{name}", "") if isinstance(weight, AmountWeight) else None,
+        )
+        for name, weight in spec.reward.weights.items()
+    )
+
+
+def plan_rows(lines: Sequence[PlanLine]) -> tuple[PlanRow, ...]:
+    """The table's rows."""
+    return tuple(
+        PlanRow(
+            uplift=f"+{number_text(line.uplift)}",
+            decisions="more than can be waited for"
+            if line.decisions is None
+            else f"about {float(f'{line.decisions:.2g}'):,.0f}",
+            wait=_wait(line),
+        )
+        for line in lines
+    )
+
+
+def _wait(line: PlanLine) -> str:
+    if line.wait is None:
+        return "traffic unknown" if line.decisions is not None else ""
+    return f"about {duration(line.wait)}"
+
+
+def basis(spec: ExperimentSpec, rewards: Rewards, source: str) -> str:
+    """What the plan was reckoned from."""
+    spread = rewards.variance**0.5
+    numbers = (
+        f"a mean reward of {rewards.mean:.3g} that varies by {spread:.3g} (standard deviation)"
+    )
+    arms = len(spec.arm_keys)
+    if rewards.interactions:
+        origin = f"{rewards.interactions:,} interactions of {source}: {numbers}"
+    else:
+        origin = f"your guesses: {numbers}"
+    shared = (
+        f"nothing drawn as often as there ({100 * rewards.nothing:.0f} %)"
+        if rewards.nothing
+        else f"nothing drawn as often as each of the other arms (1 in {arms})"
+    )
+    low, high = spec.reward.range
+    return (
+        f"Reckoned from {origin}; {shared}; rewards declared from {low:g} to {high:g}. It is the "
+        "width of the very band that the report will show, so you may look at it all the time."
+    )

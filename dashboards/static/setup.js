@@ -1,0 +1,78 @@
+// Adds and removes rows, checks and previews without leaving the page; all of it works without.
+"use strict";
+(() => {
+  const STAYS = /^(add:|remove:|check$|preview$|use-)/;
+  let waiting;
+  let asked = 0;
+
+  const editor = () => document.getElementById("editor");
+
+  const ask = async (form, button) => {
+    const body = new URLSearchParams(new FormData(form));
+    body.set("do", button);
+    const number = ++asked;
+    const answer = await fetch(location.pathname, { method: "POST", body, redirect: "manual" });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    return number === asked ? page.getElementById("editor") : null;
+  };
+
+  const focusAfter = (button, before) => {
+    const now = [...editor().querySelectorAll(".block, .line")].map((row) => row.id);
+    const added = now.find((id) => !before.includes(id));
+    if (button.startsWith("add:") && added) {
+      document.querySelector(`#${CSS.escape(added)} input`)?.focus();
+    } else if (button.startsWith("remove:")) {
+      const list = button.slice(7).replace(/-\d+$/, "");
+      editor().querySelector(`[value="add:${CSS.escape(list)}"]`)?.focus();
+    } else {
+      const wanted = button === "preview" ? "#preview-result" : "#problems";
+      const found = editor().querySelector(wanted);
+      found?.setAttribute("tabindex", "-1");
+      found?.focus();
+      if (!found) editor().querySelector(`[value="${CSS.escape(button)}"]:not(.hidden)`)?.focus();
+    }
+  };
+
+  const swap = async (button) => {
+    const before = [...editor().querySelectorAll(".block, .line")].map((row) => row.id);
+    const place = scrollY;
+    const fresh = await ask(editor(), button);
+    if (!fresh) return;
+    editor().replaceWith(document.adoptNode(fresh));
+    listen();
+    scrollTo(0, place);
+    focusAfter(button, before);
+  };
+
+  // What is typed into the form appears in the text beside it.
+  const mirror = async () => {
+    const form = editor();
+    const fresh = await ask(form, "add:");
+    if (!fresh || fresh.querySelector("[value='use-toml']")) return;
+    for (const name of ["toml", "toml_was", "fields_were"]) {
+      form.elements[name].value = fresh.querySelector(`[name="${name}"]`).value;
+    }
+  };
+
+  const listen = () => {
+    const form = editor();
+    if (!form) return;
+    form.addEventListener("submit", (event) => {
+      clearTimeout(waiting);
+      asked += 1;
+      const button = event.submitter?.value ?? "check";
+      if (!STAYS.test(button)) return;
+      event.preventDefault();
+      swap(button).catch(() => form.submit());
+    });
+    form.addEventListener("change", (event) => {
+      const { name } = event.target;
+      if (name === "toml" || name.startsWith("try-")) return;
+      clearTimeout(waiting);
+      const kind = /^context-\d+-type$/.test(name);
+      waiting = setTimeout(() => (kind ? swap("add:") : mirror()).catch(() => {}), 150);
+    });
+  };
+
+  listen();
+})();

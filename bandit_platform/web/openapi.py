@@ -27,6 +27,8 @@ _MEANINGS = {
 #: refusals of every operation that asks for a key, and of single ones
 _WITH_KEY = (401, 403, 429)
 _OPEN = frozenset({"healthz", "readyz"})
+#: operations that take a publishable key in their address as well
+_FOR_PAGES = frozenset({"decide", "activate", "record_events"})
 _READING = (404, 503)
 _CHANGING = (400, 404, 409, 413, 415, 422, 503)
 _PROBLEMS = {
@@ -70,7 +72,10 @@ def complete_document(spec: Any) -> Any:
     )
     schemas.update(definitions["$defs"])
     schemas["EventsRequest"]["properties"]["events"]["items"] = _ref(bodies.EventItem)
-    spec["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    schemes = {"key": {"type": "http", "scheme": "bearer"}}
+    if "/v1/events" in spec["paths"]:
+        schemes["page_key"] = {"type": "apiKey", "in": "query", "name": "key"}
+    spec["components"]["securitySchemes"] = schemes
     for path in spec["paths"].values():
         for operation in path.values():
             if isinstance(operation, dict) and "operationId" in operation:
@@ -91,7 +96,7 @@ def _complete(operation: dict[str, Any]) -> None:
     operation["responses"] = _answers(name, operation["summary"])
     with_key = name not in _OPEN
     if with_key:
-        operation["security"] = [{"key": []}]
+        operation["security"] = [{"key": []}, *([{"page_key": []}] if name in _FOR_PAGES else [])]
     for status in sorted({*_PROBLEMS.get(name, ()), *(_WITH_KEY if with_key else ())}):
         operation["responses"][str(status)] = {
             "description": "Refused; nothing was changed",

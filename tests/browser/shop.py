@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -31,6 +31,8 @@ needs_chromium = pytest.mark.skipif(
     "install both, or set BANDIT_PLATFORM_REQUIRE_BROWSER=1",
 )
 
+EXPERIMENT = "checkout-offers"
+CONTEXT = {"cart_value": 80.0, "country": "GB"}
 #: what a shop's own script begins with, as README shows it
 STUB = """
 window.offers = window.offers || function () {
@@ -176,3 +178,18 @@ class Shop:
     def script(self, path: str, text: str) -> None:
         """Put a script up."""
         self.pages[path] = (text, "text/javascript; charset=utf-8", {})
+
+
+def decide(page: Any, **question: Any) -> Any:
+    """Lets a page ask, with patience."""
+    asked = {"context": CONTEXT, "timeout": 3000, **question}
+    return page.evaluate("([e, q]) => offers('decide', e, q)", [EXPERIMENT, asked])
+
+
+def wait_for(page: Any, condition: Callable[[], object]) -> None:
+    """Lets a page go on until something holds."""
+    for _ in range(200):
+        if condition():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from tests.browser.shop import needs_chromium
+from tests.browser.shop import CONTEXT, EXPERIMENT, decide, needs_chromium, wait_for
 
 pytestmark = needs_chromium
 
-EXPERIMENT = "checkout-offers"
-CONTEXT = {"cart_value": 80.0, "country": "GB"}
-DECIDE = "([e, q]) => offers('decide', e, q)"
 #: asks for other people until the draw is an offer, or nothing
 DRAW = """async ([experiment, question, wanted]) => {
     for (let n = 0; n < 60; n++) {
@@ -34,20 +30,8 @@ GPC = "Object.defineProperty(navigator, 'globalPrivacyControl', {get: () => true
 STORED = "() => [Object.keys(localStorage), Object.keys(sessionStorage)]"
 
 
-def decide(page: Any, **question: Any) -> Any:
-    return page.evaluate(DECIDE, [EXPERIMENT, {"context": CONTEXT, "timeout": 3000, **question}])
-
-
 def draw(page: Any, *, offer: bool = True) -> Any:
     return page.evaluate(DRAW, [EXPERIMENT, {"context": CONTEXT, "timeout": 3000}, offer])
-
-
-def wait_for(page: Any, condition: Any) -> None:
-    for _ in range(200):
-        if condition():
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError
 
 
 def activated(counter: Any) -> list[str]:
@@ -292,56 +276,3 @@ def test_hostile_offers_never_run(counter: Any) -> None:
         assert all(url.startswith((counter.url, "https:")) for url in links + sources), text
         page.click(".offer-dismiss")
     assert page.evaluate("() => window.hacked") is None
-
-
-@pytest.mark.parametrize("consent", [True, None])
-def test_events_arrive_although_the_page_leaves_at_once(counter: Any, consent: Any) -> None:
-    """Each page reports a click and is left in the same moment."""
-    clicks = 100
-    answer = decide(counter.open(settings={"consent": consent}))
-    walk = f"""
-        const n = Number(new URLSearchParams(location.search).get('n'));
-        const wait = setInterval(() => {{
-            if (!offers.version) return;
-            clearInterval(wait);
-            document.title = 'Shop ' + n;
-            if (n >= {clicks}) return;
-            offers('track', {json.dumps(answer)}, 'accept', {{eventId: 'click-{consent}-' + n}});
-            location.href = '/walk?n=' + (n + 1);
-        }}, 1);
-    """
-    counter.shop.script("/walk.js", walk)
-    page = counter.open(
-        "<script src=/walk.js></script>", path="/walk", settings={"consent": consent}
-    )
-    page.wait_for_function(f"() => document.title === 'Shop {clicks}'")
-    page.wait_for_timeout(300)
-    arrived = [
-        line["id"] for line in counter.service.journal("event")
-        if line["id"].startswith(f"click-{consent}-")
-    ]  # fmt: skip
-    assert len(arrived) == len(set(arrived))
-    assert len(arrived) >= 0.99 * clicks
-
-
-def test_an_event_whose_acknowledgement_was_lost_is_sent_again_and_counts_once(
-    counter: Any,
-) -> None:
-    page = counter.open(prepare=lambda page: page.clock.install())
-    answer = decide(page)
-    counter.service.trouble["/events"] = "deaf"
-    page.evaluate(
-        "answer => offers('track', answer, 'purchase', {amount: 5, currency: 'GBP'})", answer
-    )
-    wait_for(page, lambda: counter.service.asked("/events"))
-    page.wait_for_timeout(50)
-    page.clock.fast_forward(1100)
-    wait_for(page, lambda: len(counter.service.asked("/events")) >= 2)
-    counter.service.trouble.clear()
-    page.goto(f"{counter.url}/")  # and on the next page
-    wait_for(page, lambda: len(counter.service.asked("/events")) >= 3)
-    sent = [body["events"][0]["event_id"] for body in counter.service.asked("/events")]
-    assert len(set(sent)) == 1
-    mine = [line for line in counter.service.journal("event") if line["id"] == sent[0]]
-    assert len(mine) == 1
-    assert mine[0]["trusted"] is False

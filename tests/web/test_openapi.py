@@ -146,10 +146,13 @@ def test_refusals_are_documented(standing: Any) -> None:
 def test_how_a_key_is_shown_is_documented(standing: Any, port: str) -> None:
     spec = document(standing, port)
     schemes = spec["components"]["securitySchemes"]
-    assert [(each["type"], each["scheme"]) for each in schemes.values()] == [("http", "bearer")]
-    (name,) = schemes
+    bearer, *in_address = schemes.values()
+    assert (bearer["type"], bearer["scheme"]) == ("http", "bearer")
+    in_query = {"type": "apiKey", "in": "query", "name": "key"}
+    assert in_address == ([in_query] if port == "shop" else [])
     rules = getattr(standing, port).url_map.iter_rules()
     is_open = {shown(rule): PERMISSIONS[rule.endpoint] is None for rule in rules}
     for path, _, operation in operations(spec):
-        wanted = [] if is_open[path] else [{name: []}]
+        known = schemes if operation["operationId"] != "metrics" else ["key"]
+        wanted = [] if is_open[path] else [{name: []} for name in known]
         assert operation.get("security", []) == wanted, path

@@ -1,0 +1,100 @@
+"""What pages report arrives, whatever happens to the page or the service, and counts once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.browser.shop import decide, needs_chromium, wait_for
+
+pytestmark = needs_chromium
+
+TRACK = "([answer, type, more]) => offers('track', answer, type, more)"
+
+
+@pytest.mark.parametrize("consent", [True, None])
+def test_events_arrive_although_the_page_leaves_at_once(counter: Any, consent: Any) -> None:
+    """Each page reports a click and is left in the same moment."""
+    clicks = 100
+    answer = decide(counter.open(settings={"consent": consent}))
+    walk = f"""
+        const n = Number(new URLSearchParams(location.search).get('n'));
+        const wait = setInterval(() => {{
+            if (!offers.version) return;
+            clearInterval(wait);
+            document.title = 'Shop ' + n;
+            if (n >= {clicks}) return;
+            offers('track', {json.dumps(answer)}, 'accept', {{eventId: 'click-{consent}-' + n}});
+            location.href = '/walk?n=' + (n + 1);
+        }}, 1);
+    """
+    counter.shop.script("/walk.js", walk)
+    page = counter.open(
+        "<script src=/walk.js></script>", path="/walk", settings={"consent": consent}
+    )
+    page.wait_for_function(f"() => document.title === 'Shop {clicks}'")
+    page.wait_for_timeout(300)
+    arrived = [
+        line["id"] for line in counter.service.journal("event")
+        if line["id"].startswith(f"click-{consent}-")
+    ]  # fmt: skip
+    assert len(arrived) == len(set(arrived))
+    assert len(arrived) >= 0.99 * clicks
+
+
+def test_an_event_whose_acknowledgement_was_lost_is_sent_again_and_counts_once(
+    counter: Any,
+) -> None:
+    page = counter.open(prepare=lambda page: page.clock.install())
+    answer = decide(page)
+    counter.service.trouble["/events"] = "deaf"
+    page.evaluate(
+        "answer => offers('track', answer, 'purchase', {amount: 5, currency: 'GBP'})", answer
+    )
+    wait_for(page, lambda: counter.service.asked("/events"))
+    page.wait_for_timeout(50)
+    page.clock.fast_forward(1100)
+    wait_for(page, lambda: len(counter.service.asked("/events")) >= 2)
+    counter.service.trouble.clear()
+    page.goto(f"{counter.url}/")  # and on the next page
+    wait_for(page, lambda: len(counter.service.asked("/events")) >= 3)
+    sent = [body["events"][0]["event_id"] for body in counter.service.asked("/events")]
+    assert len(set(sent)) == 1
+    mine = [line for line in counter.service.journal("event") if line["id"] == sent[0]]
+    assert len(mine) == 1
+    assert mine[0]["trusted"] is False
+
+
+def test_a_page_that_closes_sends_what_still_waits(counter: Any) -> None:
+    page = counter.open(settings={"consent": None}, prepare=lambda page: page.clock.install())
+    answer = decide(page)
+    counter.service.trouble["/"] = 500
+    page.evaluate("answer => offers('shown', answer)", answer)
+    page.evaluate(TRACK, [answer, "accept", {"eventId": "waits"}])
+    wait_for(page, lambda: counter.service.asked("/activate"))
+    page.wait_for_timeout(50)
+    counter.service.trouble.clear()
+    page.goto("about:blank")
+    wait_for(page, lambda: "waits" in [line["id"] for line in counter.service.journal("event")])
+    activated = [line["id"] for line in counter.service.journal("activation")]
+    wait_for(page, lambda: answer["decision_id"] in activated)
+
+
+def test_the_queue_is_bounded_and_keeps_the_newest(counter: Any) -> None:
+    page = counter.open(prepare=lambda page: page.clock.install())
+    answer = decide(page)
+    counter.service.trouble["/events"] = 503
+    for number in range(130):
+        page.evaluate(TRACK, [answer, "accept", {"eventId": f"n{number}"}])
+    stored = page.evaluate(
+        "() => JSON.parse(sessionStorage.offers).queue.map(i => i.event.event_id)"
+    )
+    assert stored == [f"n{number}" for number in range(30, 130)]
+    assert len(counter.service.asked("/events")) <= 2  # not one request for each
+    counter.service.trouble.clear()
+    page.clock.fast_forward(5000)
+    page.wait_for_function("() => JSON.parse(sessionStorage.offers).queue.length === 0")
+    arrived = {line["id"] for line in counter.service.journal("event")}
+    assert set(stored) <= arrived

@@ -67,8 +67,8 @@ def question_charts(report: EvaluationReport, zone: str) -> tuple[Chart, ...]:
     if any(one.over_time for one in others):
         charts.append(_over_time(others, zone))
     charts.append(_weights(report.policies))
-    cut = [one for one in others if one.segments]
-    charts += [_segments(f"segments-{place}", one) for place, one in enumerate(cut)]
+    if any(one.segments for one in others):
+        charts.append(_segments(others))
     return tuple(charts)
 
 
@@ -266,15 +266,18 @@ def _weights(policies: Sequence[PolicyReport]) -> Chart:
     )
 
 
-def _segments(key: str, one: PolicyReport) -> Chart:
+def _segments(policies: Sequence[PolicyReport]) -> Chart:
+    """Segment by segment, every policy's uplift there."""
+    places = range(len(policies[0].segments))
     return _intervals(
-        key,
-        f"Uplift of {one.policy} by segment",
-        "Reward per decision; a segment that cannot be evaluated has no line.",
+        "segments",
+        "Uplift by segment",
+        "Reward per decision. What cannot be evaluated is left out here; the table says why.",
         [
-            (f"{each.column} = {each.level}", each.uplift)
-            for each in one.segments
-            if each.diagnostics.verdict != "cannot-evaluate"
+            (f"{one.segments[place].level}: {one.policy}", one.segments[place].uplift)
+            for place in places
+            for one in policies
+            if one.segments[place].diagnostics.verdict != "cannot-evaluate"
         ],
         zero=True,
     )

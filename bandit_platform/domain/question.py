@@ -133,6 +133,8 @@ def policy_choices(specs: Sequence[ExperimentSpec]) -> dict[str, str]:
         found["serving"] = "The learned policy, valued on each decision before it learns from it."
     for candidate in spec.candidates:
         found[candidate.name] = "A candidate: learns beside the serving policy, never decides."
+    if len(spec.arm_keys) > 2:
+        found["always-something"] = "An offer for everybody who may get one, each equally likely."
     for arm in dict.fromkeys(key for each in specs for key in each.arm_keys):
         found[f"always:{arm}"] = (
             "Never show an offer."

@@ -32,6 +32,7 @@ from bandit_platform.services.learned_targets import model_sources
 from bandit_platform.services.live_policies import (
     Handed,
     LiveSource,
+    Offering,
     Tracked,
     Versions,
     is_version,
@@ -136,9 +137,11 @@ def _evaluated(
     plan = _plan(spec, walk, policies, options)
     versions = Versions(database, spec, asked)
     tracked = Tracked(database, spec, asked, walk.tick)
+    own = (versions, Offering(asked), tracked)
     handed = {
         name: Handed(policy=name, floor=plan.survey.least)
-        for name in (*versions.names, *tracked.names)
+        for source in own
+        for name in source.names
     }
     learned = model_sources(
         [name for name in asked if name.startswith("learn:")],
@@ -150,7 +153,7 @@ def _evaluated(
     evaluation = Evaluation(plan, sources={**handed, **learned})
     for rows, log in walk.parts():
         known = log.recoded(plan.survey.arms)
-        _hand(handed, (versions, tracked), rows, known)
+        _hand(handed, own, rows, known)
         evaluation.take(known)
     versions.close()
     return summarise(evaluation)

@@ -15,10 +15,11 @@ from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.reward_range import Floats
 from bandit_platform.ope.targets import Target, from_pmf
 from bandit_platform.policies.features import FeatureText
+from bandit_platform.policies.fixed import something
 from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.services.recompute import RecomputedRow, recompute
-from bandit_platform.services.tracked import tracked_policies
+from bandit_platform.services.tracked import SOMETHING, tracked_policies
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import revisions
 from bandit_platform.storage.interactions import Interaction
@@ -118,6 +119,23 @@ class Versions:
         """Let the models go."""
         for policy in self._loaded.values():
             policy.model.close()
+
+
+class Offering:
+    """An offer for everyone, any of them; the only fixed policy that a log alone does not know."""
+
+    def __init__(self, policies: Sequence[str]) -> None:
+        self.names = [name for name in policies if name == SOMETHING]
+
+    def pmfs(self, rows: Sequence[Interaction], log: DecisionLog) -> dict[str, Floats]:
+        """The policy's PMF on the next rows, if it was asked for."""
+        made = {name: np.zeros((len(log), len(log.arms))) for name in self.names}
+        for place, row in enumerate(rows if made else ()):
+            eligible = row.decision.eligible
+            codes = [log.code(arm) for arm in eligible]
+            for pmf in made.values():
+                pmf[place, codes] = something(eligible)
+        return made
 
 
 class Tracked:

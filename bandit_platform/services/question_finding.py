@@ -11,6 +11,7 @@ _WORDS = {
     "logging": "what was served",
     "uniform": "every arm equally likely",
     "serving": "the learned policy",
+    "always-something": "always showing an offer",
     "always:nothing": "always showing nothing",
 }
 

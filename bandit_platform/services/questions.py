@@ -44,7 +44,7 @@ MOST_LISTED = 200
 #: silence after which a process that answers is taken for dead
 SILENCE = timedelta(seconds=20)
 #: versions that a form offers
-_VERSIONS = 10
+_VERSIONS = 6
 IN_SAMPLE = (
     "this version has learned from every interaction there is; a model may only be valued on "
     "interactions it has not learned from. Ask for an older version, or wait for more decisions to "

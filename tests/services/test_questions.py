@@ -351,6 +351,7 @@ def test_the_choices_name_what_each_policy_is(running: Any, questions: Questions
     choices = questions.choices(KEY)
     versions = [name for name in choices if name.startswith("version:")]
     assert list(choices)[:4] == ["logging", "uniform", "serving", "greedier"]
+    assert "always-something" in choices
     assert {"always:nothing", "always:upgrade", "always:insurance"} <= set(choices)
     assert versions == sorted(versions, key=lambda name: -int(name.partition(":")[2]))
     assert versions

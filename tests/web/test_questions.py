@@ -83,7 +83,7 @@ def cells(page: str) -> dict[str, dict[str, Any]]:
     """Policy → cell → (value, lower, upper) as they stand exactly in the table."""
     found: dict[str, dict[str, Any]] = {}
     for row in re.findall(r'<tr data-policy="([^"]+)">(.*?)</tr>', page, re.DOTALL):
-        found[row[0]] = {
+        found[row[0]] = found.get(row[0], {}) | {
             name: tuple(map(float, numbers))
             for name, *numbers in re.findall(
                 r'data-cell="([^"]+)"[^>]*><data class="value" value="([^"]+)">[^<]*</data>\s*'

@@ -36,6 +36,7 @@ from bandit_platform.services.record_events import EventRecorder
 from bandit_platform.services.registry import Registry
 from bandit_platform.services.report import experiment_report
 from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.running_audit import RunningAudit
 from bandit_platform.services.seat import Seat
 from bandit_platform.services.sign_in import SignIn
 from bandit_platform.services.trace import trace
@@ -246,6 +247,7 @@ def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
         lease=timedelta(seconds=settings.lease_seconds),
         grace=timedelta(seconds=settings.grace_seconds),
         seat=Seat(settings.data_dir / "worker.lock"),
+        audit=RunningAudit(database, load_secret(settings)),
     )
 
 

@@ -42,6 +42,10 @@ class Upkeep:
     model_age: Mapping[str, float]
     #: experiment → interactions the served policy has learned from
     learned: Mapping[str, int]
+    #: experiment → (decisions the worker recomputed, those that did not agree)
+    audited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    #: experiment → decisions that two nodes made differently
+    disputes: Mapping[str, float] = field(default_factory=dict)
     #: experiment → interactions that no policy could take in
     left_out: Mapping[str, int] = field(default_factory=dict)
     #: experiment → interactions on which some policy's model failed
@@ -100,6 +104,8 @@ class UpkeepWatch:
             model_version={key: version for key, (version, _) in known.models.items()},
             model_age={key: _age(now, moment) for key, (_, moment) in known.models.items()},
             learned=known.learned,
+            audited=known.audited,
+            disputes=known.disputes,
             left_out=known.left_out,
             failures=known.failures,
         )

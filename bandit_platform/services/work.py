@@ -17,6 +17,7 @@ from bandit_platform.services.ingest import Ingest
 from bandit_platform.services.learn import Learner
 from bandit_platform.services.mature import mature
 from bandit_platform.services.rounds import go_round
+from bandit_platform.services.running_audit import RunningAudit
 from bandit_platform.services.seat import Seat
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import experiment_heads, get_experiment
@@ -37,6 +38,7 @@ class Worker:
         lease: timedelta,
         grace: timedelta,
         seat: Seat | None = None,
+        audit: RunningAudit | None = None,
     ) -> None:
         self._database = database
         self._ingest = ingest
@@ -44,6 +46,7 @@ class Worker:
         self._lease = lease
         self._grace = grace
         self._seat = seat
+        self._audit = audit
         #: a worker that held this node's seat and is dead, until its lead has been released
         self._former: str | None = None
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
@@ -91,6 +94,7 @@ class Worker:
         if matured:
             self._behind.update(self._revisions)
         learned = self._learn()
+        self._audit_some()
         return ingested.records > 0 or matured > 0 or learned > 0
 
     def run(self, stop: Event, idle_seconds: float) -> None:
@@ -103,6 +107,18 @@ class Worker:
             _log.warning("lead not released", error=str(error))
         if self._seat is not None:
             self._seat.leave()
+
+    def _audit_some(self) -> None:
+        """Recompute a few of the decisions that came in; trouble with it holds up nothing."""
+        if self._audit is None or self._drained_at is None:
+            return
+        until = self._drained_at - self._grace
+        try:
+            self._audit.step(self._holder, self._revisions, until, self._clock())
+        except UnavailableError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever is stored, the work goes on
+            _log.exception("running audit failed")
 
     def _notice_changes(self) -> None:
         with self._database.read() as connection:

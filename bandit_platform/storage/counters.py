@@ -36,3 +36,11 @@ def counters(connection: Connection, experiment: str) -> dict[str, float]:
         select(_COUNTER.c.name, _COUNTER.c.value).where(_COUNTER.c.experiment == experiment)
     )
     return {row.name: row.value for row in rows}
+
+
+def counted_everywhere(connection: Connection, name: str) -> dict[str, float]:
+    """Experiment → one counter, where it was ever added to."""
+    rows = connection.execute(
+        select(_COUNTER.c.experiment, _COUNTER.c.value).where(_COUNTER.c.name == name)
+    )
+    return {row.experiment: row.value for row in rows}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, select
 
-from bandit_platform.storage.counters import counters
+from bandit_platform.storage.audit_state import audit_states
+from bandit_platform.storage.counters import counted_everywhere, counters
 from bandit_platform.storage.positions import journal_positions
 from bandit_platform.storage.skipped import skipped_counts
 from bandit_platform.storage.statements import from_micros, table
@@ -35,6 +36,10 @@ class Standing:
     failures: Mapping[str, int]
     #: journal lines that were no records
     torn: float
+    #: experiment → (decisions the worker recomputed, those that did not agree)
+    audited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    #: experiment → decisions that two nodes made differently
+    disputes: Mapping[str, float] = field(default_factory=dict)
     #: until when a worker leads; None before the first one
     led_until: datetime | None
 
@@ -57,6 +62,11 @@ def standing(connection: Connection, *, policy: str, deployment: str) -> Standin
         failures=_failures(connection),
         torn=counters(connection, deployment).get("journal.torn", 0.0),
         led_until=from_micros(led_until) if led_until else None,
+        audited={
+            key: (state.checked, state.mismatches)
+            for key, state in audit_states(connection).items()
+        },
+        disputes=counted_everywhere(connection, "disputes"),
     )
 
 

@@ -142,6 +142,21 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
             "Interactions the served policy has learned from.",
             upkeep.learned.items(),
         ),
+        _by_experiment(
+            "audited_decisions",
+            "Decisions the worker recomputed.",
+            ((key, checked) for key, (checked, _) in upkeep.audited.items()),
+        ),
+        _by_experiment(
+            "audit_mismatches",
+            "Recomputed decisions that did not agree.",
+            ((key, wrong) for key, (_, wrong) in upkeep.audited.items()),
+        ),
+        _by_experiment(
+            "disputed_decisions",
+            "Decisions that two nodes made differently.",
+            upkeep.disputes.items(),
+        ),
     ]
 
 

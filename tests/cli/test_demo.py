@@ -86,11 +86,17 @@ def test_without_exit_the_dashboard_stays_open_until_ctrl_c(tmp_path: Path) -> N
     with running(tmp_path, "--shoppers", "40", "--rate", "40") as process:
         assert process.stderr is not None
         assert process.stdout is not None
-        found = None
+        found = shop = None
         while found is None:
             line = process.stderr.readline()
             assert line, "the demo ended by itself"
+            shop = shop or re.search(r"Shop there yourself: http://([\d.:]+)/ ", line)
             found = re.search(r"open at http://([\d.:]+)(/\S+);", line)
+        assert shop is not None
+        evenings = HTTPConnection(shop[1], timeout=10)
+        evenings.request("GET", "/")
+        assert b"Add to cart" in evenings.getresponse().read()
+        evenings.close()
         dashboard = HTTPConnection(found[1], timeout=10)
         dashboard.request("GET", found[2])
         entered = dashboard.getresponse()

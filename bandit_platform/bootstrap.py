@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.audit_entry import AuditEntry
-from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import Action, State
 from bandit_platform.domain.selection import EVERYTHING, Selection, parse_selection
-from bandit_platform.errors import UnavailableError
-from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import configure_logs
 from bandit_platform.services.answer import Answerer
 from bandit_platform.services.audit import Audit, audit
-from bandit_platform.services.decide import Decider
 from bandit_platform.services.experiments import Applied, Experiments
 from bandit_platform.services.export import export
 from bandit_platform.services.find_decisions import DecisionFinder
@@ -32,36 +25,36 @@ from bandit_platform.services.keys import Keys
 from bandit_platform.services.log_writers import Kind
 from bandit_platform.services.questions import Questions
 from bandit_platform.services.recompute import RecomputedRow, recompute
-from bandit_platform.services.record_events import EventRecorder
-from bandit_platform.services.registry import Registry
 from bandit_platform.services.report import experiment_report
 from bandit_platform.services.report_records import ExperimentReport
 from bandit_platform.services.running_audit import RunningAudit
 from bandit_platform.services.seat import Seat
 from bandit_platform.services.sign_in import SignIn
 from bandit_platform.services.trace import trace
-from bandit_platform.services.upkeep import UpkeepWatch
 from bandit_platform.services.users import Users
 from bandit_platform.services.work import Worker
+from bandit_platform.serving import Clock, Serving, build_serving, utc_now
 from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.audit_log import EVERYONE, Sought, entries
 from bandit_platform.storage.database import Database
-from bandit_platform.storage.decisions import get_decision
 from bandit_platform.storage.exclusions import Place, exclusions
 
 if TYPE_CHECKING:
     from bandit_platform.ope.plan import Options
     from bandit_platform.ope.report import EvaluationReport
 
-Clock = Callable[[], datetime]
-_LOOKUP_SECONDS = 0.25
-_LOOKUP_PAUSE_SECONDS = 5.0
-_WATCH_SECONDS = 2.0
-
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
+__all__ = [
+    "Clock",
+    "Platform",
+    "Serving",
+    "build",
+    "build_answerer",
+    "build_ingest",
+    "build_questions",
+    "build_serving",
+    "build_worker",
+    "utc_now",
+]
 
 
 class Platform:
@@ -164,53 +157,12 @@ class Platform:
         return trace(self.database, key, decision_id, self._secret)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Serving:
-    """What one serving process needs."""
-
-    registry: Registry
-    decider: Decider
-    recorder: EventRecorder
-    journal: JournalWriter
-    upkeep: UpkeepWatch
-    clock: Clock
-
-
 def build(settings: Settings, clock: Clock = utc_now) -> Platform:
     """The platform for console and command line."""
     configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
     return Platform(database, clock, load_secret(settings))
-
-
-def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
-    """A serving process's services; its registry keeps itself fresh in the background."""
-    configure_logs()
-    secret = load_secret(settings)
-    database = Database(settings.database, busy_seconds=_LOOKUP_SECONDS)
-    registry = Registry(database)
-    try:
-        Database(settings.database).ensure_ready()
-        registry.refresh()
-    except UnavailableError as error:
-        registry.note_trouble(error)
-    registry.keep_fresh(settings.refresh_seconds)
-    upkeep = UpkeepWatch(database, settings.journal_dir, clock)
-    upkeep.keep_fresh(_WATCH_SECONDS)
-    journal = JournalWriter(
-        settings.journal_dir,
-        segment_bytes=settings.journal_segment_bytes,
-        fsync=settings.journal_fsync,
-    )
-    return Serving(
-        registry=registry,
-        decider=Decider(registry, journal, secret, clock, _stored_decision(database)),
-        recorder=EventRecorder(journal, secret, clock),
-        journal=journal,
-        upkeep=upkeep,
-        clock=clock,
-    )
 
 
 def build_ingest(settings: Settings) -> Ingest:
@@ -249,31 +201,3 @@ def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
         seat=Seat(settings.data_dir / "worker.lock"),
         audit=RunningAudit(database, load_secret(settings)),
     )
-
-
-def _stored_decision(database: Database) -> Callable[[str], Decision | None]:
-    """Looks a decision up, and stops asking a database that does not answer for a while.
-
-    A server over the network can stop answering without closing its connections, and then nothing
-    returns; so it is asked from another thread, which costs less than its answer takes.
-    """
-    quiet_until = 0.0
-    helper = None if database.is_sqlite else ThreadPoolExecutor(1, "stored-decision")
-
-    def ask(decision_id: str) -> Decision | None:
-        with database.read() as connection:
-            return get_decision(connection, decision_id)
-
-    def look_up(decision_id: str) -> Decision | None:
-        nonlocal quiet_until
-        if time.monotonic() < quiet_until:
-            return None
-        try:
-            if helper is None:
-                return ask(decision_id)
-            return helper.submit(ask, decision_id).result(_LOOKUP_SECONDS)
-        except (UnavailableError, TimeoutError):
-            quiet_until = time.monotonic() + _LOOKUP_PAUSE_SECONDS
-            return None
-
-    return look_up

@@ -25,7 +25,7 @@ def serve() -> None:
     settings = _settings()
     _share_counts(settings)
     _run_web(
-        "serve_app",
+        "decision_app:serve_app",
         settings.host,
         settings.port,
         workers=settings.workers,
@@ -40,7 +40,7 @@ def console() -> None:
     _demand_free(settings.console_host, settings.console_port)
     _offer_first_link(settings)
     _run_web(
-        "console_app",
+        "apps:console_app",
         settings.console_host,
         settings.console_port,
         workers=1,
@@ -158,7 +158,7 @@ def _run_web(
     _demand_free(host, port)
     be_parent()
     Granian(
-        f"bandit_platform.web.apps:{factory}",
+        f"bandit_platform.web.{factory}",
         address=host,
         port=port,
         interface=Interfaces.WSGI,

@@ -41,7 +41,15 @@ def test_a_corrupt_model_is_refused_and_the_last_good_one_serves(deploy: Any, st
     assert {a.body["reason"] for a in answers} <= {"policy", "holdout"}
     assert {a.body["model_version"] for a in answers} - {None} == {good}
     stage.kill("serve")
-    stage.start("serve")  # nothing good to go on with: uniform, never an error
+    stage.start("serve")  # in memory there is nothing; in the database an older one that is whole
+    stage.wait_until_ready()
+    answers = [deployment.decide(unit_id=f"unit-{n}") for n in range(30)]
+    assert {a.body["model_version"] for a in answers} - {None} == {good}
+    assert "damaged" in str(deployment.ready().body["warnings"])
+    with database.write() as connection:
+        connection.execute(text("UPDATE model_version SET blob = x'00'"))
+    stage.kill("serve")
+    stage.start("serve")  # nothing whole is left: uniform, never an error
     stage.wait_until_ready()
     answers = [deployment.decide(unit_id=f"unit-{n}") for n in range(30)]
     assert {a.body["reason"] for a in answers} <= {"uniform", "holdout"}

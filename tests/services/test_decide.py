@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bandit_platform.bootstrap import _stored_decision
 from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
 from bandit_platform.domain.identity import is_genuine, pseudonym
 from bandit_platform.errors import (
@@ -22,6 +21,7 @@ from bandit_platform.errors import (
 )
 from bandit_platform.journal.reader import read_chunk, segments
 from bandit_platform.services.registry import Registry
+from bandit_platform.serving import _stored_decision
 from bandit_platform.storage.database import Database
 
 CHEAP = {"cart_value": 20.0, "country": "GB", "returning": True}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,19 @@ def test_a_server_that_knows_nothing_yet_asks_to_try_again(orphaned: Any, refuse
         refused(client.post(path, json=body), 401, "no-valid-key")
         garbage = {"Authorization": "Bearer garbage"}
         refused(client.post(path, json=body, headers=garbage), 401, "no-valid-key")
+
+
+def test_the_shop_s_port_imports_no_console_and_no_statistics() -> None:
+    """What it imports is most of the time until it is back after a crash."""
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, bandit_platform.web.decision_app; print(*sys.modules, sep='\\n')",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    slow = ("dashboards", "plotly", "pandas", "scipy", "alembic", "bandit_platform.web.console")
+    assert [name for name in told if name.startswith((*slow, "bandit_platform.ope."))] == []

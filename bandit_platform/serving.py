@@ -1,0 +1,100 @@
+"""Builds what a serving process needs and imports nothing else, to be back soon when killed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bandit_platform.domain.decision import Decision
+from bandit_platform.errors import UnavailableError
+from bandit_platform.journal.writer import JournalWriter
+from bandit_platform.logs import configure_logs
+from bandit_platform.services.decide import Decider
+from bandit_platform.services.record_events import EventRecorder
+from bandit_platform.services.registry import Registry
+from bandit_platform.services.upkeep import UpkeepWatch
+from bandit_platform.settings import Settings, load_secret
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.decisions import get_decision
+
+Clock = Callable[[], datetime]
+_LOOKUP_SECONDS = 0.25
+_LOOKUP_PAUSE_SECONDS = 5.0
+_WATCH_SECONDS = 2.0
+
+
+def utc_now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What one serving process needs."""
+
+    registry: Registry
+    decider: Decider
+    recorder: EventRecorder
+    journal: JournalWriter
+    upkeep: UpkeepWatch
+    clock: Clock
+
+
+def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
+    """A serving process's services; its registry keeps itself fresh in the background."""
+    configure_logs()
+    secret = load_secret(settings)
+    database = Database(settings.database, busy_seconds=_LOOKUP_SECONDS)
+    registry = Registry(database)
+    try:
+        Database(settings.database).ensure_ready()
+        registry.refresh()
+    except UnavailableError as error:
+        registry.note_trouble(error)
+    registry.keep_fresh(settings.refresh_seconds)
+    upkeep = UpkeepWatch(database, settings.journal_dir, clock)
+    upkeep.keep_fresh(_WATCH_SECONDS)
+    journal = JournalWriter(
+        settings.journal_dir,
+        segment_bytes=settings.journal_segment_bytes,
+        fsync=settings.journal_fsync,
+    )
+    return Serving(
+        registry=registry,
+        decider=Decider(registry, journal, secret, clock, _stored_decision(database)),
+        recorder=EventRecorder(journal, secret, clock),
+        journal=journal,
+        upkeep=upkeep,
+        clock=clock,
+    )
+
+
+def _stored_decision(database: Database) -> Callable[[str], Decision | None]:
+    """Looks a decision up, and stops asking a database that does not answer for a while.
+
+    A server over the network can stop answering without closing its connections, and then nothing
+    returns; so it is asked from another thread, which costs less than its answer takes.
+    """
+    quiet_until = 0.0
+    helper = None if database.is_sqlite else ThreadPoolExecutor(1, "stored-decision")
+
+    def ask(decision_id: str) -> Decision | None:
+        with database.read() as connection:
+            return get_decision(connection, decision_id)
+
+    def look_up(decision_id: str) -> Decision | None:
+        nonlocal quiet_until
+        if time.monotonic() < quiet_until:
+            return None
+        try:
+            if helper is None:
+                return ask(decision_id)
+            return helper.submit(ask, decision_id).result(_LOOKUP_SECONDS)
+        except (UnavailableError, TimeoutError):
+            quiet_until = time.monotonic() + _LOOKUP_PAUSE_SECONDS
+            return None
+
+    return look_up

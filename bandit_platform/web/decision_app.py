@@ -1,0 +1,57 @@
+"""The application for shops, made by a function; no console page can keep it from starting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from apiflask import APIFlask
+
+from bandit_platform.parent import end_with_parent
+from bandit_platform.services.readiness import serving_readiness
+from bandit_platform.serving import Serving, build_serving
+from bandit_platform.settings import load_settings
+from bandit_platform.web.auth import protect
+from bandit_platform.web.bare_app import bare_app, limits_of
+from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
+from bandit_platform.web.health import health_blueprint
+from bandit_platform.web.limits import Limits
+from bandit_platform.web.meter import Meter
+from bandit_platform.web.observed import Observed
+from bandit_platform.web.sdk.files import sdk_blueprint
+from bandit_platform.web.whole_bodies import WholeBodies
+
+_LIMITS = Limits()
+
+
+def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
+    """The application on the shop's port; it exposes no administration."""
+    meter = Meter()
+    app = bare_app("bandit-platform decisions", meter)
+    keys = serving.registry.keys
+    protect(app, lambda text: keys.find(text, serving.clock()), keys.origins, limits)
+    app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder, meter))
+    app.register_blueprint(sdk_blueprint())
+    app.register_blueprint(
+        health_blueprint(
+            lambda: serving_readiness(serving.registry, serving.journal, serving.upkeep.look()),
+            meter,
+            lambda: replace(
+                serving.upkeep.look(),
+                damaged=serving.registry.damaged,
+                unread=len(serving.registry.unread),
+            ),
+        )
+    )
+    return app
+
+
+def serve_app() -> APIFlask:
+    """The decision application of this process, from its environment."""
+    end_with_parent()
+    settings = load_settings()
+    app = create_decision_app(build_serving(settings), limits_of(settings))
+    observed = cast("Observed", app.wsgi_app)
+    whole = WholeBodies(observed, longest=EVENTS_BYTES + 1, threads=settings.threads)
+    app.wsgi_app = whole  # type: ignore[method-assign, assignment]
+    return app

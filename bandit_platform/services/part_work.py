@@ -35,6 +35,16 @@ class Scored:
     log: DecisionLog
     models: Mapping[str, Target]
 
+    def __sizeof__(self) -> int:
+        """Bytes of all columns, so that the scheduler knows what moving a part would cost."""
+        log = self.log
+        columns = [log.arm, log.propensity, log.reward, log.eligible, log.pmf, log.unit, log.moment]
+        columns += log.targets.values()
+        for target in self.models.values():
+            columns += [target.probability, target.weight, target.max_weight, target.pmf]
+        context = 0 if log.context is None else int(log.context.memory_usage().sum())
+        return context + sum(column.nbytes for column in columns if column is not None)
+
     def sources(self) -> dict[str, TargetSource]:
         """Gives the models' weights a piece at a time."""
         return {policy: sliced(target) for policy, target in self.models.items()}

@@ -9,20 +9,23 @@ from markupsafe import Markup
 
 from bandit_platform.services.finding import Verdict, verdict
 from bandit_platform.services.report_records import EstimateRow, ExperimentReport
-from dashboards.arm_table import ArmLine, arm_lines
+from dashboards.bands import Band, BandRow, band_figure, band_table
+from dashboards.bands import is_cut as bands_are_cut
 from dashboards.checks import Check, checks
 from dashboards.counting import CountGroup, count_groups
 from dashboards.embedding import figure_json
-from dashboards.figures import arm_share_figure, uplift_figure
+from dashboards.figures import uplift_figure
 from dashboards.guidance import Guidance, guidance
 from dashboards.happened_view import HappenedView, happened_view
 from dashboards.headline import Headline, Programme, headlines, programme
-from dashboards.leaderboard import Leaderboard, leaderboard
-from dashboards.palette import arm_classes
+from dashboards.leaderboard import PolicyLine, leaderboard
+from dashboards.policies import ALWAYS_NOTHING
+from dashboards.report_bands import programme_bands
 from dashboards.series import PolicySeries, is_cut, uplift_series
-from dashboards.series_table import ShareRow, UpliftRow, share_table, uplift_table
+from dashboards.series_table import UpliftRow, uplift_table
 from dashboards.text import declared_percent, duration, moment
 
+_PROGRAMME = "Uplift, reward per unit"
 _MARKS = {
     Verdict.BETTER: "better",
     Verdict.WORSE: "worse",
@@ -57,14 +60,16 @@ class ExperimentPage:
     uplift_figure: Markup
     uplift_rows: tuple[UpliftRow, ...]
     programme: Programme
-    leaderboard: Leaderboard
+    programme_bands: tuple[Band, ...]
+    programme_figure: Markup
+    programme_rows: tuple[BandRow, ...]
+    programme_is_cut: bool
+    #: as it was served, learned, always nothing
+    policies: tuple[PolicyLine, ...]
+    #: no policy has an estimate yet
+    collecting: bool
     #: a band runs past the edge of the uplift chart
     uplift_is_cut: bool
-    share_figure: Markup
-    share_rows: tuple[ShareRow, ...]
-    arms: tuple[ArmLine, ...]
-    #: colour name → label, for the legend
-    legend: tuple[tuple[str, str], ...]
     counts: tuple[CountGroup, ...]
     checks: tuple[Check, ...]
     happened: HappenedView | None
@@ -80,6 +85,7 @@ def experiment_page(
         service_url: where decisions are asked for, for the commands on the page.
         window: the reward window, where it is known.
     """
+    board, bands = leaderboard(report), programme_bands(report)
     return ExperimentPage(
         report=report,
         verdict=judged(report),
@@ -94,11 +100,12 @@ def experiment_page(
         uplift_rows=uplift_table(report),
         uplift_is_cut=is_cut(uplift_series(report)),
         programme=programme(report),
-        leaderboard=leaderboard(report),
-        share_figure=figure_json(arm_share_figure(report)),
-        share_rows=share_table(report),
-        arms=arm_lines(report),
-        legend=_legend(report),
+        programme_bands=bands,
+        programme_figure=figure_json(band_figure(report, bands, _PROGRAMME, zero=True)),
+        programme_rows=band_table(report, bands, sign=True),
+        programme_is_cut=bands_are_cut(bands, zero=True),
+        policies=tuple(line for line in board.lines if _is_in_short(line)),
+        collecting=board.collecting,
         counts=count_groups(report.counts),
         checks=checks(report.quality),
         happened=happened_view(report),
@@ -133,11 +140,8 @@ def _facts(report: ExperimentReport) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _legend(report: ExperimentReport) -> tuple[tuple[str, str], ...]:
-    classes = arm_classes(report.arms)
-    named = tuple((name, arm) for arm, name in classes.items() if name != "other")
-    others = sum(name == "other" for name in classes.values())
-    return (*named, ("other", f"{others} other arms")) if others else named
+def _is_in_short(line: PolicyLine) -> bool:
+    return line.kind in {"logging", "serving"} or line.name == ALWAYS_NOTHING
 
 
 _UNKNOWN = EstimateRow(

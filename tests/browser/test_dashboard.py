@@ -15,7 +15,9 @@ from werkzeug.serving import make_server
 from bandit_platform.errors import NotFoundError
 from bandit_platform.services.report_records import EstimateRow, ExperimentReport
 from bandit_platform.web.console.overview import console_blueprint
-from tests.dashboards.fake_reports import all_reports, rich
+from bandit_platform.web.console.policies import policies_blueprint
+from bandit_platform.web.console.segments import segments_blueprint
+from tests.dashboards.fake_comparisons import rich_whole, whole_reports
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -37,8 +39,17 @@ if REQUIRED:
     playwright_api = importlib.import_module("playwright.sync_api")
 else:
     playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing")
-REPORTS = {report.experiment: report for report in all_reports()}
-PATHS = ["/", *(f"/experiments/{key}" for key in REPORTS)]
+REPORTS = {report.experiment: report for report in whole_reports()}
+PATHS = [
+    "/",
+    *(f"/experiments/{key}" for key in REPORTS),
+    *(
+        f"/experiments/{key}/{page}"
+        for key in ("confirmation-page", "nasty", "cart-upsell", "checkout-insurance")
+        for page in ("policies", "segments")
+    ),
+    "/experiments/confirmation-page/policies?baseline=uniform&level=together",
+]
 
 LAYOUT_SHIFT = """() => new Promise(resolve => {
     let total = 0;
@@ -58,6 +69,8 @@ def _report(key: str) -> ExperimentReport:
 def url() -> Iterator[str]:
     app = Flask("console-in-browser")
     app.register_blueprint(console_blueprint(lambda: list(REPORTS.values()), _report))
+    app.register_blueprint(policies_blueprint(_report))
+    app.register_blueprint(segments_blueprint(_report))
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -112,9 +125,24 @@ def test_no_page_complains_scrolls_sideways_or_calls_elsewhere(url, browser, wid
 
 
 def test_charts_are_drawn_where_their_space_was_reserved(url, browser):
-    page = Visit(browser, 1440).to(f"{url}/experiments/confirmation-page")
-    assert page.locator("[data-figure=uplift-figure] .scatterlayer .trace").count() == 6
-    assert page.locator("[data-figure=share-figure] .barlayer .trace").count() == 6
+    _are_drawn_in_place(
+        Visit(browser, 1440).to(f"{url}/experiments/confirmation-page"),
+        {"uplift-figure .scatterlayer": 6, "programme-figure .scatterlayer": 3},
+    )
+    _are_drawn_in_place(
+        Visit(browser, 1440).to(f"{url}/experiments/confirmation-page/policies"),
+        {
+            "value-figure .scatterlayer": 12,
+            "share-figure .barlayer": 6,
+            "reward-figure .scatterlayer": 6,
+        },
+    )
+
+
+def _are_drawn_in_place(page, traces):
+    for name, count in traces.items():
+        figure, layer = name.split()
+        assert page.locator(f"[data-figure={figure}] {layer} .trace").count() == count, name
     for chart in page.locator(".chart").all():
         box, drawn = chart.bounding_box(), chart.locator("svg.main-svg").first.bounding_box()
         assert box is not None
@@ -143,8 +171,8 @@ def _exact(row: EstimateRow) -> tuple[float | None, float, float]:
 
 
 def test_the_tables_numbers_are_the_reports(url, browser):
-    report = rich()
-    page = Visit(browser, 1440).to(f"{url}/experiments/{report.experiment}")
+    report = rich_whole()
+    page = Visit(browser, 1440).to(f"{url}/experiments/{report.experiment}/policies")
     read = """row => Object.fromEntries([...row.querySelectorAll('[data-cell]')].map(cell => {
         const value = cell.querySelector('data'), bounds = cell.querySelector('.bounds');
         return [cell.dataset.cell, [value && +value.value,
@@ -159,6 +187,7 @@ def test_the_tables_numbers_are_the_reports(url, browser):
         assert cells["max_weight"][0] == policy.max_weight
         if policy.name != "always:nothing":
             assert tuple(cells["uplift"]) == _exact(policy.uplift)
+    page.goto(f"{url}/experiments/{report.experiment}")
     counts = page.locator("[data-count]").evaluate_all(
         "nodes => Object.fromEntries(nodes.map(n => [n.dataset.count, +n.value]))"
     )
@@ -206,6 +235,6 @@ def test_without_scripts_every_number_is_still_there(url, browser):
     page = context.new_page()
     page.goto(f"{url}/experiments/confirmation-page")
     assert page.get_by_text("its numbers are in the table below").first.is_visible()
-    page.locator("summary").first.click()
+    page.get_by_text("The numbers behind it").first.click()
     assert page.locator("#uplift-table tbody tr").last.is_visible()
     context.close()

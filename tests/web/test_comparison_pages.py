@@ -59,6 +59,14 @@ def test_pages_obey_the_content_policy_and_their_references_lead_somewhere(
             assert attributes.get(name, ids[0]) in ids, attributes
 
 
+def test_nothing_a_user_wrote_becomes_markup(client: FlaskClient) -> None:
+    policies = page(client, "/experiments/nasty/policies?baseline=uniform")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in policies
+    for text in (policies, page(client, "/experiments/nasty/segments")):
+        assert "<script>alert" not in text
+        assert "<img" not in text
+
+
 def test_the_choice_of_a_baseline_stands_in_the_address(client: FlaskClient) -> None:
     text = page(client, f"/experiments/{KEY}/policies?baseline=uniform&level=together")
     assert "Uplift over every arm equally likely" in text
@@ -68,6 +76,24 @@ def test_the_choice_of_a_baseline_stands_in_the_address(client: FlaskClient) -> 
     plain = page(client, f"/experiments/{KEY}/policies")
     assert "each interval holds for its own policy" in plain
     assert "Uplift over nothing" in plain
+
+
+def test_every_policy_is_on_the_page_and_arms_are_said_to_be_no_comparison(
+    client: FlaskClient,
+) -> None:
+    text = page(client, f"/experiments/{KEY}/policies")
+    named = [each["data-policy"] for _, each in Markup(text).tags if "data-policy" in each]
+    assert sorted(str(name) for name in named) == sorted(r.name for r in rich_whole().policies)
+    assert "not corrected for picking the best" in text
+    assert "Not comparable across arms while a policy learns" in text
+
+
+def test_the_overview_leads_to_both_pages(client: FlaskClient) -> None:
+    text = page(client, f"/experiments/{KEY}")
+    for name in ("policies", "segments"):
+        assert f'href="/experiments/{KEY}/{name}"' in text
+    assert 'id="programme-figure"' in text
+    assert 'id="leaderboard"' not in text
 
 
 def test_figures_on_the_page_are_the_reports(client: FlaskClient) -> None:

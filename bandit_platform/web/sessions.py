@@ -73,7 +73,8 @@ def install_sessions(
     )
     app.session_interface = _Cookies(proxies)
     CSRFProtect(app)
-    manager = LoginManager(app)
+    manager = LoginManager()
+    manager.init_app(app, add_context_processor=False)  # pages ask viewer() instead
     manager.session_protection = None
 
     def load(token: str) -> SignedIn | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bandit_platform.domain.access import Role
+from bandit_platform.errors import StorageError
+from bandit_platform.web.apps import create_console_app
 from tests.signing_in import SignedInClient, sign_in_path, signed_in
 
 PASSWORD = "a quiet harbour at dawn"  # noqa: S105 - of a user who exists in these tests only
@@ -217,3 +220,32 @@ def test_the_first_administrator_is_named_by_a_link_and_only_the_first(
     assert client.get("/").status_code == 200
     assert console_as(None).get(second.path).status_code == 410
     assert running.platform.users.first_link() is None
+
+
+def test_a_page_says_in_words_that_the_database_is_away(
+    console_as: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = console_as(Role.ADMIN)
+
+    def gone(*_: Any) -> Any:
+        raise StorageError("connection to canary-database refused")
+
+    monkeypatch.setattr("bandit_platform.storage.database.Database.read", gone)
+    for path in ("/", "/settings", "/sign-in"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.mimetype) == (503, "text/html")
+        assert "Its database does not answer" in answer.text
+        assert "canary" not in answer.text
+    assert client.get("/static/forms.css").status_code == 200
+
+
+def test_behind_https_the_cookie_stays_on_https(running: Any) -> None:
+    settings = replace(running.settings, console_url="https://console.example")
+    app = create_console_app(running.platform, settings)
+    client = signed_in(app, running.platform, None)
+    answer = client.get(sign_in_path(running.platform, Role.VIEWER), base_url="https://x")
+    assert "Secure" in answer.headers["Set-Cookie"]
+    proxied = create_console_app(running.platform, replace(running.settings, proxies=1))
+    link = sign_in_path(running.platform, Role.VIEWER)
+    answer = proxied.test_client().get(link, headers={"X-Forwarded-Proto": "https"})
+    assert "Secure" in answer.headers["Set-Cookie"]

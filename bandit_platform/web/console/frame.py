@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, render_template, request, url_for
+import structlog
+from flask import Blueprint, Response, g, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 
-from bandit_platform.errors import NotFoundError
+from bandit_platform.errors import NotFoundError, UnavailableError
 from bandit_platform.web.console.navigation import experiment_menu, main_menu
 from bandit_platform.web.sessions import csrf_field
-from bandit_platform.web.viewer import viewer
+from bandit_platform.web.viewer import STRANGER, viewer
 from dashboards.assets import TEMPLATES, asset, compressed, plotly_style_ids
 from dashboards.embedding import dark_colours_json
 
@@ -21,6 +22,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_log = structlog.get_logger(__name__)
 _YEAR = 31_536_000
 
 
@@ -28,6 +30,7 @@ def page_blueprint(name: str, import_name: str, url_prefix: str | None = None) -
     """A blueprint whose views are pages: the frame's headers, menus and error page are set."""
     pages = Blueprint(name, import_name, template_folder=str(TEMPLATES), url_prefix=url_prefix)
     pages.register_error_handler(NotFoundError, _unknown)
+    pages.register_error_handler(UnavailableError, _away)
     pages.context_processor(_in_templates)
     pages.add_app_template_global(csrf_field, "csrf_field")
     pages.after_request(_with_headers)
@@ -76,6 +79,13 @@ def _address(name: str) -> str:
 def _unknown(error: Exception) -> tuple[str, int]:
     key = (request.view_args or {}).get("key", "")
     return render_template("dashboards/unknown.html", key=key, error=error), 404
+
+
+def _away(error: Exception) -> tuple[str, int, dict[str, str]]:
+    """Something behind the page is away, perhaps even what knows who asks."""
+    _log.error("unavailable", error=str(error))
+    g.viewer = STRANGER
+    return render_template("dashboards/refused_away.html"), 503, {"Retry-After": "5"}
 
 
 def _with_headers(response: Response) -> Response:

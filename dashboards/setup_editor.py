@@ -84,6 +84,12 @@ class Editor:
         """The rows of a list, such as ``arms-0``."""
         return row_names(self.fields, prefix)
 
+    def opens(self, row: str, name: str) -> bool:
+        """Whether a row shows all its fields: it is new, alone, or something is wrong in it."""
+        alone = len(self.rows(row.rpartition("-")[0])) == 1
+        wrong = any(place.startswith(f"{row}-") for place in self.errors)
+        return alone or wrong or not self.value(f"{row}-{name}")
+
     def error(self, name: str) -> str:
         """What is wrong with a field; empty for nothing."""
         return self.errors.get(name, "")
@@ -195,14 +201,22 @@ def _judged(editor: Editor, reading: Reading, problems: Sequence[Problem]) -> Ed
 
 
 def _toml(tables: Mapping[str, Any]) -> tuple[str, str]:
+    """The text beside the form, and why there is none."""
+    context = {name: _tidied(field) for name, field in tables.get("context", {}).items()}
     try:
-        text = to_toml(tables)
+        text = to_toml({**tables, "context": context})
         parse_toml(text)
     except SpecError:
         return text, ""
     except InputError as error:
         return "", f"This experiment can only be edited in the form: {error}."
     return text, ""
+
+
+def _tidied(field: Mapping[str, Any]) -> dict[str, Any]:
+    """A field of the context: its type first, without what is so by default."""
+    rest = {name: value for name, value in field.items() if value is not False}
+    return {"type": rest.pop("type"), **rest} if "type" in rest else rest
 
 
 _PLAIN = (

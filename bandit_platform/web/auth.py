@@ -62,6 +62,8 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "policies.page": Permission.VIEW,
     "segments.page": Permission.VIEW,
     "segments.table": Permission.VIEW,
+    "history.page": Permission.VIEW,
+    "history.model": Permission.ANALYSE,
     "setup.new": Permission.CHANGE,
     "setup.create": Permission.CHANGE,
     "setup.page": Permission.CHANGE,
@@ -140,6 +142,12 @@ def is_trusted() -> bool:
     """Whether the request came with a secret key."""
     key: Key | None = g.get("key")
     return key is not None and not key.publishable
+
+
+def reaches(experiment: str) -> bool:
+    """Whether the request's key, if it is restricted to some experiments, reaches this one."""
+    key: Key | None = g.get("key")
+    return key is None or key.experiments is None or experiment in key.experiments
 
 
 class _Gate:

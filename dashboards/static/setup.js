@@ -35,10 +35,12 @@
 
   const swap = async (button) => {
     const before = [...editor().querySelectorAll(".block, .line")].map((row) => row.id);
+    const opened = [...editor().querySelectorAll("details[id][open]")].map((row) => row.id);
     const place = scrollY;
     const fresh = await ask(editor(), button);
     if (!fresh) return;
     editor().replaceWith(document.adoptNode(fresh));
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     listen();
     scrollTo(0, place);
     focusAfter(button, before);

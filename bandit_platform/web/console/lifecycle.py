@@ -50,6 +50,9 @@ def add_lifecycle(pages: Blueprint, platform: Platform, service_url: str) -> Non
     @pages.post("/experiments/<key>/setup/try")
     def try_it(key: str) -> Response:
         stored = platform.experiments.get(key)
+        if stored.state is not State.DRAFT:
+            refusal = "Nothing was sent: it has been started, so its decisions count."
+            return make_response(page(stored, refusal=refusal), 409)
         done = try_out(
             service_url,
             request.form.get("shop_key", "").strip(),

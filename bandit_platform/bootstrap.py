@@ -16,6 +16,7 @@ from bandit_platform.domain.selection import EVERYTHING, Selection, parse_select
 from bandit_platform.logs import configure_logs
 from bandit_platform.services.answer import Answerer
 from bandit_platform.services.audit import Audit, audit
+from bandit_platform.services.data_quality import DataQuality, data_quality, overdue_before
 from bandit_platform.services.experiments import Applied, Experiments
 from bandit_platform.services.export import export
 from bandit_platform.services.find_decisions import DecisionFinder
@@ -31,12 +32,15 @@ from bandit_platform.services.running_audit import RunningAudit
 from bandit_platform.services.seat import Seat
 from bandit_platform.services.sign_in import SignIn
 from bandit_platform.services.trace import trace
+from bandit_platform.services.upkeep import Upkeep
 from bandit_platform.services.users import Users
 from bandit_platform.services.work import Worker
 from bandit_platform.serving import Clock, Serving, build_serving, utc_now
 from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.audit_log import EVERYONE, Sought, entries
+from bandit_platform.storage.audit_state import audit_states
 from bandit_platform.storage.database import Database
+from bandit_platform.storage.decisions import count_overdue
 from bandit_platform.storage.exclusions import Place, exclusions
 
 if TYPE_CHECKING:
@@ -151,6 +155,22 @@ class Platform:
         """See :func:`exclusions`."""
         with self.database.read() as connection:
             return exclusions(connection, key)
+
+    def quality(self, upkeep: Upkeep) -> DataQuality:
+        """See :func:`data_quality`; of every experiment that is not archived."""
+        reports = self.reports()
+        limit = overdue_before(self.clock())
+        with self.database.read() as connection:
+            audits = audit_states(connection)
+            looked_at = [
+                (
+                    each,
+                    audits.get(each.experiment),
+                    count_overdue(connection, each.experiment, limit),
+                )
+                for each in reports
+            ]
+        return data_quality(upkeep, looked_at)
 
     def trace(self, key: str, decision_id: str) -> dict[str, Any]:
         """See :func:`trace`."""

@@ -188,6 +188,15 @@ def count_immature(connection: Connection, experiment: str) -> int:
     ).scalar_one()
 
 
+def count_overdue(connection: Connection, experiment: str, before: datetime) -> int:
+    """Decisions of an experiment that still wait although their window ended before a moment."""
+    return connection.execute(
+        select(func.count())
+        .select_from(_IMMATURE)
+        .where(_IMMATURE.c.experiment == experiment, _IMMATURE.c.matures_at < to_micros(before))
+    ).scalar_one()
+
+
 def decision_row(d: Decision) -> dict[str, Any]:
     """A decision as columns."""
     return {

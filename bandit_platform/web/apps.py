@@ -18,6 +18,7 @@ from bandit_platform.web.bare_app import bare_app, limits_of
 from bandit_platform.web.console.decisions import decision_pages_blueprint
 from bandit_platform.web.console.downloads import downloads_blueprint
 from bandit_platform.web.console.overview import console_blueprint
+from bandit_platform.web.console.quality import quality_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
 from bandit_platform.web.console.questions import questions_blueprint
 from bandit_platform.web.console.segments import segments_blueprint
@@ -55,6 +56,7 @@ def create_console_app(
     protect(app, platform.keys.find, frozenset, limits)
     app.register_blueprint(experiments_blueprint(platform))
     app.register_blueprint(decision_pages_blueprint(platform))
+    app.register_blueprint(quality_blueprint(platform, lambda: _fresh_look(watch)))
     app.register_blueprint(questions_api(platform))
     app.register_blueprint(questions_blueprint(platform))
     app.register_blueprint(downloads_blueprint(platform.report))

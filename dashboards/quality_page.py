@@ -1,0 +1,232 @@
+"""The data quality page: every check in words, with its limits and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bandit_platform.services.data_quality import (
+    DataQuality,
+    ExperimentQuality,
+    QualityCheck,
+    State,
+)
+from dashboards.text import percent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What a check is about."""
+
+    label: str
+    meaning: str
+    #: what to do when it is not fine
+    mend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckLine:
+    """One check as a row."""
+
+    name: str
+    label: str
+    state: str
+    value: str
+    limits: str
+    meaning: str
+    #: empty where all is well
+    mend: str
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckGroup:
+    """The checks of the deployment, or of one experiment."""
+
+    #: empty for the deployment
+    experiment: str
+    state: str
+    #: empty where there is nothing to check yet
+    lines: tuple[CheckLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityPage:
+    """What the page prints."""
+
+    headline: str
+    groups: tuple[CheckGroup, ...]
+
+
+_WORDS = MappingProxyType(
+    {
+        "worker": Words(
+            label="Worker",
+            meaning="One worker matures decisions, learns and publishes models.",
+            mend="Start bandit-platform work; nothing is lost meanwhile, and nothing is learned.",
+        ),
+        "ingest_lag": Words(
+            label="Ingest lag",
+            meaning="Age of the oldest record of this node that is not in the database yet.",
+            mend="See whether the database answers and whether work or ingest runs on this node.",
+        ),
+        "journal_pending": Words(
+            label="Journal waiting",
+            meaning="What this node's journal holds that is not in the database yet.",
+            mend="See whether work or ingest runs on this node; keep an eye on the disk.",
+        ),
+        "torn": Words(
+            label="Torn lines",
+            meaning="Journal lines that were no records, since the beginning: a power cut, a "
+            "full disk. They were skipped.",
+            mend="Nothing can be got back. See what happened to the machine.",
+        ),
+        "orphan": Words(
+            label="Orphan events",
+            meaning="Events whose decision is not stored. They wait for it.",
+            mend="A node whose journal does not arrive? Start ingest on every serving node.",
+        ),
+        "sample_ratio": Words(
+            label="Sample ratio",
+            meaning="Evidence that decisions of some arm are missing or doubled. Chance alone "
+            "reaches 100 once in a hundred experiments, however often one looks.",
+            mend="Do not trust the estimates. Look for what loses decisions of one arm, such as "
+            "a page that fails before it says what it showed.",
+        ),
+        "calibration": Words(
+            label="Calibration",
+            meaning="Each arm turns up as often as its logged probabilities say.",
+            mend="Do not trust the estimates. Somebody changes answers after they were drawn, or "
+            "asks again until an answer suits.",
+        ),
+        "audit": Words(
+            label="Audit",
+            meaning="Decisions recomputed as they come in: the same probabilities, the same draw.",
+            mend="Something was altered, or was decided by something else than was recorded. Run "
+            "bandit-platform audit to look at every decision.",
+        ),
+        "immature": Words(
+            label="Immature",
+            meaning="Share of the measured decisions whose reward window is still open. Waiting "
+            "is no trouble; waiting past the window is.",
+            mend="The worker does not mature them: see whether it runs and read its log.",
+        ),
+        "late": Words(
+            label="Late events",
+            meaning="Came after the reward window; kept, but in no reward.",
+            mend="Report sooner, or give the next experiment a longer window.",
+        ),
+        "clipped": Words(
+            label="Clipped rewards",
+            meaning="Rewards outside the declared range, cut to it.",
+            mend="Declare a range that fits what orders are worth in the next experiment.",
+        ),
+        "fallback": Words(
+            label="Fallback",
+            meaning="Something failed while deciding, so the shop got nothing.",
+            mend="The log of serve says what failed: the model, or the journal's disk.",
+        ),
+        "other_currency": Words(
+            label="Other currency",
+            meaning="Amounts in another currency than the experiment's; never added up.",
+            mend="Report amounts in one currency, or one experiment a currency.",
+        ),
+        "disputed": Words(
+            label="Disputed",
+            meaning="Two nodes answered one request key differently; in no estimate.",
+            mend="Send requests with the same key to the same node.",
+        ),
+    }
+)
+
+
+def quality_page(quality: DataQuality) -> QualityPage:
+    """Every check in words."""
+    everywhere = CheckGroup(experiment="", state="", lines=tuple(map(_line, quality.deployment)))
+    groups = [
+        CheckGroup(
+            experiment=each.experiment,
+            state=each.state,
+            lines=()
+            if all(check.state is State.UNKNOWN for check in each.checks)
+            else tuple(map(_line, each.checks)),
+        )
+        for each in sorted(quality.experiments, key=_worst_first)
+    ]
+    return QualityPage(headline=_headline(quality), groups=(everywhere, *groups))
+
+
+def _worst_first(one: ExperimentQuality) -> tuple[int, int, int]:
+    """Broken checks before those worth a look, and last where there is nothing to check."""
+    broken, look, unknown = (
+        sum(check.state is state for check in one.checks)
+        for state in (State.BROKEN, State.LOOK, State.UNKNOWN)
+    )
+    return -broken, -look, unknown
+
+
+def _headline(quality: DataQuality) -> str:
+    broken, look = quality.count(State.BROKEN), quality.count(State.LOOK)
+    if not broken and not look:
+        return "Nothing is wrong with the data, as far as can be checked."
+    parts = []
+    if broken:
+        parts.append(f"{broken} {'check is' if broken == 1 else 'checks are'} broken")
+    if look:
+        parts.append(f"{look} {'is' if look == 1 else 'are'} worth a look")
+    return f"{' and '.join(parts)}.".capitalize()
+
+
+def _line(check: QualityCheck) -> CheckLine:
+    words = _WORDS[check.name]
+    well = check.state in {State.FINE, State.UNKNOWN}
+    return CheckLine(
+        name=check.name,
+        label=words.label,
+        state=check.state.value,
+        value=_value(check),
+        limits=_limits(check),
+        meaning=words.meaning,
+        mend="" if well else words.mend,
+        found=check.found,
+    )
+
+
+def _value(check: QualityCheck) -> str:
+    if check.value is None:
+        return ""
+    if check.name == "worker":
+        return "leads" if check.value else "none leads"
+    if check.name == "audit":
+        return f"{check.count:,} of {check.of:,} differ"
+    if check.name == "calibration":
+        return "agrees" if not check.found else f"{len(check.found)} arms do not agree"
+    if check.of is not None:
+        return f"{percent(check.value)} ({check.count:,} of {check.of:,})"
+    return _amount(check.name, check.value)
+
+
+def _limits(check: QualityCheck) -> str:
+    if check.name == "immature":
+        return "broken once past the window"
+    said = []
+    above = "above" if check.name in _SHARES else "from"
+    if check.look_from is not None:
+        limit = f"{above} {_amount(check.name, check.look_from)}"
+        said.append(f"look {limit if check.look_from else 'at a single one'}")
+    if check.broken_from is not None:
+        said.append(f"broken {above} {_amount(check.name, check.broken_from)}")
+    return ", ".join(said)
+
+
+_SHARES = frozenset({"orphan", "late", "clipped", "fallback", "other_currency", "disputed"})
+
+
+def _amount(name: str, value: float) -> str:
+    if name in _SHARES:
+        return percent(value)
+    if name == "ingest_lag":
+        return f"{value:,.0f} s"
+    if name == "journal_pending":
+        return f"{value / 2**20:,.1f} MiB"
+    return f"{value:,.1f}" if name == "sample_ratio" else f"{value:,.0f}"

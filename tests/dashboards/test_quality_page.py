@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bandit_platform.services.data_quality import data_quality
+from dashboards.quality_page import quality_page
+from tests.dashboards.fake_reports import draft, rich
+from tests.services.test_data_quality import audited, upkeep
+
+
+def test_the_headline_counts_what_is_wrong() -> None:
+    fine = quality_page(data_quality(upkeep(), []))
+    assert fine.headline == "Nothing is wrong with the data, as far as can be checked."
+    one = quality_page(data_quality(upkeep(worker_leads=False, torn=2.0), []))
+    assert one.headline == "1 check is broken and 1 is worth a look."
+
+
+def test_troubled_experiments_come_first_and_drafts_are_brief() -> None:
+    other = replace(rich(), experiment="troubled")
+    page = quality_page(
+        data_quality(upkeep(), [(draft(), None, 0), (rich(), audited(), 0), (other, audited(2), 0)])
+    )
+    assert [group.experiment for group in page.groups] == [
+        "", "troubled", "confirmation-page", "checkout-insurance",
+    ]  # fmt: skip
+    assert page.groups[-1].lines == ()
+    audit = next(line for line in page.groups[1].lines if line.name == "audit")
+    assert (audit.state, audit.value) == ("broken", "2 of 500 differ")
+    assert audit.found == ("id: the seed draws another arm",) * 2
+    assert "bandit-platform audit" in audit.mend
+
+
+def test_every_check_has_a_value_limits_and_a_meaning() -> None:
+    page = quality_page(data_quality(upkeep(), [(rich(), audited(), 0)]))
+    for group in page.groups:
+        for line in group.lines:
+            assert line.label
+            assert line.meaning.endswith(".")
+            assert line.value or line.state == "nothing to check yet"
+    lines = {line.name: line for group in page.groups for line in group.lines}
+    assert lines["other_currency"].limits.startswith("look at a single one")
+    assert lines["ingest_lag"].limits == "look from 5 s, broken from 60 s"
+    assert (lines["late"].mend == "") is (lines["late"].state == "fine")

@@ -17,6 +17,7 @@ from bandit_platform.web.auth import protect
 from bandit_platform.web.bare_app import bare_app, limits_of
 from bandit_platform.web.console.decisions import decision_pages_blueprint
 from bandit_platform.web.console.downloads import downloads_blueprint
+from bandit_platform.web.console.history import history_blueprint
 from bandit_platform.web.console.overview import console_blueprint
 from bandit_platform.web.console.quality import quality_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
@@ -66,6 +67,7 @@ def create_console_app(
     app.register_blueprint(settings_blueprint(platform, settings.console_address))
     service_url = f"http://{settings.host}:{settings.port}"
     app.register_blueprint(setup_blueprint(platform, service_url))
+    app.register_blueprint(history_blueprint(platform))
     app.register_blueprint(
         health_blueprint(
             lambda: _console_readiness(platform, watch), meter, lambda: _fresh_look(watch)

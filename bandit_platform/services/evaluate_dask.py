@@ -49,6 +49,9 @@ from bandit_platform.services.part_work import (
     survey_share,
 )
 
+LEAST_ROWS = 262_144
+"""Parts with fewer rows are put together, so that the work outweighs its administration."""
+
 
 class OnCluster:
     """The evaluation of one log on one cluster."""
@@ -98,9 +101,10 @@ class OnCluster:
 
     def _parts(self, setting: Setting, progress: Progress) -> Iterator[_Part]:
         """Begin to read and score the parts; none is shorter than the tuning rows."""
+        least = max(setting.plan.tuning_rows, LEAST_ROWS)
         cluster, shares = self._cluster, iter(self._source.shares())
         learning = setting.sources("learn:", progress)
-        for surveys in _grouped(self._shares, setting.plan.tuning_rows):
+        for surveys in _grouped(self._shares, least):
             taken = list(islice(shares, len(surveys)))
             learned = {}
             if learning:

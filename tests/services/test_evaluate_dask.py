@@ -27,6 +27,7 @@ from bandit_platform.ope.modelling import Modelling
 from bandit_platform.ope.plan import ESTIMATORS, INTERVALS, Options
 from bandit_platform.ope.reward_range import RewardRange
 from bandit_platform.policies.vowpal import VowpalModel
+from bandit_platform.services import evaluate_dask
 from bandit_platform.services.evaluate import EvaluationRequest, evaluate_log
 from bandit_platform.services.evaluate_dask import OnCluster
 from bandit_platform.services.learned_targets import no_progress
@@ -59,6 +60,14 @@ def frame(n: int = 6000) -> pd.DataFrame:
             "target.new": np.where(arm == 1, 0.9, 0.05),
         }
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_parts() -> Iterator[None]:
+    """No parts are put together but those shorter than the tuning rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate_dask, "LEAST_ROWS", 0)
+        yield
 
 
 class Done:

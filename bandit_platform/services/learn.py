@@ -36,7 +36,7 @@ from bandit_platform.services.walk import (
 )
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import get_experiment
-from bandit_platform.storage.interactions import Interaction, policy_interactions
+from bandit_platform.storage.interactions import Interaction, number_of_nth, policy_interactions
 from bandit_platform.storage.lease import demand_lease
 from bandit_platform.storage.models import (
     ModelVersion,
@@ -91,6 +91,8 @@ class Learner:
         with self._database.write() as connection:
             demand_lease(connection, self._holder)
             spec = get_experiment(connection, experiment).spec
+            if number_of_nth(connection, experiment, 1) is None:
+                return Learned(taken=0, publish_at=None)  # of a thousand experiments most are new
             standings = self._standings(connection, spec, held)
             standings, taken = _advance(connection, spec, standings)
             publish_at = _publish(connection, spec, standings, now)

@@ -32,6 +32,16 @@ Counts = dict[tuple[str, str], float]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Maturing:
+    """What one batch did."""
+
+    #: decisions that left the queue
+    decisions: int = 0
+    #: experiments that have new interactions to learn from
+    experiments: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Matured:
     decision: Decision
     reward: Reward
@@ -41,7 +51,9 @@ class _Matured:
         return self.decision.reason in POLICY_TRAFFIC
 
 
-def mature(database: Database, holder: str, until: datetime, without: Collection[str] = ()) -> int:
+def mature(
+    database: Database, holder: str, until: datetime, without: Collection[str] = ()
+) -> Maturing:
     """Turn decisions whose window ended by ``until`` into interactions, at most one batch.
 
     Args:
@@ -49,9 +61,6 @@ def mature(database: Database, holder: str, until: datetime, without: Collection
         holder: the worker that leads.
         until: the moment up to which everything has been ingested.
         without: experiments whose decisions wait, because their specs cannot be read.
-
-    Returns:
-        How many decisions left the queue.
 
     Raises:
         UnavailableError: another worker leads.
@@ -62,7 +71,7 @@ def mature(database: Database, holder: str, until: datetime, without: Collection
         take_turns(connection)
         decisions = due(connection, until, _BATCH, without)
         if not decisions:
-            return 0
+            return Maturing()
         ids = [decision.decision_id for decision in decisions]
         shown = activated(connection, [d.decision_id for d in decisions if d.deferred])
         doubtful = disputed(connection, [d.decision_id for d in decisions if d.request_key])
@@ -82,7 +91,10 @@ def mature(database: Database, holder: str, until: datetime, without: Collection
         _add_unit_totals(connection, matured, counts)
         add(connection, counts)
         remove_immature(connection, ids)
-    return len(ids)
+    return Maturing(
+        decisions=len(ids),
+        experiments=frozenset(m.decision.experiment for m in matured if m.policy_traffic),
+    )
 
 
 def _was_shown(decision: Decision, shown: dict[str, datetime]) -> bool:

@@ -15,7 +15,7 @@ from bandit_platform.domain.lifecycle import State
 from bandit_platform.errors import LeaseError, StorageError, UnavailableError, UnreadableError
 from bandit_platform.services.ingest import Ingest
 from bandit_platform.services.learn import Learner
-from bandit_platform.services.mature import mature
+from bandit_platform.services.mature import Maturing, mature
 from bandit_platform.services.rounds import go_round
 from bandit_platform.services.running_audit import RunningAudit
 from bandit_platform.services.seat import Seat
@@ -85,17 +85,17 @@ class Worker:
             leads = take_lease(connection, self._holder, self._clock(), self._lease)
         self._former = None
         if not leads:
+            self._revisions = {}  # once it leads, whatever another worker matured may be behind
             return ingested.records > 0
         self._notice_changes()
-        matured = 0
+        matured = Maturing()
         if self._drained_at is not None:
             until = self._drained_at - self._grace
             matured = mature(self._database, self._holder, until, self._unreadable)
-        if matured:
-            self._behind.update(self._revisions)
+        self._behind.update(matured.experiments)
         learned = self._learn()
         self._audit_some()
-        return ingested.records > 0 or matured > 0 or learned > 0
+        return ingested.records > 0 or matured.decisions > 0 or learned > 0
 
     def run(self, stop: Event, idle_seconds: float) -> None:
         """Work until ``stop`` is set; trouble is logged and tried again."""

@@ -154,6 +154,17 @@ class Stage:
                 process.kill()
         process.wait()
 
+    def process_ids(self, name: str) -> list[int]:
+        """The process of that name and its children, each of which leads no session of its own."""
+        session = self._running[name].pid
+        every = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        found = []
+        for each in every:
+            with suppress(ProcessLookupError):
+                if os.getsid(each) == session:
+                    found.append(each)
+        return found
+
     def start(self, name: str) -> None:
         """Start one process, after it was killed, say."""
         self._running[name] = self._start(name)

@@ -178,7 +178,7 @@ class World:
         """Mature everything due by ``until`` (now)."""
         self.lead()
         total = 0
-        while matured := mature(self.database, HOLDER, until or self.clock()):
+        while matured := mature(self.database, HOLDER, until or self.clock()).decisions:
             total += matured
         return total
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -46,6 +46,7 @@ def question_charts(report: EvaluationReport, zone: str) -> tuple[Chart, ...]:
     """
     first = next(iter(report.policies[0].estimates))
     others = [one for one in report.policies if one.policy != report.baseline]
+    colours = _colours(report.policies)
     charts = [
         _intervals(
             "values",
@@ -65,8 +66,8 @@ def question_charts(report: EvaluationReport, zone: str) -> tuple[Chart, ...]:
             )
         )
     if any(one.over_time for one in others):
-        charts.append(_over_time(others, zone))
-    charts.append(_weights(report.policies))
+        charts.append(_over_time(others, colours, zone))
+    charts.append(_weights(report.policies, colours))
     if any(one.segments for one in others):
         charts.append(_segments(others))
     return tuple(charts)
@@ -78,9 +79,11 @@ def label(name: str) -> str:
     return html.escape(cut)
 
 
-def colour_of(place: int, policy: str) -> str:
-    """The colour of the policy in that place."""
-    return NOTHING_GREY if policy == _NOTHING else ARMS[place % len(ARMS)]
+def _colours(policies: Sequence[PolicyReport]) -> dict[str, str]:
+    """Policy → its colour, the same in every chart; showing nothing is grey everywhere."""
+    named = [one.policy for one in policies if one.policy != _NOTHING]
+    found = {policy: ARMS[place % len(ARMS)] for place, policy in enumerate(named)}
+    return {**found, _NOTHING: NOTHING_GREY}
 
 
 def _intervals(
@@ -159,10 +162,11 @@ def _upright(at: float) -> Part:
     return {"type": "line", "layer": "below", "line": line, **place}
 
 
-def _over_time(policies: Sequence[PolicyReport], zone: str) -> Chart:
+def _over_time(policies: Sequence[PolicyReport], colours: Mapping[str, str], zone: str) -> Chart:
     data: list[Part] = []
+    best = max(policies, key=lambda one: one.uplift.estimate.value or -math.inf)
     for place, one in enumerate(policies):
-        colour = colour_of(place, one.policy)
+        colour = colours[one.policy]
         moments = [moment for moment in one.over_time if moment.uplift.value is not None]
         x = [_moment(moment, zone) for moment in moments]
         middle = {
@@ -187,16 +191,13 @@ def _over_time(policies: Sequence[PolicyReport], zone: str) -> Chart:
             "hoverinfo": "skip",
             "showlegend": False,
         }
-        band = len(policies) <= _FEW
-        data += [
-            {**edge, "y": [short(moment.uplift.upper) for moment in moments]},
-            {
-                **edge,
-                "y": [short(moment.uplift.lower) for moment in moments],
-                **({"fill": "tonexty", "fillcolor": _faint(colour)} if band else {}),
-            },
-            middle,
-        ]
+        fill = {"fill": "tonexty", "fillcolor": _faint(colour)}
+        if len(policies) <= _FEW or one is best:
+            data += [
+                {**edge, "y": [short(moment.uplift.upper) for moment in moments]},
+                {**edge, "y": [short(moment.uplift.lower) for moment in moments], **fill},
+            ]
+        data.append(middle)
     dated = any(moment.moment for one in policies for moment in one.over_time)
     layout = chart_layout("Uplift, reward per decision", {}, {})
     layout["xaxis"] = layout["xaxis"] if dated else _numbers_axis(layout["xaxis"])
@@ -210,7 +211,8 @@ def _over_time(policies: Sequence[PolicyReport], zone: str) -> Chart:
         key="over-time",
         title="Uplift as the decisions came in",
         note="The sequences hold at every look. Their beginning, which is as wide as the reward "
-        "range, is cut at the edge.",
+        "range, is cut at the edge."
+        + ("" if len(policies) <= _FEW else f" The band is that of {best.policy}."),
         figure=go.Figure(data=data, layout=layout),
     )
 
@@ -232,7 +234,7 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.12)"
 
 
-def _weights(policies: Sequence[PolicyReport]) -> Chart:
+def _weights(policies: Sequence[PolicyReport], colours: Mapping[str, str]) -> Chart:
     bins = list(zip(*(one.weights for one in policies), strict=True))
     used = [place for place, bars in enumerate(bins) if any(bar.rows for bar in bars)]
     data = [
@@ -241,10 +243,10 @@ def _weights(policies: Sequence[PolicyReport]) -> Chart:
             "name": label(one.policy),
             "x": [f"{one.weights[place].up_to:.3g}" for place in used],
             "y": [one.weights[place].rows for place in used],
-            "marker": {"color": colour_of(number, one.policy)},
+            "marker": {"color": colours[one.policy]},
             "hovertemplate": "%{y:,} decisions",
         }
-        for number, one in enumerate(policies)
+        for one in policies
     ]
     layout = chart_layout("Decisions", {}, {})
     layout["xaxis"] = _numbers_axis(layout["xaxis"]) | {

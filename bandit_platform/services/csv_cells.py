@@ -14,7 +14,10 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DANGEROUS = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
@@ -32,6 +35,19 @@ def unguarded(cell: Any) -> Any:
     if isinstance(cell, str) and _GUARDED.match(cell):
         return cell[1:]
     return cell
+
+
+def without_guards(frame: pd.DataFrame) -> pd.DataFrame:
+    """A decision log's context as it was before it was written; other columns hold no such text."""
+    from pandas.api.types import is_numeric_dtype  # noqa: PLC0415 - slow to import
+
+    for name in frame.columns:
+        column = frame[name]
+        if not str(name).startswith("context.") or is_numeric_dtype(column.dtype):
+            continue
+        if column.astype(str).str.startswith("'").any():
+            frame[name] = column.map(unguarded)
+    return frame
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

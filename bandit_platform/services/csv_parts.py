@@ -17,6 +17,7 @@ from bandit_platform.ope.evaluation import survey_of
 from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.parts import combined
 from bandit_platform.ope.survey import Survey
+from bandit_platform.services.csv_cells import without_guards
 from bandit_platform.services.decision_log import TEXT, LogFile, csv_line, from_frame
 from bandit_platform.services.log_parts import PART_ROWS, TimeOrder, span_of
 
@@ -136,7 +137,8 @@ class CsvReader:
             with frames:
                 for frame in frames:
                     present = [name for name in mixed if name in frame]
-                    yield frame.astype(dict.fromkeys(present, "object")) if present else frame
+                    typed = frame.astype(dict.fromkeys(present, "object")) if present else frame
+                    yield without_guards(typed)
         except (ValueError, OSError, EOFError) as why:
             raise LogError(f"{path}: not a readable CSV file: {why}") from why
 

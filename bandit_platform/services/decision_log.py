@@ -14,6 +14,7 @@ import numpy as np
 from bandit_platform.errors import LogError
 from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.problems import Problems
+from bandit_platform.services.csv_cells import without_guards
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,13 +175,14 @@ def _load_csv(path: Path) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - slow to import
 
     try:
-        return pd.read_csv(
+        frame = pd.read_csv(
             path,
             dtype=dict.fromkeys(TEXT, "object"),
             keep_default_na=False,
             na_values=[""],
             low_memory=False,
         )
+        return without_guards(frame)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError, EOFError) as why:
         raise LogError(f"{path}: not a readable CSV file: {why}") from why
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from bandit_platform.errors import InputError
+from bandit_platform.services.csv_cells import guarded
 
 _FIXED = ("arm", "propensity", "reward", "decision_id", "unit_id", "decided_at")
 _AS_JSON = ("eligible_arms", "pmf")
@@ -74,11 +75,17 @@ class _Csv:
     def __init__(self, file: IO[str], context: Sequence[str], policies: Sequence[str]) -> None:
         names = [f"context.{name}" for name in context] + [f"target.{name}" for name in policies]
         self._context, self._policies = context, policies
+        #: the only columns that hold text of callers; readers take the guard away again
+        self._sent = [f"context.{name}" for name in context]
         self._writer = csv.DictWriter(file, [*_FIXED, *_AS_JSON, *names])
         self._writer.writeheader()
 
     def write(self, rows: Sequence[dict[str, Any]]) -> None:
-        self._writer.writerows(_flat(row, self._context, self._policies) for row in rows)
+        for row in rows:
+            flat = _flat(row, self._context, self._policies)
+            for name in self._sent:
+                flat[name] = guarded(flat[name])
+            self._writer.writerow(flat)
 
 
 class _Dsjson:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.selection import parse_selection
-from bandit_platform.errors import EvaluationError, NotFoundError
+from bandit_platform.errors import EvaluationError, InputError, NotFoundError, PolicyError
 from bandit_platform.ope.plan import Options
+from bandit_platform.services import live_policies
 from bandit_platform.services.evaluate_live import evaluate_live
 from bandit_platform.services.report import experiment_report
 
@@ -167,3 +168,32 @@ def test_what_progress_raises_ends_the_work(running: Any) -> None:
 
     with pytest.raises(EvaluationError, match="enough"):
         evaluate_live(running.database, KEY, ["uniform"], OPTIONS, progress=stop)
+
+
+def test_a_damaged_version_is_refused(running: Any) -> None:
+    version = running.one("SELECT min(version) FROM model_version")
+    running.run("UPDATE model_version SET blob_hash = 'other'")
+    with pytest.raises(PolicyError, match=f"version:{version} does not have its hash"):
+        value(running, f"version:{version}")
+
+
+def test_a_version_is_asked_for_before_there_is_one(lite: Any, spec: Any) -> None:
+    lite.launch(spec)
+    with pytest.raises(NotFoundError, match="there are no versions yet"):
+        value(lite, "version:1")
+
+
+def test_interactions_that_went_missing_meanwhile_are_noticed(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_policies, "recompute", lambda *_, **__: iter(()))
+    with pytest.raises(EvaluationError, match="forgotten meanwhile"):
+        value(running, "serving")
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"), [("always:nobody", "nobody"), ("best", "unknown policy")]
+)
+def test_unknown_policies_are_refused(running: Any, policy: str, message: str) -> None:
+    with pytest.raises((EvaluationError, InputError), match=message):
+        value(running, policy)

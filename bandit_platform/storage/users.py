@@ -19,8 +19,8 @@ _SESSION = table(SessionRow)
 def insert_user(connection: Connection, name: str, role: Role, now: datetime) -> bool:
     """Store a new user; False if the name is taken."""
     statement = insert(connection, _USER).values(name=name, role=role, created_at=to_micros(now))
-    done = connection.execute(statement.on_conflict_do_nothing())
-    return bool(done.rowcount == 1)
+    made = connection.execute(statement.on_conflict_do_nothing().returning(_USER.c.name))
+    return made.one_or_none() is not None
 
 
 def count_users(connection: Connection) -> int:

@@ -13,6 +13,7 @@ MOST_PER_NAME = 5
 #: failures from one address
 MOST_PER_ADDRESS = 30
 _REMEMBERED = 10_000
+_LONGEST_NAME = 64
 
 
 class Attempts:
@@ -32,6 +33,7 @@ class Attempts:
         Returns:
             Seconds to wait before the next one is looked at; 0 when this one may go on.
         """
+        name = name[:_LONGEST_NAME]
         limits = {(name, address): MOST_PER_NAME, (address,): MOST_PER_ADDRESS}
         with self._lock:
             now = self._clock()
@@ -48,7 +50,7 @@ class Attempts:
     def succeeded(self, name: str, address: str) -> None:
         """Forget the failures with a name from an address; this attempt was none."""
         with self._lock:
-            self._failed.pop((name, address), None)
+            self._failed.pop((name[:_LONGEST_NAME], address), None)
             of_address = self._failed.get((address,))
             if of_address:
                 of_address.pop()

@@ -13,6 +13,8 @@ from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.experiments import Applied
 from bandit_platform.storage.experiments import StoredExperiment
+from bandit_platform.web.auth import reaches
+from bandit_platform.web.problems import problem
 from bandit_platform.web.viewer import viewer
 
 
@@ -23,7 +25,8 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
     @api.get("/experiments")
     @api.doc(summary="Every experiment", operation_id="list_experiments")
     def all_experiments() -> dict[str, Any]:
-        return {"experiments": [_summary(each) for each in platform.experiments.all()]}
+        found = [each for each in platform.experiments.all() if reaches(each.spec.key)]
+        return {"experiments": [_summary(each) for each in found]}
 
     @api.get("/experiments/<experiment>")
     @api.doc(summary="One experiment with its spec", operation_id="get_experiment")
@@ -34,7 +37,10 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
     @api.post("/experiments")
     @api.doc(summary="Apply a spec: create the experiment or change it", operation_id="apply")
     def apply() -> Response:
-        return _applied(platform.apply_experiment(parse_tables(_tables()), by=viewer().actor))
+        spec = parse_tables(_tables())
+        if not reaches(spec.key):
+            return problem(403, "forbidden", "Forbidden", "The key does not open this.")
+        return _applied(platform.apply_experiment(spec, by=viewer().actor))
 
     @api.put("/experiments/<experiment>")
     @api.doc(summary="Make an experiment what the spec says", operation_id="replace_experiment")

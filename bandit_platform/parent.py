@@ -20,6 +20,11 @@ def be_parent(environment: MutableMapping[str, str] = os.environ) -> None:
     environment[_VARIABLE] = str(os.getpid())
 
 
+def has_parent(environment: MutableMapping[str, str] = os.environ) -> bool:
+    """Whether one of our own commands started this process; else it is another server's."""
+    return _VARIABLE in environment
+
+
 def end_with_parent(environment: MutableMapping[str, str] = os.environ) -> None:
     """End this process soon after its parent has ended; under another server do nothing."""
     parent = int(environment.get(_VARIABLE, "0"))

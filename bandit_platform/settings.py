@@ -70,6 +70,8 @@ class Settings:
     proxies: int = 0
     #: threads of a serving process: one answers, the others wait for callers who send slowly
     threads: int = 4
+    #: seconds that requests may wait before ``serve`` refuses a part of them; 0 for no end
+    wait_seconds: float = 0.5
     #: connections that a serving process holds; each can have one request waiting
     connections: int = 1024
 

@@ -47,6 +47,7 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         stranger_rate=8,
         proxies=1,
         threads=5,
+        wait_seconds=0.75,
         connections=64,
     )
     default = Settings()

@@ -7,7 +7,7 @@ from typing import cast
 
 from apiflask import APIFlask
 
-from bandit_platform.parent import end_with_parent
+from bandit_platform.parent import end_with_parent, has_parent
 from bandit_platform.services.readiness import serving_readiness
 from bandit_platform.serving import Serving, build_serving
 from bandit_platform.settings import load_settings
@@ -19,6 +19,7 @@ from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import Observed
 from bandit_platform.web.sdk.files import sdk_blueprint
+from bandit_platform.web.shedding import Shedding
 from bandit_platform.web.whole_bodies import WholeBodies
 
 _LIMITS = Limits()
@@ -48,10 +49,15 @@ def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
 
 def serve_app() -> APIFlask:
     """The decision application of this process, from its environment."""
+    ours = has_parent()
     end_with_parent()
     settings = load_settings()
     app = create_decision_app(build_serving(settings), limits_of(settings))
     observed = cast("Observed", app.wsgi_app)
     whole = WholeBodies(observed, longest=EVENTS_BYTES + 1, threads=settings.threads)
     app.wsgi_app = whole  # type: ignore[method-assign, assignment]
+    if ours and settings.wait_seconds > 0:
+        shedding = Shedding(whole, observed.around, longest=settings.wait_seconds)
+        shedding.keep_watch(settings.host, settings.port)
+        app.wsgi_app = shedding  # type: ignore[method-assign, assignment]
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -63,12 +64,13 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path, spec: Any) -> Iterator[Server]:
+def server(tmp_path: Path, spec: Any, request: pytest.FixtureRequest) -> Iterator[Server]:
     platform = build(Settings(data_dir=tmp_path))
     platform.apply_experiment(spec)
     platform.change_state(spec.key, Action.START)
     (port,) = free_ports(1)
-    settings = Settings(data_dir=tmp_path, port=port, key_rate=RATE)
+    changed: dict[str, Any] = {"key_rate": RATE, **getattr(request, "param", {})}
+    settings = Settings(data_dir=tmp_path, port=port, **changed)
     process = subprocess.Popen(
         [sys.executable, "-m", "bandit_platform", "serve"],
         env={**os.environ, **settings.to_environment()},
@@ -104,6 +106,58 @@ def test_too_much_is_refused_and_soon_forgotten(server: Server) -> None:
     assert server.memory() < 1.05 * before + 4_000_000
     time.sleep(1.1)
     assert set(server.keep_asking(0.02)) == {(201, None)}
+
+
+CROWD = 500
+
+
+def crowd(server: Server, seconds: float) -> Counter[tuple[int, bool]]:
+    """Very many callers at once, each asking again as soon as it is answered."""
+    request = (
+        "POST /v1/experiments/checkout-offers/decisions HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {server.key}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(BODY)}\r\n\r\n{BODY}"
+    ).encode()
+    found: Counter[tuple[int, bool]] = Counter()
+    end = time.monotonic() + seconds
+    with ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+
+        def come() -> None:
+            caller = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            caller.sendall(request)
+            selector.register(caller, selectors.EVENT_READ)
+
+        for _ in range(CROWD):
+            come()
+        while time.monotonic() < end:
+            for key, _ in selector.select(0.1):
+                caller: Any = key.fileobj
+                told = caller.recv(65536)
+                status, retry = told[9:12], b"retry-after: 1\r\n" in told.lower()
+                if told.startswith(b"HTTP/1.1 "):
+                    found[int(status), retry] += 1
+                    if b"connection: close" not in told.lower():
+                        caller.sendall(request)
+                elif not told:  # it was closed, and somebody else comes
+                    selector.unregister(caller)
+                    caller.close()
+                    come()
+    return found
+
+
+@pytest.mark.parametrize("server", [{"key_rate": 0, "wait_seconds": 0.02}], indirect=True)
+def test_more_than_can_be_answered_is_refused_in_part_and_soon_forgotten(server: Server) -> None:
+    crowd(server, 1.0)
+    before = server.memory()
+    found = crowd(server, 5.0)
+    assert set(found) == {(201, False), (503, True)}
+    assert found[201, False] > 50
+    assert found[503, True] > 50
+    assert server.memory() < 1.05 * before + 4_000_000
+    deadline = time.monotonic() + 15
+    while set(server.keep_asking(0.3)) != {(201, None)}:
+        assert time.monotonic() < deadline
 
 
 @contextmanager

@@ -118,7 +118,7 @@ class Runner:
             self._failures.append(f"interaction {interaction.number}: {error}")
             return fixed.always(NOTHING, decision.eligible)
 
-    def _fixed(self, eligible: Sequence[str], logged: tuple[float, ...]) -> tuple[float, ...]:
+    def _fixed(self, eligible: tuple[str, ...], logged: tuple[float, ...]) -> tuple[float, ...]:
         name = self.policy.name
         if name == LOGGING:
             return logged

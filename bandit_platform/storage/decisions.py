@@ -229,6 +229,11 @@ def _names_json(names: tuple[str, ...]) -> str:
     return json.dumps(names)
 
 
+@lru_cache(maxsize=4096)
+def _names_from(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
 def decision_from(row: Row[Any]) -> Decision:
     """A decision from its columns."""
     return Decision(
@@ -243,9 +248,9 @@ def decision_from(row: Row[Any]) -> Decision:
         reason=Reason(row.reason),
         arm=row.arm,
         propensity=row.propensity,
-        eligible=tuple(json.loads(row.eligible)),
+        eligible=_names_from(row.eligible),
         pmf=tuple(json.loads(row.pmf)),
-        excluded=json.loads(row.excluded),
+        excluded=json.loads(row.excluded) if row.excluded != "{}" else {},
         context=json.loads(row.context),
         seed=row.seed,
         model_version=row.model_version,

@@ -42,6 +42,7 @@ from bandit_platform.storage.audit_state import audit_states
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import count_overdue
 from bandit_platform.storage.exclusions import Place, exclusions
+from bandit_platform.storage.traffic import decisions_per_day
 
 if TYPE_CHECKING:
     from bandit_platform.ope.plan import Options
@@ -97,13 +98,18 @@ class Platform:
         """The report with segments and policies over one another."""
         return experiment_report(self.database, key, self.clock(), whole=True)
 
-    def reports(self) -> list[ExperimentReport]:
-        """The report of every experiment that is not archived."""
+    def reports(self, *, archived: bool = False) -> list[ExperimentReport]:
+        """The report of every experiment that is not archived, or of those that are."""
         return [
             experiment_report(self.database, each.spec.key, self.clock(), happened=False)
             for each in self.experiments.all()
-            if each.state is not State.ARCHIVED
+            if (each.state is State.ARCHIVED) is archived
         ]
+
+    def decisions_per_day(self, key: str) -> float:
+        """See :func:`decisions_per_day`."""
+        with self.database.read() as connection:
+            return decisions_per_day(connection, key, self.clock())
 
     def recompute(self, key: str) -> Iterator[RecomputedRow]:
         """See :func:`recompute`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bandit_platform.services.report_records import ExperimentReport
@@ -21,13 +21,24 @@ class ExperimentLine:
     finding: str
     verdict: Judged
     decisions: str
+    #: decisions a day; empty where nothing is asked at the moment
+    per_day: str
+    owner: str
     sparkline: Sparkline | None
     #: age of the newest matured decision; empty before there is one
     age: str
 
 
-def experiment_lines(reports: Sequence[ExperimentReport]) -> tuple[ExperimentLine, ...]:
-    """A row per experiment, in the order given."""
+def experiment_lines(
+    reports: Sequence[ExperimentReport],
+    per_day: Callable[[str], float | None] = lambda _: None,
+) -> tuple[ExperimentLine, ...]:
+    """A row per experiment, in the order given.
+
+    Args:
+        reports: on each experiment.
+        per_day: an experiment's decisions a day; None where that is not known.
+    """
     return tuple(
         ExperimentLine(
             key=report.experiment,
@@ -36,11 +47,17 @@ def experiment_lines(reports: Sequence[ExperimentReport]) -> tuple[ExperimentLin
             finding=_beyond(judged(report).words, report.finding),
             verdict=judged(report),
             decisions=f"{report.counts.decisions:,}",
+            per_day=_pace(per_day(report.experiment)),
+            owner=report.owner,
             sparkline=sparkline(report),
             age=age(report),
         )
         for report in reports
     )
+
+
+def _pace(per_day: float | None) -> str:
+    return f"{float(f'{per_day:.3g}'):,.0f} a day" if per_day else ""
 
 
 def _beyond(verdict: str, finding: str) -> str:

@@ -19,8 +19,8 @@ from bandit_platform.web.console.decisions import decision_pages_blueprint
 from bandit_platform.web.console.downloads import downloads_blueprint
 from bandit_platform.web.console.history import history_blueprint
 from bandit_platform.web.console.overview import console_blueprint
-from bandit_platform.web.console.quality import quality_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
+from bandit_platform.web.console.quality import quality_blueprint
 from bandit_platform.web.console.questions import questions_blueprint
 from bandit_platform.web.console.segments import segments_blueprint
 from bandit_platform.web.console.settings import settings_blueprint
@@ -79,6 +79,8 @@ def create_console_app(
             platform.report,
             reward_window=lambda key: _window(platform, key),
             service_url=service_url,
+            archived=lambda: platform.reports(archived=True),
+            per_day=platform.decisions_per_day,
         )
     )
     return app

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, render_template, request
 
+from bandit_platform.domain.access import Permission
 from bandit_platform.services.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint, static_file
+from bandit_platform.web.viewer import viewer
+from dashboards.experiment_filter import ExperimentFilter
 from dashboards.glossary import TERMS
 from dashboards.guidance import first_experiment
 from dashboards.overview import experiment_lines
@@ -21,6 +24,8 @@ def console_blueprint(
     *,
     reward_window: Callable[[str], timedelta | None] = lambda _: None,
     service_url: str = "http://127.0.0.1:8080",
+    archived: Callable[[], Sequence[ExperimentReport]] = list,
+    per_day: Callable[[str], float | None] = lambda _: None,
 ) -> Blueprint:
     """The pages over two services.
 
@@ -29,14 +34,23 @@ def console_blueprint(
         report: the report on one experiment; raises NotFoundError for an unknown key.
         reward_window: an experiment's reward window, to say when its first decision matures.
         service_url: where the shop asks for decisions; it appears in commands only.
+        archived: reports of the archived experiments, for who asks for them.
+        per_day: an experiment's decisions a day; None where that is not known.
     """
     pages = page_blueprint("console", __name__)
 
     @pages.get("/")
     def experiments() -> str:
-        lines = experiment_lines(list_experiments())
+        wanted = ExperimentFilter.of(request.args)
+        reports = (archived if wanted.archived else list_experiments)()
         return render_template(
-            "dashboards/experiments.html", lines=lines, guidance=first_experiment()
+            "dashboards/experiments.html",
+            lines=experiment_lines(wanted.shown(reports), per_day),
+            wanted=wanted,
+            choices=wanted.choices(reports),
+            may_create="setup.new" in current_app.view_functions
+            and viewer().may(Permission.CHANGE),
+            guidance=first_experiment(),
         )
 
     @pages.get("/experiments/<key>")

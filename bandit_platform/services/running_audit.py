@@ -91,15 +91,16 @@ class RunningAudit:
             return 0
         wrong = self._wrong(key, batch)
         last = batch[-1]
-        after = AuditState(
-            position=(last.decided_at, last.decision_id),
-            checked=(state.checked if state else 0) + len(batch),
-            mismatches=(state.mismatches if state else 0) + len(wrong),
-            newest=(*reversed(wrong), *(state.newest if state else ()))[:_NEWEST],
-            checked_at=now,
-        )
         with self._database.write() as connection:
             demand_lease(connection, holder)
+            state = audit_states(connection).get(key)  # some may have been forgotten meanwhile
+            after = AuditState(
+                position=(last.decided_at, last.decision_id),
+                checked=(state.checked if state else 0) + len(batch),
+                mismatches=(state.mismatches if state else 0) + len(wrong),
+                newest=(*reversed(wrong), *(state.newest if state else ()))[:_NEWEST],
+                checked_at=now,
+            )
             put_audit_state(connection, key, after)
         return len(batch)
 

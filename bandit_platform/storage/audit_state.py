@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -39,6 +40,19 @@ def audit_states(connection: Connection) -> dict[str, AuditState]:
         )
         for row in connection.execute(select(_AUDIT))
     }
+
+
+def forget_audited(connection: Connection, ids: Collection[str]) -> None:
+    """Let no running audit name these decisions any more; how many differed stays."""
+    gone = set(ids)
+    for experiment, state in audit_states(connection).items():
+        moment, last = state.position
+        newest = tuple(each for each in state.newest if each[0] not in gone)
+        if last in gone or newest != state.newest:
+            position = (moment, "" if last in gone else last)
+            put_audit_state(
+                connection, experiment, replace(state, position=position, newest=newest)
+            )
 
 
 def put_audit_state(connection: Connection, experiment: str, state: AuditState) -> None:

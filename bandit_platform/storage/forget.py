@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, Table, delete, select
 
+from bandit_platform.storage.audit_state import forget_audited
 from bandit_platform.storage.statements import batches, table
 from bandit_platform.storage.tables import (
     ActivationRow,
@@ -53,6 +54,7 @@ def forget_unit(connection: Connection, unit: str, ids: Collection[str]) -> dict
     removed["disputes"] += connection.execute(
         delete(_DISPUTE).where(_DISPUTE.c.other.contains(unit, autoescape=True))
     ).rowcount
+    forget_audited(connection, ids)
     totals = connection.execute(delete(_UNIT).where(_UNIT.c.unit == unit))
     return {**removed, "unit totals": totals.rowcount}
 

@@ -11,6 +11,7 @@ from bandit_platform.errors import UnavailableError
 from bandit_platform.services.audit import audit
 from bandit_platform.services.running_audit import RunningAudit
 from bandit_platform.storage.audit_state import AuditState, audit_states
+from bandit_platform.storage.forget import forget_unit
 from tests.services.conftest import HOLDER, KEY
 
 
@@ -119,3 +120,23 @@ def test_experiments_take_turns(world: Any, spec: Any, spec_text: str) -> None:
             KEY: 3,
             "another": 3,
         }
+
+
+def test_a_forgotten_unit_is_named_by_no_audit(lite: Any, spec: Any) -> None:
+    lite.launch(spec)
+    decision = lite.measured()
+    lite.ingest()
+    lite.run("UPDATE decision SET propensity = 0.111")
+    lite.lead()
+    lite.clock.advance(1)
+    running = RunningAudit(lite.database, lite.secret, stopwatch=Stopwatch())
+    assert look(lite, running) >= 1
+    assert decision.decision_id in dict(state(lite).newest)
+    with lite.database.write() as connection:
+        forget_unit(connection, decision.unit, {decision.decision_id})
+    assert decision.decision_id not in str(lite.rows("SELECT * FROM audit_state"))
+    assert state(lite).mismatches >= 1
+    lite.decide()
+    lite.ingest()
+    lite.clock.advance(1)
+    assert look(lite, running) == 1

@@ -149,3 +149,20 @@ def test_the_quality_page_is_for_everyone_who_may_look(stored: Any, console_as: 
     assert re.search(r'data-check="audit".*?data-state="fine"', answer.text, re.DOTALL)
     assert re.search(r'data-check="worker".*?data-state="fine"', answer.text, re.DOTALL)
     assert console_as(None).get("/quality").status_code == 303
+
+
+def test_a_restricted_key_sees_no_quality_of_other_experiments(stored: Any) -> None:
+    key = stored.platform.keys.create(role=Role.VIEWER, experiments=("another",)).text
+    headers = {"Authorization": f"Bearer {key}"}
+    assert stored.console.test_client().get("/quality", headers=headers).status_code == 403
+
+
+def test_what_happened_is_in_the_report_over_http(stored: Any) -> None:
+    assert stored.get(f"/v1/experiments/{KEY}/report").json["happened"] is None
+    stored.clock.advance(7200)
+    worker = build_worker(stored.settings, stored.clock)
+    for _ in range(3):
+        worker.round()
+    told = stored.get(f"/v1/experiments/{KEY}/report").json["happened"]
+    assert told["funnel"][0]["offers"] == told["interactions"] > 0
+    assert told["restraint"]["offers"] == told["funnel"][1]["offers"]

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.identity import pseudonym
 from bandit_platform.services.forget import Forgotten, forget
 from bandit_platform.services.ingest import Ingest
+from bandit_platform.storage.audit_log import entries
 
 TABLES = ("decision", "event", "activation", "immature", "interaction", "unit_total")
 ANN = "ann@shop.example"
@@ -150,3 +152,18 @@ def test_a_stranger_is_nothing_to_forget(lite: Any, spec: Any, unit: str) -> Non
     lite.ingest()
     assert not any(run(lite, unit).rows.values())
     assert counts(lite)["decision"] == 4
+
+
+def test_the_audit_log_tells_how_much_was_forgotten_but_not_of_whom(world: Any, spec: Any) -> None:
+    world.launch(spec)
+    visits(world, ANN)
+    world.settle()
+    by = Actor(kind="command-line", name="dora")
+    forget(world.database, world.folder, world.secret, ANN, by=by, pause=0.0)
+    with world.database.read() as connection:
+        told = [entry for entry in entries(connection) if entry.what == "unit.forgotten"]
+    assert [entry.by for entry in told] == [by]
+    removed = {change.path: change.before for change in told[0].difference}
+    assert removed["decisions"] == 4
+    for name in (ANN, pseudonym(world.secret, ANN)):
+        assert name not in str(told)

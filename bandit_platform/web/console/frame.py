@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 
 from bandit_platform.errors import NotFoundError, UnavailableError
-from bandit_platform.web.console.navigation import experiment_menu, main_menu
+from bandit_platform.web.console.navigation import experiment_menu, main_menu, may_open
 from bandit_platform.web.sessions import csrf_field
 from bandit_platform.web.viewer import STRANGER, viewer
 from dashboards.assets import TEMPLATES, asset, compressed, plotly_style_ids
@@ -68,6 +68,7 @@ def _in_templates() -> dict[str, Callable[..., object]]:
         "viewer": viewer,
         "main_menu": main_menu,
         "experiment_menu": experiment_menu,
+        "may_open": may_open,
     }
 
 

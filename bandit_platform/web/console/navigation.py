@@ -55,10 +55,13 @@ def _links(entries: tuple[tuple[str, str], ...]) -> list[Link]:
             or (blueprint != "console" and blueprint == endpoint.partition(".")[0]),
         )
         for label, endpoint in entries
-        if endpoint in current_app.view_functions and _may_open(endpoint)
+        if may_open(endpoint)
     ]
 
 
-def _may_open(endpoint: str) -> bool:
+def may_open(endpoint: str) -> bool:
+    """Whether there is such a page and the viewer may open it."""
+    if endpoint not in current_app.view_functions:
+        return False
     wanted = PERMISSIONS.get(endpoint)
     return wanted is None or viewer().may(wanted)

@@ -78,7 +78,7 @@ def leaderboard(
     kinds = {row.name: row.kind for row in report.policies}
     return Leaderboard(
         lines=lines,
-        ticks=axis.ticks(sign=True) if axis else (),
+        ticks=axis.ticks(3, sign=True) if axis else (),
         over=policy_inline(baseline, kinds.get(baseline, "fixed")),
         together=together,
         baseline=axis.place(0.0) if axis else None,

@@ -64,19 +64,26 @@ def value_keys(values: Sequence[ContextValue | None], known: Sequence[str]) -> l
         known: segments there are already, in the order they were first seen.
     """
     names = dict.fromkeys(key for key in known if key.startswith(_VALUE))
+    found: dict[tuple[type, ContextValue | None], str] = {}
     keys = []
     for value in values:
-        if value is None:
-            keys.append(MISSING)
-            continue
-        key = f"{_VALUE}{_text(value)}"
-        if key not in names:
-            if len(names) >= MOST_VALUES:
-                key = OTHER
-            else:
-                names[key] = None
+        same = (value.__class__, value)  # True equals 1.0, but is another value
+        key = found.get(same)
+        if key is None:
+            key = found[same] = _key(value, names)
         keys.append(key)
     return keys
+
+
+def _key(value: ContextValue | None, names: dict[str, None]) -> str:
+    """The segment of a value that the batch did not have yet; a new one while there is room."""
+    if value is None:
+        return MISSING
+    key = f"{_VALUE}{_text(value)}"
+    if key not in names and len(names) >= MOST_VALUES:
+        return OTHER
+    names[key] = None
+    return key
 
 
 def range_keys(numbers: Floats, edges: Sequence[float]) -> list[str]:

@@ -6,7 +6,7 @@ from bandit_platform.services.roll_up import reward_range_of, stored_rollups
 from bandit_platform.services.rollups import Rollups
 from bandit_platform.services.tracked import tracked_policies
 from bandit_platform.services.walk import fresh_standing, revision_texts, walk
-from bandit_platform.services.walked import WalkedBatch
+from bandit_platform.services.walked import Member, WalkedBatch
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import policy_interactions
@@ -14,20 +14,24 @@ from bandit_platform.storage.interactions import policy_interactions
 _BATCH = 2000
 
 
-def recompute_rollups(connection: Connection, experiment: str) -> Rollups:
-    """What the stored interactions give for the blocks that are stored, on fresh models.
+def recompute_rollups(connection: Connection, experiment: str) -> tuple[Rollups, Rollups]:
+    """What is stored, and what the stored interactions give for the same blocks on fresh models.
 
     Where a block starts, and for which policies, is taken from the stored one; everything else is
-    walked again. The result must equal what is stored, bit for bit.
+    walked again. Both must be equal, bit for bit. Policies that are tracked no more, but still
+    stored, are in neither.
 
     Raises:
         NotFoundError: there is no such experiment.
     """
     spec = get_experiment(connection, experiment).spec
     specs = revision_texts(connection, experiment)
-    rollups = stored_rollups(connection, experiment).emptied()
-    standings = [fresh_standing(policy, spec) for policy in tracked_policies(spec)]
+    tracked = tracked_policies(spec)
+    members = [Member(name=each.name, identity=each.identity) for each in tracked]
+    stored = stored_rollups(connection, experiment).keeping(members)
+    rollups = stored.emptied()
+    standings = [fresh_standing(policy, spec) for policy in tracked]
     while batch := policy_interactions(connection, experiment, standings[0].cursor, limit=_BATCH):
         standings = walk(batch, standings, specs)
         rollups = rollups.updated(WalkedBatch.of(batch, standings), reward_range_of(spec))
-    return rollups
+    return stored, rollups

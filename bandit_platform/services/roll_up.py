@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import structlog
+
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.errors import StorageError
 from bandit_platform.ope.reward_range import RewardRange
 from bandit_platform.services.rollup_state import decoded, encoded
 from bandit_platform.services.rollups import Rollups
@@ -16,6 +19,8 @@ from bandit_platform.storage.rollups import put_rollup_state, rollup_state
 
 if TYPE_CHECKING:
     from bandit_platform.services.walk import Standing
+
+_log = structlog.get_logger(__name__)
 
 
 def roll_up(
@@ -39,9 +44,19 @@ def roll_up(
 
 
 def stored_rollups(connection: Connection, experiment: str) -> Rollups:
-    """An experiment's roll-ups; empty before the first batch."""
+    """An experiment's roll-ups; empty before the first batch.
+
+    What cannot be read is reported and begun anew, as if everything had been added just now:
+    learning and the leaderboard do not depend on it.
+    """
     stored = rollup_state(connection, experiment)
-    return Rollups() if stored is None else decoded(stored)
+    if stored is None:
+        return Rollups()
+    try:
+        return decoded(stored)
+    except StorageError as error:
+        _log.error("segments begin anew", experiment=experiment, error=str(error))
+        return Rollups()
 
 
 def reward_range_of(spec: ExperimentSpec) -> RewardRange:

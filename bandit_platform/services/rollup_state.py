@@ -1,14 +1,15 @@
-"""Roll-ups as bytes: a header that names what there is, then all numbers one after the other."""
+"""Roll-ups as bytes: a checksum, a header that names what there is, then all numbers."""
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from bandit_platform.errors import StorageError
 from bandit_platform.ope.reward_range import Floats
 from bandit_platform.ope.uplift_bank import ROWS as UPLIFT_ROWS
 from bandit_platform.ope.uplift_bank import UpliftBank
@@ -21,7 +22,8 @@ from bandit_platform.services.rollups import Rollups
 from bandit_platform.services.segment_block import SETTINGS, SegmentBlock, SegmentSums
 from bandit_platform.services.walked import Member
 
-_LENGTH = 8
+_FORM = 1
+_SUM, _LENGTH = 4, 8
 _NUMBERS = np.dtype("<f8")
 
 Take = Callable[[int, int], Floats]
@@ -31,18 +33,29 @@ def encoded(rollups: Rollups) -> bytes:
     """The bytes; equal roll-ups give equal bytes."""
     tables: list[Floats] = []
     header = {
+        "form": _FORM,
         "segments": [_segment_header(block, tables) for block in rollups.segments],
         "pairs": [_pair_header(block, tables) for block in rollups.pairs],
     }
     text = json.dumps(header, separators=(",", ":")).encode()
     numbers = b"".join(np.ascontiguousarray(each, dtype=_NUMBERS).tobytes() for each in tables)
-    return len(text).to_bytes(_LENGTH, "little") + text + numbers
+    content = len(text).to_bytes(_LENGTH, "little") + text + numbers
+    return zlib.crc32(content).to_bytes(_SUM, "little") + content
 
 
 def decoded(state: bytes) -> Rollups:
-    """What :func:`encoded` wrote."""
-    end = _LENGTH + int.from_bytes(state[:_LENGTH], "little")
-    header = json.loads(state[_LENGTH:end])
+    """What :func:`encoded` wrote.
+
+    Raises:
+        StorageError: the bytes are damaged, or of another form.
+    """
+    if int.from_bytes(state[:_SUM], "little") != zlib.crc32(state[_SUM:]):
+        raise StorageError("the stored sums of segments and pairs are damaged")
+    start = _SUM + _LENGTH
+    end = start + int.from_bytes(state[_SUM:start], "little")
+    header = json.loads(state[start:end])
+    if header.get("form") != _FORM:
+        raise StorageError("the stored sums of segments and pairs are of another form")
     numbers = np.frombuffer(state, dtype=_NUMBERS, offset=end)
     taken = 0
 
@@ -59,9 +72,10 @@ def decoded(state: bytes) -> Rollups:
 def _segment_header(block: SegmentBlock, tables: list[Floats]) -> dict[str, Any]:
     for sums in block.segments.values():
         tables += [sums.uplifts.table, sums.weights.table]
+    cut = block.cut
     return {
-        "cut": asdict(block.cut),
-        "members": [asdict(each) for each in block.members],
+        "cut": {"field": cut.field, "number": cut.number, "edges": cut.edges},
+        "members": [_names(each) for each in block.members],
         "since": block.since,
         "before": block.before,
         "spent": block.spent,
@@ -73,8 +87,11 @@ def _segment_header(block: SegmentBlock, tables: list[Floats]) -> dict[str, Any]
 
 def _pair_header(block: PairBlock, tables: list[Floats]) -> dict[str, Any]:
     tables.append(block.uplifts.table)
+    members = list(dict.fromkeys(member for pair in block.pairs for member in pair))
+    places = {member: place for place, member in enumerate(members)}
     return {
-        "pairs": [[asdict(each) for each in pair] for pair in block.pairs],
+        "members": [_names(each) for each in members],
+        "pairs": [[places[first], places[second]] for first, second in block.pairs],
         "since": block.since,
         "before": block.before,
         "n": block.uplifts.n,
@@ -90,7 +107,7 @@ def _segment_block(header: dict[str, Any], take: Take) -> SegmentBlock:
             number=cut["number"],
             edges=None if cut["edges"] is None else tuple(cut["edges"]),
         ),
-        members=tuple(Member(**each) for each in header["members"]),
+        members=_members(header["members"]),
         since=header["since"],
         before=header["before"],
         spent=header["spent"],
@@ -107,7 +124,8 @@ def _segment_block(header: dict[str, Any], take: Take) -> SegmentBlock:
 
 
 def _pair_block(header: dict[str, Any], take: Take) -> PairBlock:
-    pairs = tuple((Member(**first), Member(**second)) for first, second in header["pairs"])
+    members = _members(header["members"])
+    pairs = tuple((members[first], members[second]) for first, second in header["pairs"])
     table = take(UPLIFT_ROWS, len(pairs))
     return PairBlock(
         pairs=pairs,
@@ -115,3 +133,11 @@ def _pair_block(header: dict[str, Any], take: Take) -> PairBlock:
         before=header["before"],
         uplifts=UpliftBank(settings=PAIR_SETTINGS, n=header["n"], table=table),
     )
+
+
+def _names(member: Member) -> list[str]:
+    return [member.name, member.identity]
+
+
+def _members(names: list[list[str]]) -> tuple[Member, ...]:
+    return tuple(Member(name=name, identity=identity) for name, identity in names)

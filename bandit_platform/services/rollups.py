@@ -68,6 +68,13 @@ class Rollups:
             pairs=tuple(one.updated(walked, scaled) for one in self.pairs),
         )
 
+    def keeping(self, members: Sequence[Member]) -> Rollups:
+        """Without the policies that are tracked no more."""
+        return Rollups(
+            segments=tuple(_still(self.segments, members)),
+            pairs=tuple(_still(self.pairs, members)),
+        )
+
     def emptied(self) -> Rollups:
         """The same blocks as they were when they started, to be filled again."""
         return Rollups(

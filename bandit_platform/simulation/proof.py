@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from bandit_platform.domain.decision import MEASURED, Decision
 from bandit_platform.services.recompute_rollups import recompute_rollups
-from bandit_platform.services.roll_up import stored_rollups
 from bandit_platform.services.rollup_state import encoded
 from bandit_platform.services.tracked import SERVING, tracked_policies
 from bandit_platform.services.walk import Standing, fresh_standing, revision_texts, walk
@@ -106,8 +105,8 @@ def check_learned(database: Database, experiment: str) -> list[str]:
     with database.read() as connection:
         states = policy_states(connection, experiment)
         standings = _from_scratch(connection, experiment, None)
-        rollups = stored_rollups(connection, experiment)
-        if encoded(rollups) != encoded(recompute_rollups(connection, experiment)):
+        rollups, again = recompute_rollups(connection, experiment)
+        if encoded(rollups) != encoded(again):
             wrong.append("the sums of segments and pairs are not the recomputed ones")
         newest = newest_version(connection, experiment)
         published = newest and model_blob(connection, experiment, newest.version)

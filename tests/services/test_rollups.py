@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bandit_platform.errors import StorageError
 from bandit_platform.ope.sums import WeightSums
 from bandit_platform.services.cuts import MISSING, cuts_of
 from bandit_platform.services.recompute_rollups import recompute_rollups
 from bandit_platform.services.roll_up import stored_rollups
 from bandit_platform.services.rollup_state import decoded, encoded
 from bandit_platform.services.rollups import Rollups
+from bandit_platform.storage.rollups import put_rollup_state, rollup_state
 from tests.services.test_learn import KEY, batches_of, collected, crash
 
 WITH_SEGMENTS = """
@@ -32,7 +34,9 @@ def rollups_of(world: Any) -> Rollups:
 
 def recomputed(world: Any) -> bytes:
     with world.database.read() as connection:
-        return encoded(recompute_rollups(connection, KEY))
+        stored, again = recompute_rollups(connection, KEY)
+    assert stored.segments
+    return encoded(again)
 
 
 def relearned(world: Any, *, rows: int, restarts: bool) -> bytes:
@@ -64,6 +68,23 @@ def test_bytes_read_back_are_the_same_rollups(lite: Any, cut_spec: str) -> None:
     collected(lite, cut_spec, 60)
     state = encoded(rollups_of(lite))
     assert encoded(decoded(state)) == state
+
+
+def test_damaged_sums_begin_anew_and_learning_goes_on(lite: Any, cut_spec: str) -> None:
+    collected(lite, cut_spec, 60)
+    taken = lite.states()["logging"].interactions
+    with lite.database.write() as connection:
+        damaged = bytearray(rollup_state(connection, KEY) or b"")
+        damaged[-20] ^= 1
+        put_rollup_state(connection, KEY, bytes(damaged))
+    with pytest.raises(StorageError, match="damaged"):
+        decoded(bytes(damaged))
+    lite.traffic(30)
+    lite.settle()
+    lite.learn()
+    stored = rollups_of(lite)
+    assert {block.before for block in (*stored.segments, *stored.pairs)} == {taken}
+    assert recomputed(lite) == encoded(stored)
 
 
 def test_a_crash_leaves_the_rollups_where_the_cursors_are(
@@ -174,6 +195,16 @@ def test_what_is_added_starts_where_it_was_added(lite: Any, spec_text: str, cut_
     assert new.before == taken
     assert all("bolder" in {first.name, second.name} for first, second in new.pairs)
     assert recomputed(lite) == encoded(stored)
+
+
+def test_what_is_tracked_no_more_is_in_neither_side_of_the_check(lite: Any, spec_text: str) -> None:
+    collected(lite, spec_text, 60)
+    lite.apply(spec_text.replace('name = "greedier"', 'name = "bolder"'))
+    with lite.database.read() as connection:
+        stored, again = recompute_rollups(connection, KEY)
+    assert encoded(stored) == encoded(again)
+    names = {one.name for block in stored.pairs for pair in block.pairs for one in pair}
+    assert "greedier" not in names
 
 
 def test_every_declared_field_is_cut_those_of_the_report_first(spec: Any) -> None:

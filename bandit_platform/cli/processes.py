@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from importlib import import_module
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -148,7 +149,11 @@ def _offer_first_link(settings: Settings) -> None:
 def _run_web(
     factory: str, host: str, port: int, *, workers: int, threads: int, connections: int
 ) -> None:
-    """Listen. HTTP/1 has one request a connection in work, so connections bound the queue."""
+    """Listen. HTTP/1 has one request a connection in work, so connections bound the queue.
+
+    What the application imports is imported here, before the server forks its processes: they
+    share it, and one that was killed is back in the time that the rest of its start takes.
+    """
     from granian import Granian  # noqa: PLC0415 - keeps --help fast
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
     from granian.log import LogLevels  # noqa: PLC0415
@@ -156,6 +161,7 @@ def _run_web(
     from bandit_platform.parent import be_parent  # noqa: PLC0415
 
     _demand_free(host, port)
+    import_module(f"bandit_platform.web.{factory.partition(':')[0]}")
     be_parent()
     Granian(
         f"bandit_platform.web.{factory}",

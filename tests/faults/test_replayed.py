@@ -24,6 +24,12 @@ TABLES = (
     "counter",
     "timeline",
     "immature",
+    "quality",
+    "metric_state",
+    "metric_day",
+    "exclusion",
+    "rollup",
+    "skipped",
 )
 
 

@@ -23,6 +23,7 @@ _FEW = 3
 #: shapes told apart without colour, one a policy
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _NOTHING = "always:nothing"
+_LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +203,7 @@ def _over_time(policies: Sequence[PolicyReport], colours: Mapping[str, str], zon
     layout = chart_layout("Uplift, reward per decision", {}, {})
     layout["xaxis"] = layout["xaxis"] if dated else _numbers_axis(layout["xaxis"])
     layout["showlegend"] = True
-    layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    layout["legend"] = _LEGEND
     layout["yaxis"]["range"] = _settled(policies)
     line = {"color": LIGHT["ink"], "width": 1.25}
     across = {"xref": "x domain", "x0": 0, "x1": 1, "y0": 0, "y1": 0}
@@ -252,13 +253,13 @@ def _weights(policies: Sequence[PolicyReport], colours: Mapping[str, str]) -> Ch
     layout["xaxis"] = _numbers_axis(layout["xaxis"]) | {
         "type": "category",
         "showgrid": False,
-        "title": {"text": "importance weight up to", "font": {"color": LIGHT["muted"]}},
+        "title": {"text": "importance weight up to", "font": {"size": 13, "color": LIGHT["muted"]}},
     }
     most = max((bar.rows for bars in bins for bar in bars), default=1)
     layout["yaxis"] |= {"type": "log", "range": [0.0, math.log10(max(most, 1)) + 0.1], "dtick": 1}
     layout["barmode"] = "group"
     layout["showlegend"] = True
-    layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    layout["legend"] = _LEGEND
     return Chart(
         key="weights",
         title="Importance weights",

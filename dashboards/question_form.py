@@ -61,7 +61,8 @@ class Choices:
     @property
     def where(self) -> tuple[str, ...]:
         """The condition, if there is one."""
-        return (f"{self.where_field}={self.where_value}",) if self.where_field else ()
+        said = self.where_field or self.where_value
+        return (f"{self.where_field}={self.where_value}",) if said else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,7 +140,7 @@ def question_line(asked: StoredQuestion, zone: str, now: datetime) -> QuestionLi
         words=_STATES[asked.state],
         is_open=asked.state.is_open,
         progress=progress(asked),
-        headline=asked.headline or asked.error,
+        headline=asked.headline or f"{asked.error[:1].upper()}{asked.error[1:]}",
         asked=moment(asked.created_at, zone),
         asked_at=asked.created_at.isoformat(),
         took=duration(max(end - (asked.started_at or asked.created_at), timedelta())),

@@ -73,7 +73,9 @@ def _better(best: PolicyReport, report: EvaluationReport, better: int, others: i
         f"{policy_name(report.baseline)}"
     )
     if others > 1:
-        sentence += f"; {better} of {others} policies are better for certain"
+        sentence += (
+            f"; {better} of {others} policies {'is' if better == 1 else 'are'} clearly better"
+        )
     return f"{sentence}."
 
 

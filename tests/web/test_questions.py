@@ -226,6 +226,7 @@ def test_the_form_carries_its_choices_in_the_address(full: Any, ana: Any) -> Non
         ({"alpha": "2"}, "must be above 0"),
         ({"since": "2026-11-22T10:00", "until": "2026-11-21T10:00"}, "ends before it begins"),
         ({"where_field": "cart_value", "where_value": "many"}, "a range such as 50..100"),
+        ({"where_value": "GB"}, "give FIELD=VALUE"),
         ({"learn": "magic"}, "learn: takes one of"),
     ],
 )

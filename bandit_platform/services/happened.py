@@ -44,7 +44,7 @@ def with_happened(
         counted: its counters.
     """
     states = {
-        policy: MetricState.from_json(text)
+        policy: MetricState.read(text)
         for policy, (_, text) in metric_states(connection, report.experiment).items()
     }
     served = states.get(LOGGING)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
@@ -38,6 +39,7 @@ from bandit_platform.storage.metrics import (
 if TYPE_CHECKING:
     from bandit_platform.services.walk import Standing
 
+_log = structlog.get_logger(__name__)
 _VALUED = (LOGGING, SERVING)
 
 
@@ -91,7 +93,10 @@ def _state(
 ) -> MetricState:
     """The state that stood where the policy's cursor did; else one that begins here."""
     if stored is not None and before and stored[0] == before:
-        return MetricState.from_json(stored[1])
+        known = MetricState.read(stored[1])
+        if known is not None:
+            return known
+        _log.error("metrics begin anew", experiment=spec.key, error="their state is damaged")
     low, high = spec.reward.range
     return MetricState.empty(RewardRange(low=low, high=high), skipped=skipped)
 

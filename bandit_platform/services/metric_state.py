@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bandit_platform.errors import BanditPlatformError
 from bandit_platform.ope import PolicyAccumulator, RewardRange
 from bandit_platform.ope.running import running_sums
 from bandit_platform.ope.unbounded import UnboundedAccumulator
@@ -158,8 +159,16 @@ class MetricState:
         )
 
     @classmethod
+    def read(cls, text: str) -> MetricState | None:
+        """The state that a text holds; None where it is damaged."""
+        try:
+            return cls.from_json(text)
+        except (ValueError, KeyError, TypeError, AttributeError, BanditPlatformError):
+            return None
+
+    @classmethod
     def from_json(cls, text: str) -> MetricState:
-        """The state that a text holds."""
+        """The state that a text holds, which :meth:`to_json` wrote."""
         data: dict[str, Any] = json.loads(text)
         return cls(
             skipped=data["skipped"],

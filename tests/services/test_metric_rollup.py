@@ -12,6 +12,7 @@ from bandit_platform.ope import RewardRange
 from bandit_platform.services.metric_rollup import add_metrics
 from bandit_platform.services.metric_state import MetricState
 from bandit_platform.services.outcomes import MOST_TYPES, OTHER, outcomes, type_name
+from bandit_platform.services.report import experiment_report
 from bandit_platform.services.tracked import LOGGING, SERVING, tracked_policies
 from bandit_platform.services.walk import fresh_standing, walk
 from bandit_platform.storage.interactions import Interaction, policy_interactions
@@ -178,6 +179,23 @@ def test_metrics_that_begin_in_the_middle_say_how_much_they_have_not_seen(
     state = MetricState.from_json(stored(lite)[LOGGING][1])
     assert state.skipped == earlier
     assert state.absent.target.n == lite.counter("interactions.policy") - earlier
+
+
+@pytest.mark.parametrize("damage", ["", "{}", "[]", '{"skipped": 0, "absent": 3}'])
+def test_a_damaged_state_begins_anew_and_holds_up_nothing(
+    lite: Any, spec: Any, damage: str
+) -> None:
+    lite.launch(spec)
+    shop(lite, 20)
+    lite.settle()
+    lite.learn()
+    earlier = int(lite.counter("interactions.policy"))
+    lite.run("UPDATE metric_state SET state = :damage", damage=damage)
+    assert experiment_report(lite.database, KEY, lite.clock()).happened is None
+    shop(lite, 20)
+    lite.settle()
+    assert lite.learn() > 0
+    assert MetricState.from_json(stored(lite)[LOGGING][1]).skipped == earlier
 
 
 def test_types_beyond_the_most_are_other_but_never_a_declared_one(

@@ -37,7 +37,7 @@ def decision(number: int, arms: int) -> Decision:
     moment = BEGAN + timedelta(milliseconds=number)
     keyed = number % 2 == 0
     identity = (
-        decision_id_for(SECRET, "bench", str(number)) if keyed else new_decision_id(SECRET, moment)
+        decision_id_for(SECRET, "bench", str(number)) if keyed else new_decision_id(SECRET, "bench", moment)
     )
     names = ("nothing", *(f"arm-{place}" for place in range(1, arms)))
     return Decision(

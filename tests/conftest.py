@@ -115,7 +115,8 @@ def make_decision(secret: bytes, spec: ExperimentSpec) -> Callable[..., Decision
     def make(**changed: Any) -> Decision:
         number = next(numbers)
         decided_at = changed.get("decided_at", NOW + timedelta(seconds=number))
-        identity = changed.get("decision_id", new_decision_id(secret, decided_at))
+        experiment = changed.get("experiment", spec.key)
+        identity = changed.get("decision_id", new_decision_id(secret, experiment, decided_at))
         fields: dict[str, Any] = {
             "decision_id": identity,
             "experiment": spec.key,

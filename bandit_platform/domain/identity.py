@@ -2,30 +2,36 @@
 
 A decision id is 16 bytes of identity and 8 bytes of proof, in hexadecimal. Without a request key
 the identity starts with the time in milliseconds, so that rows written together lie together;
-with one it is a keyed hash of experiment and key, so that a retry gives the same decision.
+with one it is a keyed hash of experiment and key, so that a retry gives the same decision. Its last
+3 bytes stand for the experiment, so that a key restricted to others can be refused without asking
+a database.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 
 from bandit_platform.domain.keyed_hash import equal, keyed_hash
 from bandit_platform.domain.randomness import random_bytes
 
 _IDENTITY_LENGTH = 32
+_TAG_LENGTH = 6
 _LENGTH = 48
 
 
-def new_decision_id(secret: bytes, now: datetime) -> str:
+def new_decision_id(secret: bytes, experiment: str, now: datetime) -> str:
     """A fresh id: 48 hexadecimal characters."""
     milliseconds = int(now.timestamp() * 1000)
-    identity = milliseconds.to_bytes(6, "big") + random_bytes()[:10]
-    return _proven(secret, identity.hex())
+    identity = milliseconds.to_bytes(6, "big") + random_bytes()[:7]
+    return _proven(secret, identity.hex() + _tag(secret, experiment))
 
 
 def decision_id_for(secret: bytes, experiment: str, request_key: str) -> str:
     """The id that a request key always leads to in an experiment."""
-    return _proven(secret, keyed_hash(secret, b"request", experiment, request_key, size=16).hex())
+    identity = keyed_hash(secret, b"request", experiment, request_key, size=13)
+    return _proven(secret, identity.hex() + _tag(secret, experiment))
 
 
 def is_genuine(secret: bytes, decision_id: str) -> bool:
@@ -35,9 +41,20 @@ def is_genuine(secret: bytes, decision_id: str) -> bool:
     return equal(_proven(secret, decision_id[:_IDENTITY_LENGTH]), decision_id)
 
 
+def belongs_to(secret: bytes, decision_id: str, experiments: Collection[str]) -> bool:
+    """Whether a genuine id was issued for one of the experiments (once in 16 million wrongly)."""
+    tag = decision_id[_IDENTITY_LENGTH - _TAG_LENGTH : _IDENTITY_LENGTH]
+    return any(equal(tag, _tag(secret, experiment)) for experiment in experiments)
+
+
 def pseudonym(secret: bytes, unit_id: str) -> str:
     """The name under which a unit is stored: 32 hexadecimal characters."""
     return keyed_hash(secret, b"unit", unit_id, size=16).hex()
+
+
+@lru_cache(maxsize=4096)
+def _tag(secret: bytes, experiment: str) -> str:
+    return keyed_hash(secret, b"experiment", experiment, size=_TAG_LENGTH // 2).hex()
 
 
 def _proven(secret: bytes, identity: str) -> str:

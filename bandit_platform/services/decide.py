@@ -132,7 +132,7 @@ class Decider:
         now = self._clock()
         spec = live.spec
         unit = pseudonym(self._secret, query.unit_id)
-        identity = decision_id or new_decision_id(self._secret, now)
+        identity = decision_id or new_decision_id(self._secret, spec.key, now)
         seed = draw_seed(self._secret, spec.key, identity)
         choice = self._choose(live, query, context, unit, now)
         position = draw(choice.pmf, seed)

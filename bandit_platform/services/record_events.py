@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event
-from bandit_platform.domain.identity import is_genuine
+from bandit_platform.domain.identity import belongs_to, is_genuine
 from bandit_platform.domain.personal import is_access_key, is_email
 from bandit_platform.errors import NotFoundError
 from bandit_platform.journal.records import Activation, activation_line, event_line
@@ -56,8 +56,19 @@ class EventRecorder:
         self._clock = clock
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def record(self, reports: Sequence[EventReport], *, trusted: bool) -> list[Receipt]:
+    def record(
+        self,
+        reports: Sequence[EventReport],
+        *,
+        trusted: bool,
+        experiments: Collection[str] | None = None,
+    ) -> list[Receipt]:
         """Record outcomes; one receipt each, in their order.
+
+        Args:
+            reports: what was reported.
+            trusted: whether with a secret key.
+            experiments: those of which the reporter may speak; None for all.
 
         Raises:
             JournalError: they could not be recorded, so none is acknowledged.
@@ -67,7 +78,7 @@ class EventRecorder:
         accepted: dict[tuple[str, str], Event] = {}
         # A page reports what happened to one decision: its proof is looked at once.
         genuine = {
-            each: is_genuine(self._secret, each) for each in {one.decision_id for one in reports}
+            each: self._is_known(each, experiments) for each in {one.decision_id for one in reports}
         }
         for report in reports:
             why = _refusal(report, now) or (None if genuine[report.decision_id] else _FORGED)
@@ -85,17 +96,23 @@ class EventRecorder:
             self._remember(accepted)
         return receipts
 
-    def activate(self, decision_id: str) -> None:
+    def activate(self, decision_id: str, experiments: Collection[str] | None = None) -> None:
         """Record that a deferred decision was really shown.
 
         Raises:
             NotFoundError: the id was never issued.
             JournalError: it could not be recorded.
         """
-        if not is_genuine(self._secret, decision_id):
+        if not self._is_known(decision_id, experiments):
             raise NotFoundError("there is no such decision")
         activation = Activation(decision_id=decision_id, activated_at=self._clock())
         self._journal.append(activation_line(activation))
+
+    def _is_known(self, decision_id: str, experiments: Collection[str] | None) -> bool:
+        """Whether the id was issued here, for an experiment of which the reporter may speak."""
+        return is_genuine(self._secret, decision_id) and (
+            experiments is None or belongs_to(self._secret, decision_id, experiments)
+        )
 
     def _remember(self, keys: dict[tuple[str, str], Event]) -> None:
         self._seen.update(dict.fromkeys(keys))

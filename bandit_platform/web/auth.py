@@ -150,6 +150,12 @@ def reaches(experiment: str) -> bool:
     return key is None or key.experiments is None or experiment in key.experiments
 
 
+def own_experiments() -> frozenset[str] | None:
+    """The experiments that the request's key opens; None for all."""
+    key: Key | None = g.get("key")
+    return None if key is None else key.experiments
+
+
 class _Gate:
     """Looks at keys, and at how often they and strangers come."""
 

@@ -14,7 +14,7 @@ from bandit_platform.domain.personal import personal_shape
 from bandit_platform.errors import InputError
 from bandit_platform.services.decide import Answer, Decider, Query
 from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
-from bandit_platform.web.auth import is_trusted
+from bandit_platform.web.auth import is_trusted, own_experiments
 from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest, WellFormedEvents
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import DECIDED
@@ -40,7 +40,7 @@ def decisions_blueprint(decider: Decider, recorder: EventRecorder, meter: Meter)
     @api.post("/decisions/<decision_id>/activate")
     @api.doc(summary="A deferred decision was really shown", operation_id="activate")
     def activate(decision_id: str) -> Response:
-        recorder.activate(decision_id)
+        recorder.activate(decision_id, own_experiments())
         return Response(status=204)
 
     @api.post("/events")
@@ -95,7 +95,11 @@ def _reports(data: bytes) -> list[EventReport | Receipt]:
 def _record(recorder: EventRecorder, reports: list[EventReport | Receipt]) -> list[dict[str, Any]]:
     """Receipts in the order of the items; malformed items are rejected, the others recorded."""
     recorded = iter(
-        recorder.record([r for r in reports if isinstance(r, EventReport)], trusted=is_trusted())
+        recorder.record(
+            [r for r in reports if isinstance(r, EventReport)],
+            trusted=is_trusted(),
+            experiments=own_experiments(),
+        )
     )
     receipts = [next(recorded) if isinstance(r, EventReport) else r for r in reports]
     return [

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bandit_platform.domain.identity import (
+    belongs_to,
     decision_id_for,
     is_genuine,
     new_decision_id,
@@ -20,7 +21,7 @@ OTHER = b"another secret of at least 32 bytes!"
 @pytest.fixture(params=["fresh", "by request key"])
 def decision_id(request: pytest.FixtureRequest, secret: bytes) -> str:
     if request.param == "fresh":
-        return new_decision_id(secret, NOW)
+        return new_decision_id(secret, "e", NOW)
     return decision_id_for(secret, "e", "order-1")
 
 
@@ -54,9 +55,9 @@ def test_any_text_is_told_from_an_id_without_a_crash(text: str) -> None:
 
 
 def test_fresh_ids_differ_and_sort_by_time(secret: bytes) -> None:
-    same_moment = {new_decision_id(secret, NOW) for _ in range(1000)}
+    same_moment = {new_decision_id(secret, "e", NOW) for _ in range(1000)}
     assert len(same_moment) == 1000
-    later = new_decision_id(secret, NOW + timedelta(milliseconds=1))
+    later = new_decision_id(secret, "e", NOW + timedelta(milliseconds=1))
     assert later > max(same_moment)
 
 
@@ -76,3 +77,12 @@ def test_a_pseudonym_neither_shows_nor_shares_the_unit(secret: bytes) -> None:
     assert name != pseudonym(secret, "ada@example.con")
     assert "ada" not in name
     assert b"ada" not in bytes.fromhex(name)
+
+
+def test_an_id_tells_for_which_experiment_it_was_issued(secret: bytes) -> None:
+    for issued in (new_decision_id(secret, "e", NOW), decision_id_for(secret, "e", "order-1")):
+        assert belongs_to(secret, issued, ["e"])
+        assert belongs_to(secret, issued, ["another", "e"])
+        assert not belongs_to(secret, issued, ["another"])
+        assert not belongs_to(secret, issued, [])
+        assert not belongs_to(OTHER, issued, ["e"])

@@ -315,7 +315,7 @@ def _same_draws_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decision ids seed the draws; these are genuine and, unlike real ones, not random."""
     numbers = itertools.count()
 
-    def new_decision_id(secret: bytes, now: datetime) -> str:
+    def new_decision_id(secret: bytes, experiment: str, now: datetime) -> str:
         return decision_id_for(secret, "new", str(next(numbers)))
 
     monkeypatch.setattr("bandit_platform.services.decide.new_decision_id", new_decision_id)

@@ -80,7 +80,7 @@ def test_an_id_that_was_never_issued_is_rejected(lite: Any, decision_id: str, fo
 def test_ids_of_another_deployment_or_with_one_changed_digit_are_rejected(
     lite: Any, decision_id: str
 ) -> None:
-    foreign = new_decision_id(b"another secret, also longer than 32 bytes", lite.clock.now)
+    foreign = new_decision_id(b"another secret, also longer than 32 bytes", "e", lite.clock.now)
     swapped = ("1" if decision_id[0] == "0" else "0") + decision_id[1:]
     for wrong in (foreign, swapped, decision_id.upper(), decision_id[:-1] + "g"):
         assert lite.report(wrong).status == "rejected"

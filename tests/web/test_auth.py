@@ -223,6 +223,27 @@ def test_a_key_of_one_experiment_does_not_open_another(site: Site) -> None:
     assert site.decide(issued.text).status_code == 403
 
 
+def test_a_key_of_one_experiment_reports_nothing_for_another(site: Site) -> None:
+    keys = site.platform.keys
+    mine = keys.create(role=Role.SERVER, experiments=["checkout-offers"]).text
+    others = keys.create(role=Role.SERVER, experiments=["another"]).text
+    site.serving.registry.refresh()
+    decision_id = site.decide(mine).json["decision_id"]
+    client = site.shop.test_client()
+
+    def report(key: str) -> str:
+        event = {"event_id": f"by {key[3:9]}", "decision_id": decision_id, "type": "accept"}
+        sent = client.post("/v1/events", json={"events": [event]}, headers=shown(key))
+        return str(sent.json["events"][0]["status"])
+
+    def activate(key: str) -> int:
+        path = f"/v1/decisions/{decision_id}/activate"
+        return int(client.post(path, headers=shown(key)).status_code)
+
+    assert (report(mine), activate(mine)) == ("accepted", 204)
+    assert (report(others), activate(others)) == ("rejected", 404)
+
+
 @pytest.mark.parametrize(("holder", "trusted"), [("publishable", False), ("server", True)])
 def test_only_a_secret_key_makes_events_trusted(site: Site, holder: str, trusted: bool) -> None:
     decision = site.decide(site.keys[holder]).json

@@ -40,7 +40,7 @@ class Counter:
         prepare: Callable[[Any], None] = options.pop("prepare", lambda page: None)
         prepare(page)
         page.goto(f"{self.url}{path}")
-        page.wait_for_function("() => window.offers.version")
+        page.wait_for_function("() => window.offers && offers.version")
         return page
 
 

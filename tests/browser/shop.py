@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving
@@ -46,10 +46,17 @@ window.offers = window.offers || function () {
 """
 
 
+class _Quiet(WSGIRequestHandler):
+    """Says nothing of requests."""
+
+    def log_request(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
 def listening(app: Any) -> Iterator[str]:
     """The address at which a WSGI application answers."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

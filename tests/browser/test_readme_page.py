@@ -53,7 +53,7 @@ def test_the_pasted_page_decides_at_once(a_browser: Any, tmp_path: Path, strict:
         shown = page.locator("#offer .offer").count()
         assert shown == (made[0]["arm"] != "nothing")
         page.reload()  # the same request key, so the same decision
-        page.wait_for_function("() => window.offers.version")
+        page.wait_for_function("() => window.offers && offers.version")
         page.wait_for_timeout(100)
         assert len(service.journal("decision")) == 1
         assert complaints == []

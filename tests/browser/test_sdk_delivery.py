@@ -17,12 +17,12 @@ TRACK = "([answer, type, more]) => offers('track', answer, type, more)"
 @pytest.mark.parametrize("consent", [True, None])
 def test_events_arrive_although_the_page_leaves_at_once(counter: Any, consent: Any) -> None:
     """Each page reports a click and is left in the same moment."""
-    clicks = 100
+    clicks = 50
     answer = decide(counter.open(settings={"consent": consent}))
     walk = f"""
         const n = Number(new URLSearchParams(location.search).get('n'));
         const wait = setInterval(() => {{
-            if (!offers.version) return;
+            if (!window.offers || !offers.version) return;
             clearInterval(wait);
             document.title = 'Shop ' + n;
             if (n >= {clicks}) return;
@@ -31,10 +31,9 @@ def test_events_arrive_although_the_page_leaves_at_once(counter: Any, consent: A
         }}, 1);
     """
     counter.shop.script("/walk.js", walk)
-    page = counter.open(
-        "<script src=/walk.js></script>", path="/walk", settings={"consent": consent}
-    )
-    page.wait_for_function(f"() => document.title === 'Shop {clicks}'")
+    body = "<script src=/walk.js></script>"
+    page = counter.open(body, path="/walk", settings={"consent": consent})
+    page.wait_for_function(f"() => document.title === 'Shop {clicks}'", timeout=90_000)
     page.wait_for_timeout(300)
     arrived = [
         line["id"] for line in counter.service.journal("event")
@@ -86,8 +85,12 @@ def test_the_queue_is_bounded_and_keeps_the_newest(counter: Any) -> None:
     page = counter.open(prepare=lambda page: page.clock.install())
     answer = decide(page)
     counter.service.trouble["/events"] = 503
-    for number in range(130):
-        page.evaluate(TRACK, [answer, "accept", {"eventId": f"n{number}"}])
+    page.evaluate(
+        """answer => {
+            for (let n = 0; n < 130; n++) offers('track', answer, 'accept', {eventId: 'n' + n});
+        }""",
+        answer,
+    )
     stored = page.evaluate(
         "() => JSON.parse(sessionStorage.offers).queue.map(i => i.event.event_id)"
     )

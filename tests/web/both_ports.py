@@ -9,6 +9,7 @@ from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app, create_decision_app
+from bandit_platform.web.limits import Limits
 
 SHOP = "https://shop.example"
 CONTEXT = {"cart_value": 80.0, "country": "GB", "returning": True}
@@ -31,8 +32,9 @@ class Site:
         self.keys["none"] = None
         self.keys["garbage"] = "sk_0000000000000000_" + "A" * 43
         self.serving: Serving = build_serving(settings, clock)
-        self.shop = create_decision_app(self.serving)
-        self.console = create_console_app(self.platform, settings)
+        limits = Limits(stranger_rate=0)  # tests knock at every door within a second
+        self.shop = create_decision_app(self.serving, limits)
+        self.console = create_console_app(self.platform, settings, limits)
 
     def decide(self, key: str | None, unit: str = "u", **headers: str) -> Any:
         return self.shop.test_client().post(

@@ -27,7 +27,14 @@ def table(report: EvaluationReport) -> str:
     text = io.StringIO()
     colours = sys.stdout.isatty()
     width = max(shutil.get_terminal_size((110, 24)).columns, 60)
-    console = Console(file=text, width=width, force_terminal=colours, highlight=False)
+    console = Console(  # names are shown as they are: neither "[x]" nor ":x:" is markup
+        file=text,
+        width=width,
+        force_terminal=colours,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
     for names in _groups(list(report.policies[0].estimates), width):
         console.print(_values(report, names))
     console.print(_uplifts(report))

@@ -71,3 +71,8 @@ def main() -> None:
     except BanditPlatformError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise  # no file or folder that somebody could mend
+        sys.stderr.write(f"{error.filename}: cannot be used: {error.strerror}\n")
+        sys.exit(1)

@@ -135,7 +135,7 @@ def wide_console() -> Console:
     """A console for tables: the terminal's width, or wide enough where there is none."""
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
 
-    return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, emoji=False)
 
 
 def with_interval(estimate: EstimateRow, *, sign: bool = False) -> str:

@@ -93,6 +93,7 @@ def migrate() -> None:
 def up() -> None:
     """Run serve, console and work on this machine until interrupted."""
     settings = _settings()
+    _demand_two_ports(settings)
     stop = _stopped_by_signals()
     command = [sys.executable, "-m", "bandit_platform"]
     running = {
@@ -179,6 +180,15 @@ def _run_web(
         respawn_failed_workers=True,
         workers_kill_timeout=_WORKER_STOP_SECONDS,  # one told to stop while it starts never would
     ).serve()
+
+
+def _demand_two_ports(settings: Settings) -> None:
+    from bandit_platform.errors import InputError  # noqa: PLC0415 - keeps --help fast
+
+    if settings.port == settings.console_port and settings.port:
+        raise InputError(
+            f"port and console_port are both {settings.port}; give one of them another"
+        )
 
 
 def _demand_free(host: str, port: int) -> None:

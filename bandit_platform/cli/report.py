@@ -54,7 +54,7 @@ def _over(found: ExperimentReport, baseline: str) -> dict[str, Any]:
 def _print_tables(found: ExperimentReport, baseline: str, *, cut: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 120, emoji=False)
     console.print(found.finding, style="bold", markup=False)
     counts = found.counts
     console.print(

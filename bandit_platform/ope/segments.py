@@ -42,9 +42,8 @@ class Segmenter:
         name = column.removeprefix("context.")
         if log.context is None or name not in log.context.columns:
             known = [] if log.context is None else [f"context.{each}" for each in log.context]
-            raise InputError(
-                f"the log has no column context.{name}; {known or 'it has no context'}"
-            )
+            there = f"context columns: {', '.join(known)}" if known else "it has no context"
+            raise InputError(f"the log has no column context.{name}; {there}")
         from pandas.api.types import is_bool_dtype, is_numeric_dtype  # noqa: PLC0415 - slow
 
         values = log.context[name]

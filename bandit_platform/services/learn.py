@@ -168,7 +168,7 @@ def _take(
     add_metrics(connection, spec, batch, walked, specs, before=cursor)
     names = {standing.name for standing in group}
     if LOGGING in names:
-        stored = quality_state(connection, spec.key)
+        stored = quality_state(connection, spec.key) if cursor else None  # it starts with them
         quality = Quality.from_json(stored) if stored else Quality.empty()
         put_quality_state(connection, spec.key, quality.updated(batch).to_json())
     if up_to is None and {LOGGING, ALWAYS_NOTHING} <= names:

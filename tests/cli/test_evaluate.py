@@ -117,3 +117,27 @@ def test_a_period_and_conditions_belong_to_a_running_experiment(
     result = runner.invoke(app, ["--log", str(log), *option])
     assert isinstance(result.exception, InputError)
     assert "go with --live" in str(result.exception)
+
+
+def test_names_are_shown_as_they_are(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    rows = [
+        f"{('parking', 'nothing')[i % 2]},0.5,0,{('[/b]', ':car:')[i // 2 % 2]}" for i in range(8)
+    ]
+    path.write_text("arm,propensity,reward,context.kind\n" + "\n".join(rows) + "\n")
+    options = ["--policy", "always:parking", "--by", "kind"]
+    result = runner.invoke(app, ["--log", str(path), *options], env={"COLUMNS": "150"})
+    assert result.exit_code == 0, result.output
+    for text in ("always:parking: ", "kind = [/b]", "kind = :car:"):
+        assert text in result.output
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are(
+    app: typer.Typer, tmp_path: Path
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("arm,propensity,reward,context.kind\na,0.5,0,x\nb,0.5,1,y\n")
+    result = runner.invoke(app, ["--log", str(path), "--by", "sort"])
+    assert str(result.exception) == (
+        "the log has no column context.sort; context columns: context.kind"
+    )

@@ -123,6 +123,27 @@ def test_the_journal_is_taken_over_until_a_signal_comes(
     platform.database.close()
 
 
+@pytest.mark.parametrize("command", [("report", "x"), ("serve",)])
+def test_a_folder_that_cannot_be_used_is_named(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "file" / "data"
+    folder.parent.touch()
+    monkeypatch.setenv("BANDIT_PLATFORM_DATA_DIR", str(folder))
+    ran = run(*command)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.endswith(": cannot be used: Not a directory\n")
+    assert ran.err.startswith(str(folder))
+
+
+def test_up_wants_two_ports(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANDIT_PLATFORM_PORT", "18080")
+    monkeypatch.setenv("BANDIT_PLATFORM_CONSOLE_PORT", "18080")
+    ran = run("up")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "port and console_port are both 18080; give one of them another\n"
+
+
 @pytest.mark.parametrize("command", ["serve", "console"])
 def test_an_address_that_is_taken_is_named(
     run: Any, monkeypatch: pytest.MonkeyPatch, command: str

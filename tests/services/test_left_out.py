@@ -227,3 +227,17 @@ def test_the_others_go_on_while_a_new_candidate_catches_up(
     assert {s.cursor for s in world.states().values()} == {numbers(world)[-1]}
     assert world.recomputed() == stored(world)
     assert check_learned(world.database, KEY) == []
+
+
+def test_the_tests_of_the_data_start_again_with_the_policy_they_go_along_with(
+    lite: Any, spec: Any
+) -> None:
+    lite.launch(spec)
+    lite.traffic(60)
+    lite.settle()
+    learner = lite.learner()
+    lite.learn(learner)
+    whole = lite.one("SELECT state FROM quality")
+    lite.run("UPDATE policy_state SET digest = 'another' WHERE policy = 'logging'")
+    lite.learn(learner)
+    assert lite.one("SELECT state FROM quality") == whole

@@ -11,6 +11,12 @@ from bandit_platform.ope.estimate import Estimate
 
 BURN_IN = 100
 """Units needed in each group before bounds are shown."""
+SHARED_UNITS = 100
+"""A group's variance weighs no less than if so many units of the pooled variance belonged to it.
+
+Else a small group in which the rare outcome has not happened yet has no variance at all: at 5 %
+held out and rates of 0.03 and 0.01, 20 % of runs failed at 5 %; so 1.5 % do.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +105,17 @@ def holdout_uplift(
             note=note,
         )
     value = treated.mean - holdout.mean
-    sigma = math.sqrt(units * (treated.variance / treated.units + holdout.variance / holdout.units))
+    spread = sum(_variance(group, treated, holdout) / group.units for group in (treated, holdout))
+    sigma = math.sqrt(units * spread)
     reach = sigma * asymptotic_reach(units, alpha=alpha, best_at=best_at)
     return Estimate(
         value=value, lower=value - reach, upper=value + reach, interval=INTERVAL, n=units
     )
+
+
+def _variance(group: GroupTotals, treated: GroupTotals, holdout: GroupTotals) -> float:
+    """A group's variance, with a share of both groups' while it is small."""
+    both = (treated, holdout)
+    pooled = sum(each.units * each.variance for each in both) / sum(each.units for each in both)
+    shared = group.units * group.variance + SHARED_UNITS * pooled
+    return max(group.variance, shared / (group.units + SHARED_UNITS))

@@ -20,7 +20,10 @@ def test_uplift_by_hand() -> None:
     rng = np.random.default_rng(0)
     treated, held = rng.normal(1.2, 2.0, 9000), rng.normal(1.0, 1.0, 1000)
     estimate = holdout_uplift(group(treated), group(held))
-    sigma = math.sqrt(10_000 * (treated.var(ddof=1) / 9000 + held.var(ddof=1) / 1000))
+    large, small = treated.var(ddof=1), held.var(ddof=1)
+    pooled = (9000 * large + 1000 * small) / 10_000
+    small = (1000 * small + 100 * pooled) / 1100  # and the treated's own is more than the pooled
+    sigma = math.sqrt(10_000 * (large / 9000 + small / 1000))
     rho2 = 8.212 / 20_000
     growth = 10_000 * rho2 + 1
     reach = sigma * math.sqrt(2 * growth / (10_000**2 * rho2) * math.log(math.sqrt(growth) / 0.05))
@@ -43,6 +46,23 @@ def test_collecting_before_the_burn_in_and_without_variation() -> None:
     assert same.collecting
     none = holdout_uplift(GroupTotals(units=0, total=0, square=0), group([1.0]))
     assert none.value is None
+
+
+def test_looking_at_every_hundred_units_of_rare_outcomes_fails_as_seldom_as_stated() -> None:
+    rng, missed, runs, units = np.random.default_rng(3), 0, 200, 8000
+    for _ in range(runs):
+        held = rng.random(units) < 0.05
+        outcome = rng.random(units) < np.where(held, 0.01, 0.03)
+        columns = np.array([~held, ~held & outcome, held, held & outcome]).cumsum(axis=1)
+        for shown, won, kept, left in columns[:, 99::100].T.tolist():
+            estimate = holdout_uplift(
+                GroupTotals(units=shown, total=won, square=won),
+                GroupTotals(units=kept, total=left, square=left),
+            )
+            if not estimate.lower <= 0.02 <= estimate.upper:
+                missed += 1
+                break
+    assert missed <= 0.06 * runs  # 19 % with each group's own variance only
 
 
 def test_groups_merge() -> None:

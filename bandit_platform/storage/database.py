@@ -15,6 +15,7 @@ from bandit_platform.errors import InputError, OutdatedError, StorageError
 __all__ = ["Connection", "Database"]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_LATER = "the tables were made by a later version of bandit-platform; install that one"
 
 
 class Database:
@@ -87,16 +88,22 @@ class Database:
         try:
             with _translated():
                 command.upgrade(config, form)
-        except CommandError as error:  # tables of a later version, say
+        except CommandError as error:
+            if self._form() > newest_form():
+                raise OutdatedError(_LATER) from error
             raise StorageError(f"the tables cannot be migrated: {error}") from error
 
     def is_current(self) -> bool:
         """Whether the tables have the form this version works with."""
+        return self._form() == newest_form()
+
+    def _form(self) -> str:
+        """The form the tables have; empty before the first one."""
         with self.read() as connection:
             if not inspect(connection).has_table("alembic_version"):
-                return False
+                return ""
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
-            return found.all() == [newest_form()]
+            return next(iter(found), "")
 
     def ensure_ready(self) -> None:
         """Migrate on SQLite; elsewhere demand that ``migrate`` was run.
@@ -108,8 +115,9 @@ class Database:
         if self.is_sqlite:
             if not self.is_current():
                 self.migrate()
-        elif not self.is_current():
-            raise OutdatedError("the tables are not up to date; run: bandit-platform migrate")
+        elif (form := self._form()) != newest_form():
+            earlier = "the tables are not up to date; run: bandit-platform migrate"
+            raise OutdatedError(_LATER if form > newest_form() else earlier)
 
     def shrink(self) -> None:
         """Let what was deleted leave SQLite's write-ahead log; elsewhere the server does it."""

@@ -10,7 +10,7 @@ from sqlalchemy import insert, inspect, text
 from sqlmodel import SQLModel
 
 from bandit_platform.domain.decision import Decision
-from bandit_platform.errors import StorageError
+from bandit_platform.errors import OutdatedError, StorageError
 from bandit_platform.storage import tables
 from bandit_platform.storage.database import Database, newest_form
 from bandit_platform.storage.decisions import decision_row, get_decision
@@ -67,9 +67,9 @@ def test_a_database_of_a_later_version_is_a_storage_error(database: Database) ->
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
     assert not database.is_current()
-    with pytest.raises(StorageError):
+    with pytest.raises(OutdatedError, match="a later version of bandit-platform; install that one"):
         database.ensure_ready()
-    with pytest.raises(StorageError):
+    with pytest.raises(OutdatedError, match="a later version of bandit-platform; install that one"):
         database.migrate()
 
 

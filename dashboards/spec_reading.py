@@ -57,8 +57,9 @@ class _Reader:
         for name in ("key", "placement", "owner", "hypothesis"):
             self.places[name] = name
             text = self.get(name)
-            if text.strip():
-                tables[name] = text if name in {"owner", "hypothesis"} else text.strip()
+            kept = text if name in {"owner", "hypothesis"} else text.strip()
+            if kept:
+                tables[name] = kept
         tables["context"] = self._context()
         tables["arms"] = [self._arm(i, row, tables["context"]) for i, row in self._listed("arms")]
         tables["reward"] = self._reward()

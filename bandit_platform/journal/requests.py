@@ -69,7 +69,7 @@ class Claim:
         self._file = file
         self._decision_id = decision_id
         self._identity = bytes.fromhex(decision_id[:32])
-        self._slot = int.from_bytes(self._identity[-4:], "big") % _SLOTS
+        self._slot = int.from_bytes(self._identity[6:10], "big") % _SLOTS
 
     def find(self) -> Decision | None:
         """The decision that a process of this node recorded for the key, if it still stands."""

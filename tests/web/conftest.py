@@ -178,3 +178,15 @@ def site(tmp_path: Path, spec: Any, clock: Any) -> Iterator[Site]:
     made.serving.upkeep.close()
     made.serving.journal.close()
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def team(deployment: Any) -> Any:
+    return signed_in(deployment.console, deployment.platform, Role.EXPERIMENTER)
+
+
+@pytest.fixture
+def draft(deployment: Any, spec: Any) -> Any:
+    deployment.platform.apply_experiment(spec)
+    deployment.serving.registry.refresh()
+    return deployment

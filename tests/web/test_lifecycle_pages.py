@@ -23,18 +23,6 @@ PAGE = f"/experiments/{KEY}/setup/launch"
 STEPS = f"/experiments/{KEY}/setup/steps"
 
 
-@pytest.fixture
-def team(deployment: Any) -> Any:
-    return signed_in(deployment.console, deployment.platform, Role.EXPERIMENTER)
-
-
-@pytest.fixture
-def draft(deployment: Any, spec: Any) -> Any:
-    deployment.platform.apply_experiment(spec)
-    deployment.serving.registry.refresh()
-    return deployment
-
-
 def checks(page: str) -> dict[str, bool]:
     found = re.findall(r'<li class="(passed|open)" data-check="([^"]+)"', page)
     return {name: state == "passed" for state, name in found}

@@ -67,7 +67,7 @@ def test_trouble_that_passes_says_when_to_try_again(
     def away(*_: Any) -> Any:
         raise StorageError("the database: OperationalError: connection to 10.0.0.3 failed")
 
-    monkeypatch.setattr(running.platform, "report", away)
+    monkeypatch.setattr(running.platform, "whole_report", away)
     answer = running.get("/v1/experiments/checkout-offers/report")
     body = refused(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "1"

@@ -39,6 +39,7 @@ class House:
     """A platform with its console's address."""
 
     platform: Platform
+    settings: Settings
     app: Any
     url: str
     clock: Clock
@@ -78,7 +79,7 @@ class Furniture:
                 "hypothesis": " ".join(itertools.islice(text, 12))[:4096],
                 "context": {
                     "order_value": {"type": "number", "min": 0},
-                    "country": {"type": "category"},
+                    "country": {"type": "category", "allow_personal": True},
                     "returning": {"type": "boolean"},
                 },
                 "arms": arms,
@@ -118,21 +119,21 @@ def house(folder: Path, furniture: Furniture | None) -> Iterator[House]:
     platform = build(settings, clock)
     app = create_console_app(platform, settings, Limits(stranger_rate=0))
     with closing(platform.database), listening(app) as url:
-        made = House(platform=platform, app=app, url=url, clock=clock)
+        made = House(platform=platform, settings=settings, app=app, url=url, clock=clock)
         if furniture is not None:
-            _furnish(made, settings, furniture)
+            _furnish(made, furniture)
         yield made
     structlog.reset_defaults()
 
 
-def _furnish(made: House, settings: Settings, furniture: Furniture) -> None:
+def _furnish(made: House, furniture: Furniture) -> None:
     platform = made.platform
     for number in range(furniture.experiments):
         spec = furniture.spec(number)
         platform.apply_experiment(spec, by=ASKING)
         if number % 3 != 1:
             platform.change_state(spec.key, Action.START, by=ASKING)
-    made.decisions = _days(made, settings, furniture)
+    made.decisions = _days(made, furniture)
     main = furniture.spec(0)
     platform.apply_experiment(_changed(main, furniture.texts[-1]), by=ASKING)
     for place, text in enumerate(furniture.texts):
@@ -149,8 +150,8 @@ def _changed(spec: ExperimentSpec, text: str) -> ExperimentSpec:
     return spec.model_copy(update={"arms": (first, *spec.arms[1:]), "owner": text[:256]})
 
 
-def _days(made: House, settings: Settings, furniture: Furniture) -> list[str]:
-    clock = made.clock
+def _days(made: House, furniture: Furniture) -> list[str]:
+    clock, settings = made.clock, made.settings
     serving = build_serving(settings, clock)
     worker = build_worker(settings, clock)
     decided: list[str] = []

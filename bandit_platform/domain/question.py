@@ -21,6 +21,8 @@ from bandit_platform.errors import InputError, Problem
 _VERSION = re.compile(r"version:[1-9]\d{0,8}")
 _Text = Annotated[str, Field(min_length=1, max_length=256)]
 MOST_POLICIES = 20
+#: below, intervals say nothing any more, and in the end cannot be computed
+LEAST_ALPHA = 0.000001
 
 
 class QuestionState(StrEnum):
@@ -171,8 +173,9 @@ def question_problems(
     if not question.estimators or set(question.estimators) - set(estimators):
         named = ", ".join(estimators)
         problems.append(Problem(path="estimators", message=f"choose one or more of {named}"))
-    if not 0.0 < question.alpha <= 0.5:
-        problems.append(Problem(path="alpha", message="must be above 0 and at most 0.5"))
+    if not LEAST_ALPHA <= question.alpha <= 0.5:
+        message = f"must be at least {LEAST_ALPHA:f} and at most 0.5"
+        problems.append(Problem(path="alpha", message=message))
     problems += [
         Problem(path=f"by[{place}]", message=f"give a declared context field: {fields}")
         for place, name in enumerate(question.by)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from math import isfinite
 from zoneinfo import ZoneInfo
 
 from bandit_platform.domain.context import Context, ContextSchema, ContextValue
@@ -153,10 +154,17 @@ def _number(name: str, text: str) -> Where:
     ends = _NUMBERS.fullmatch(text)
     try:
         if ends is None:
-            return Where(field=name, text=text, equals=float(text))
-        low, high = (float(end) if end else None for end in (ends["low"], ends["high"]))
+            return Where(field=name, text=text, equals=_finite(text))
+        low, high = (_finite(end) if end else None for end in (ends["low"], ends["high"]))
     except ValueError:
         raise InputError(f"where: {name} is a number, or a range such as 50..100") from None
     if low is None and high is None:
         raise InputError(f"where: {name} is a number, or a range such as 50..100")
     return Where(field=name, text=text, low=low, high=high)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number

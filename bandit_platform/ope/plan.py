@@ -27,6 +27,8 @@ ESTIMATORS = (
 )
 DEFAULT_ESTIMATORS = ("ips", "snips", "dr", "cressie-read")
 MODEL_BASED = frozenset({"dm", "dr", "sndr", "switch-dr", "dros", "mrdr"})
+#: below, intervals say nothing any more, and in the end cannot be computed
+LEAST_ALPHA = 0.000001
 INTERVALS = ("confidence-sequence", "asymptotic-cs", "normal")
 
 
@@ -64,8 +66,8 @@ class Options:
         if self.interval not in INTERVALS:
             known = ", ".join(INTERVALS)
             raise InputError(f"unknown interval {self.interval!r}; there are {known}")
-        if not 0.0 < self.alpha < 1.0:
-            raise InputError(f"alpha {self.alpha:g} must lie between 0 and 1")
+        if not LEAST_ALPHA <= self.alpha < 1.0:
+            raise InputError(f"alpha {self.alpha:g} must lie between {LEAST_ALPHA:f} and 1")
         if self.floor is not None and not 0.0 < self.floor <= 1.0:
             raise InputError(f"the floor {self.floor:g} must lie in (0, 1]")
 

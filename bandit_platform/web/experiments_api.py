@@ -74,7 +74,10 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
 
 
 def _tables() -> dict[str, Any]:
-    tables = request.get_json()
+    try:
+        tables = request.get_json()
+    except RecursionError:
+        raise InputError("the body is nested too deeply") from None
     if not isinstance(tables, dict):
         raise InputError("the body must be a JSON object: the tables of an experiment file")
     return tables

@@ -141,3 +141,12 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(
     assert str(result.exception) == (
         "the log has no column context.sort; context columns: context.kind"
     )
+
+
+@pytest.mark.parametrize("alpha", ["0", "1e-300", "1"])
+def test_an_error_that_no_interval_can_have_is_bad_input(
+    app: typer.Typer, log: Path, alpha: str
+) -> None:
+    result = runner.invoke(app, ["--log", str(log), "--alpha", alpha])
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception).endswith("must lie between 0.000001 and 1")

@@ -74,6 +74,8 @@ def test_all_conditions_must_hold(spec: Any) -> None:
         ({"where": ["returning=yes"]}, "true or false"),
         ({"where": ["cart_value=.."]}, "a range such as"),
         ({"where": ["cart_value=a..b"]}, "a range such as"),
+        ({"where": ["cart_value=nan"]}, "a range such as"),
+        ({"where": ["cart_value=..1e999"]}, "a range such as"),
     ],
 )
 def test_what_cannot_be_read_is_named(spec: Any, said: Any, part: str) -> None:

@@ -145,6 +145,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Any]) -
         ({"estimators": ()}, "estimators"),
         ({"estimators": ("magic",)}, "estimators"),
         ({"alpha": 0.0}, "alpha"),
+        ({"alpha": 1e-300}, "alpha"),
         ({"by": ("age",)}, "by[0]"),
         ({"where": ("country=GB", "age=7")}, "where[1]"),
         ({"since": "soon"}, "since"),

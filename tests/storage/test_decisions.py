@@ -4,13 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects import sqlite
 
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import (
     activated,
     count_immature,
+    count_overdue,
     decisions_since,
     due,
     find_decisions,
@@ -18,6 +20,7 @@ from bandit_platform.storage.decisions import (
     get_decision,
     insert_activations,
     insert_decisions,
+    overdue_statement,
     remove_immature,
 )
 from bandit_platform.storage.statements import table, to_micros
@@ -177,3 +180,19 @@ def test_decisions_are_paged_in_the_order_they_were_made(
             connection, later[0].experiment, later[0].decided_at, after=None, limit=9
         )
         assert since == later
+
+
+def test_the_overdue_are_counted_without_reading_all_that_wait(
+    sqlite_database: Database, make_decision: Make
+) -> None:
+    moment = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    ends = [moment + timedelta(seconds=second) for second in (-2, -1, 0, 1)]
+    waiting = [make_decision(expires_at=end) for end in ends]
+    with sqlite_database.write() as connection:
+        insert_decisions(connection, [*waiting, make_decision(experiment="another")])
+        assert count_overdue(connection, waiting[0].experiment, moment) == 2
+        statement = overdue_statement(waiting[0].experiment, moment).compile(
+            dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
+        )
+        plan = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
+    assert plan == ["SEARCH immature USING INDEX ix_immature_matures_at (matures_at<?)"]

@@ -80,6 +80,7 @@ def test_every_problem_of_a_spec_is_told_with_its_path(
         ("{}", "application/json", 422),
         ("{}", "text/plain", 415),
         ('{"key": "' + "x" * 70_000 + '"}', "application/json", 413),
+        ('{"key":' * 5000, "application/json", 422),
     ],
 )
 def test_bodies_that_hold_no_spec_are_refused(

@@ -223,7 +223,7 @@ def test_the_form_carries_its_choices_in_the_address(full: Any, ana: Any) -> Non
         ({"policy": []}, "choose at least one policy"),
         ({"policy": ["version:99"]}, "version:99: is not stored"),
         ({"alpha": "much"}, "give a number such as 0.05"),
-        ({"alpha": "2"}, "must be above 0"),
+        ({"alpha": "2"}, "must be at least 0.000001"),
         ({"since": "2026-11-22T10:00", "until": "2026-11-21T10:00"}, "ends before it begins"),
         ({"where_field": "cart_value", "where_value": "many"}, "a range such as 50..100"),
         ({"where_value": "GB"}, "give FIELD=VALUE"),

@@ -94,7 +94,7 @@ def _leaderboard(found: ExperimentReport, baseline: str) -> Table:
             else _interval(pair.uplift)
             if pair
             else "not compared",
-            _interval(row.snips),
+            "collecting data" if row.value.collecting else _interval(row.snips),
             f"{row.ess:,.0f}",
         )
     return table

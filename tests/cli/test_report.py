@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bandit_platform.bootstrap import build, build_serving, build_worker, utc_now
+from bandit_platform.bootstrap import Platform, build, build_serving, build_worker, utc_now
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.services.decide import Query
 from bandit_platform.services.record_events import EventReport
+from bandit_platform.services.report import experiment_report
+from bandit_platform.services.report_records import ExperimentReport
 from bandit_platform.settings import Settings
 
 KEY = "checkout-offers"
@@ -142,3 +145,20 @@ def test_unknown_baselines_and_fields_are_bad_input(run: Any, busy: dict[str, in
     ran = run("report", KEY, "--by", "colour")
     assert ran.status == 2
     assert "cart_value, country, returning" in ran.err
+
+
+def test_nothing_stands_beside_a_value_that_is_being_collected(
+    run: Any, busy: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def young(self: Platform, key: str) -> ExperimentReport:
+        found = experiment_report(self.database, key, self.clock(), whole=True)
+        row = found.policies[0]
+        early = replace(row, value=replace(row.value, collecting=True))
+        return replace(found, policies=(early, *found.policies[1:]))
+
+    monkeypatch.setattr(Platform, "whole_report", young)
+    first, second = [line for line in run("report", KEY).out.splitlines() if line.startswith("│ ")][
+        :2
+    ]
+    assert [cell.strip() for cell in first.split("│")][4] == "collecting data"
+    assert "collecting" not in second.split("│")[4]

@@ -168,14 +168,22 @@ def _take(
     add_metrics(connection, spec, batch, walked, specs, before=cursor)
     names = {standing.name for standing in group}
     if LOGGING in names:
-        stored = quality_state(connection, spec.key) if cursor else None  # it starts with them
-        quality = Quality.from_json(stored) if stored else Quality.empty()
+        quality = _quality(connection, spec) if cursor else Quality.empty()  # it starts with them
         put_quality_state(connection, spec.key, quality.updated(batch).to_json())
     if up_to is None and {LOGGING, ALWAYS_NOTHING} <= names:
         roll_up(connection, spec, batch, walked)
         add_timeline_point(connection, spec, walked, batch[-1].decision.decided_at)
     after = {standing.name: standing for standing in walked}
     return [after.get(standing.name, standing) for standing in standings], len(batch) + left_out
+
+
+def _quality(connection: Connection, spec: ExperimentSpec) -> Quality:
+    """The data's tests so far; begun anew where their state is damaged, which holds up nothing."""
+    stored = quality_state(connection, spec.key)
+    known = None if stored is None else Quality.read(stored)
+    if stored is not None and known is None:
+        _log.error("tests of the data begin anew", experiment=spec.key, error="damaged state")
+    return known or Quality.empty()
 
 
 def _usable(

@@ -91,6 +91,14 @@ class Quality:
         return json.dumps({"arms": self.arms, "ratio": ratio, "streams": streams})
 
     @classmethod
+    def read(cls, text: str) -> Quality | None:
+        """The state that a text holds; None where it is damaged."""
+        try:
+            return cls.from_json(text)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    @classmethod
     def from_json(cls, text: str) -> Quality:
         """The state that a text holds."""
         data = json.loads(text)

@@ -161,9 +161,9 @@ def _marks(stored: Sequence[StoredRevision]) -> tuple[RevisionMark, ...]:
 
 
 def _quality(stored: str | None) -> QualityRow:
-    if stored is None:
+    tests = None if stored is None else Quality.read(stored)
+    if tests is None:
         return QualityRow()
-    tests = Quality.from_json(stored)
     return QualityRow(
         n=tests.ratio.n,
         sample_ratio_evidence=math.exp(min(tests.ratio.peak, 700.0)),

@@ -241,3 +241,23 @@ def test_the_tests_of_the_data_start_again_with_the_policy_they_go_along_with(
     lite.run("UPDATE policy_state SET digest = 'another' WHERE policy = 'logging'")
     lite.learn(learner)
     assert lite.one("SELECT state FROM quality") == whole
+
+
+@pytest.mark.parametrize("state", ["", "{}", "[]", '{"arms": 3, "ratio": [], "streams": {}}'])
+def test_damaged_tests_of_the_data_begin_anew_and_hold_up_nothing(
+    lite: Any, spec: Any, state: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lite.launch(spec)
+    lite.traffic(40)
+    lite.settle()
+    lite.learn()
+    lite.run("UPDATE quality SET state = :state", state=state)
+    assert experiment_report(lite.database, KEY, lite.clock()).quality.n == 0
+    before = lite.states()["logging"].interactions
+    lite.traffic(20)
+    lite.settle()
+    lite.learn()
+    learned = lite.states()["logging"].interactions - before
+    assert learned > 0
+    assert experiment_report(lite.database, KEY, lite.clock()).quality.n == learned
+    assert "tests of the data begin anew" in "".join(capfd.readouterr())

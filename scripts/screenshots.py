@@ -26,6 +26,18 @@ ARGUMENTS = (
 )
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
+#: pages of an experiment
+PARTS = ("", "policies", "segments", "decisions", "setup", "setup/launch", "setup/plan", "history")
+OTHERS = {
+    "questions": "questions/",
+    "new-question": "questions/new",
+    "quality": "quality",
+    "new-experiment": "experiments/new",
+    "keys": "settings",
+    "users": "settings/users",
+    "audit-log": "settings/audit-log",
+    "account": "account",
+}
 
 
 def main() -> None:
@@ -59,14 +71,17 @@ def signed_in(browser: Browser, url: str) -> BrowserContext:
 
 
 def pages(people: BrowserContext, url: str) -> dict[str, str]:
-    """Name and address of every page: the lists, each experiment, settings, and an unknown one."""
+    """Name and address of every page: the lists, those of each experiment, and the others."""
     page = people.new_page()
     page.goto(f"{url}/")
     keys = [row.get_attribute("data-experiment") for row in page.locator("[data-experiment]").all()]
     page.close()
-    found = {f"experiment-{key}": f"{url}/experiments/{key}" for key in keys}
-    settings = {"keys": "settings", "users": "settings/users", "audit-log": "settings/audit-log"}
-    found |= {name: f"{url}/{path}" for name, path in settings.items()}
+    found = {
+        f"{key}-{part or 'overview'}": f"{url}/experiments/{key}/{part}".rstrip("/")
+        for key in keys
+        for part in PARTS
+    }
+    found |= {name: f"{url}/{path}" for name, path in OTHERS.items()}
     return {"list": f"{url}/", **found, "unknown": f"{url}/experiments/no-such-experiment"}
 
 
@@ -84,7 +99,7 @@ def take(
             )
             page.goto(address)
             wait_until_drawn(page)
-            path = folder / f"{name}-{size}-{scheme}.png"
+            path = folder / f"{name.replace('/', '-')}-{size}-{scheme}.png"
             page.screenshot(path=path, full_page=True)
             page.close()
             taken.append(path)

@@ -16,7 +16,7 @@ from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.services.users import Purpose
 from dashboards.report_tables import TABLES
-from tests.browser.furnished import House
+from tests.browser.furnished import MAIN, House
 from tests.signing_in import sign_in_path
 
 #: addresses for programs and parts of pages
@@ -25,6 +25,7 @@ _QUESTION_FILES = ("result.csv", "over-time.csv", "result.parquet", "result.json
 #: pages that say no
 REFUSALS = (
     "/experiments/no-such-experiment",
+    f"/experiments/{MAIN}/decisions/{'0' * 48}",
     f"/experiments/no-such-experiment/decisions/{'0' * 48}",
     "/questions/no-such-question",
     "/settings/keys/no-such-key",

@@ -46,7 +46,9 @@ def client(crowded: House) -> SignedInClient:
 
 @pytest.fixture(scope="module")
 def places(crowded: House, client: SignedInClient) -> tuple[list[str], dict[str, Any]]:
-    return split(client, crowded)
+    pages, files = split(client, crowded)
+    # of a draft, only the checklist is different from the pages of what runs
+    return [path for path in pages if "/offers-" not in path or "launch" in path], files
 
 
 def _unescaped(text: str) -> list[str]:

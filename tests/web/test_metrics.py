@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bandit_platform.services.upkeep import Upkeep
-from bandit_platform.web.meter import MOST_SERIES, Meter, upkeep_families
+from bandit_platform.web.meter import MOST_SERIES, WRITE_SECONDS, Meter, upkeep_families
 from tests.web.both_ports import Site, shown
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -157,9 +157,12 @@ def test_all_serving_processes_are_told_of_by_any(tmp_path: Path, spec_text: str
         _until(f"http://127.0.0.1:{port}/readyz", 2)
         pids = {path.stem.split("_")[-1] for path in (tmp_path / "metrics").glob("counter_*.db")}
         assert len(pids) == 2
+        written = 4 * WRITE_SECONDS  # until every process has written what it counted
+        time.sleep(written)
         before = _answers(port, viewer)
         for _ in range(50):
             urlopen(f"http://127.0.0.1:{port}/healthz").close()
+        time.sleep(written)
         assert _answers(port, viewer) - before == 51  # and the look before this one
     finally:
         process.terminate()

@@ -166,3 +166,14 @@ def test_what_happened_is_in_the_report_over_http(stored: Any) -> None:
     told = stored.get(f"/v1/experiments/{KEY}/report").json["happened"]
     assert told["funnel"][0]["offers"] == told["interactions"] > 0
     assert told["restraint"]["offers"] == told["funnel"][1]["offers"]
+
+
+def test_an_unknown_decision_does_not_make_its_experiment_unknown(
+    running: Any, console_as: Any
+) -> None:
+    client = console_as(Role.ANALYST)
+    answer = client.get(f"/experiments/{KEY}/decisions/{'0' * 48}")
+    assert answer.status_code == 404
+    assert "There is no such decision in the database" in answer.text
+    assert f'href="/experiments/{KEY}"' in answer.text
+    assert "There is no experiment" in client.get(f"/experiments/x/decisions/{'0' * 48}").text

@@ -14,27 +14,31 @@ from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import Action, State
 from bandit_platform.domain.selection import EVERYTHING, Selection, parse_selection
 from bandit_platform.logs import configure_logs
-from bandit_platform.services.answer import Answerer
-from bandit_platform.services.audit import Audit, audit
-from bandit_platform.services.data_quality import DataQuality, data_quality, overdue_before
-from bandit_platform.services.experiments import Applied, Experiments
-from bandit_platform.services.export import export
-from bandit_platform.services.find_decisions import DecisionFinder
-from bandit_platform.services.forget import Forgotten, forget
-from bandit_platform.services.ingest import Ingest
-from bandit_platform.services.keys import Keys
-from bandit_platform.services.log_writers import Kind
-from bandit_platform.services.questions import Questions
-from bandit_platform.services.recompute import RecomputedRow, recompute
-from bandit_platform.services.report import experiment_report
-from bandit_platform.services.report_records import ExperimentReport
-from bandit_platform.services.running_audit import RunningAudit
-from bandit_platform.services.seat import Seat
-from bandit_platform.services.sign_in import SignIn
-from bandit_platform.services.trace import trace
-from bandit_platform.services.upkeep import Upkeep
-from bandit_platform.services.users import Users
-from bandit_platform.services.work import Worker
+from bandit_platform.services.asking.answer import Answerer
+from bandit_platform.services.asking.questions import Questions
+from bandit_platform.services.collecting.forget import Forgotten, forget
+from bandit_platform.services.collecting.ingest import Ingest
+from bandit_platform.services.evaluation.export import export
+from bandit_platform.services.evaluation.log_writers import Kind
+from bandit_platform.services.launching.experiments import Applied, Experiments
+from bandit_platform.services.learning.recompute import RecomputedRow, recompute
+from bandit_platform.services.people.keys import Keys
+from bandit_platform.services.people.sign_in import SignIn
+from bandit_platform.services.people.users import Users
+from bandit_platform.services.reporting.audit import Audit, audit
+from bandit_platform.services.reporting.data_quality import (
+    DataQuality,
+    data_quality,
+    overdue_before,
+)
+from bandit_platform.services.reporting.find_decisions import DecisionFinder
+from bandit_platform.services.reporting.report import experiment_report
+from bandit_platform.services.reporting.report_records import ExperimentReport
+from bandit_platform.services.reporting.trace import trace
+from bandit_platform.services.serving.upkeep import Upkeep
+from bandit_platform.services.working.running_audit import RunningAudit
+from bandit_platform.services.working.seat import Seat
+from bandit_platform.services.working.work import Worker
 from bandit_platform.serving import Clock, Serving, build_serving, utc_now
 from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.audit_log import EVERYONE, Sought, entries
@@ -132,7 +136,7 @@ class Platform:
         selection: Selection = EVERYTHING,
     ) -> EvaluationReport:
         """See :func:`evaluate_live`."""
-        from bandit_platform.services.evaluate_live import (  # noqa: PLC0415 - slow to import
+        from bandit_platform.services.evaluation.evaluate_live import (  # noqa: PLC0415 - slow to import
             evaluate_live,
         )
 

@@ -12,10 +12,10 @@ from bandit_platform.domain.decision import Decision
 from bandit_platform.errors import UnavailableError
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import configure_logs
-from bandit_platform.services.decide import Decider
-from bandit_platform.services.record_events import EventRecorder
-from bandit_platform.services.registry import Registry
-from bandit_platform.services.upkeep import UpkeepWatch
+from bandit_platform.services.serving.decide import Decider
+from bandit_platform.services.serving.record_events import EventRecorder
+from bandit_platform.services.serving.registry import Registry
+from bandit_platform.services.serving.upkeep import UpkeepWatch
 from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision

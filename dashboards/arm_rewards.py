@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.binning import ShareBin, share_bins
 from dashboards.chart_layout import chart_layout, local, revision_marks, short, zero_line
 from dashboards.palette import arm_classes, arm_colour

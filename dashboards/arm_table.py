@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bandit_platform.services.report_records import ArmRow, ExperimentReport
-from bandit_platform.services.rounding import rounded
+from bandit_platform.services.reporting.report_records import ArmRow, ExperimentReport
+from bandit_platform.services.reporting.rounding import rounded
 from dashboards.palette import arm_classes
 from dashboards.scale import Axis, padded
 from dashboards.text import percent

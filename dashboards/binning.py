@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from bandit_platform.services.report_records import TimelinePoint
+from bandit_platform.services.reporting.report_records import TimelinePoint
 
 MOST_BINS = 40
 

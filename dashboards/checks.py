@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bandit_platform.services.report_records import QualityRow
+from bandit_platform.services.reporting.report_records import QualityRow
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bandit_platform.domain.decision import MEASURED
-from bandit_platform.services.report_records import Counts
+from bandit_platform.services.reporting.report_records import Counts
 from dashboards.text import percent
 
 _REASONS = MappingProxyType(

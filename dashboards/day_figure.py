@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from bandit_platform.services.happened_records import DayRow
-from bandit_platform.services.metric_state import REGRETS
+from bandit_platform.services.learning.metric_state import REGRETS
+from bandit_platform.services.reporting.happened_records import DayRow
 from dashboards.chart_layout import chart_layout, short
 from dashboards.outcome_words import outcome_label
 from dashboards.palette import ARMS, NOTHING_GREY

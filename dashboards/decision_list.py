@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
-from bandit_platform.services.count_exclusions import DECIDED, ELIGIBLE, OUT, SHOWN
+from bandit_platform.services.collecting.count_exclusions import DECIDED, ELIGIBLE, OUT, SHOWN
 from bandit_platform.storage.exclusions import Place
 from dashboards.text import percent, short_moment
 

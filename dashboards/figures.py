@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from bandit_platform.services.report_records import ExperimentReport
-from bandit_platform.services.rounding import decimals_for
+from bandit_platform.services.reporting.report_records import ExperimentReport
+from bandit_platform.services.reporting.rounding import decimals_for
 from dashboards.binning import ShareBin, share_bins
 from dashboards.chart_layout import Part, chart_layout, local, revision_marks, short, zero_line
 from dashboards.palette import LIGHT, arm_classes, arm_colour

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from bandit_platform.domain.decision import Reason
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.text import exact_duration, moment
 
 

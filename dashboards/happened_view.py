@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bandit_platform.domain.direction import Direction
-from bandit_platform.services.happened import REVENUE
-from bandit_platform.services.happened_records import FunnelStep, Happened, MetricRow, Restraint
-from bandit_platform.services.report_records import EstimateRow, ExperimentReport
+from bandit_platform.services.reporting.happened import REVENUE
+from bandit_platform.services.reporting.happened_records import (
+    FunnelStep,
+    Happened,
+    MetricRow,
+    Restraint,
+)
+from bandit_platform.services.reporting.report_records import EstimateRow, ExperimentReport
 from dashboards.day_figure import day_figure
 from dashboards.embedding import figure_json
 from dashboards.outcome_words import good_when, outcome_label

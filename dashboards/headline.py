@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bandit_platform.domain.decision import MEASURED
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.scale import Bar, Tick, bar, common_axis
 from dashboards.text import COLLECTING, Shown, declared_percent, percent, shown
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from bandit_platform.domain.audit_entry import AuditEntry
 from bandit_platform.domain.revision import changes
-from bandit_platform.services.model_history import ModelComparison, ModelLine
+from bandit_platform.services.reporting.model_history import ModelComparison, ModelLine
 from bandit_platform.storage.experiments import StoredRevision
 from dashboards.setup_review import ChangeLine, change_lines, value_text
 from dashboards.text import moment, percent

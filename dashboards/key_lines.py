@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bandit_platform.domain.access import Role
-from bandit_platform.services.keys import ListedKey
+from bandit_platform.services.people.keys import ListedKey
 from dashboards.text import duration, moment
 
 #: what a key is for → in words, in the order to offer it

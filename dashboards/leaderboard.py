@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bandit_platform.services.baseline import uplifts_over
-from bandit_platform.services.report_records import EstimateRow, ExperimentReport, PolicyRow
+from bandit_platform.services.reporting.baseline import uplifts_over
+from bandit_platform.services.reporting.report_records import (
+    EstimateRow,
+    ExperimentReport,
+    PolicyRow,
+)
 from dashboards.policies import (
     ALWAYS_NOTHING,
     policy_inline,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bandit_platform.services.report_records import RevisionMark
+from bandit_platform.services.reporting.report_records import RevisionMark
 
 #: Labels closer than this share of the axis become one.
 _TOO_CLOSE = 0.12

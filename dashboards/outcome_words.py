@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from bandit_platform.domain.direction import Direction
-from bandit_platform.services.happened import REVENUE
-from bandit_platform.services.outcomes import OTHER
+from bandit_platform.services.learning.outcomes import OTHER
+from bandit_platform.services.reporting.happened import REVENUE
 
 _LABELS = MappingProxyType(
     {

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from markupsafe import Markup
 
-from bandit_platform.services.finding import Verdict, verdict
-from bandit_platform.services.report_records import EstimateRow, ExperimentReport
+from bandit_platform.services.reporting.finding import Verdict, verdict
+from bandit_platform.services.reporting.report_records import EstimateRow, ExperimentReport
 from dashboards.bands import Band, BandRow, band_figure, band_table
 from dashboards.bands import is_cut as bands_are_cut
 from dashboards.checks import Check, checks

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.services.report_records import ArmRow
+from bandit_platform.services.reporting.report_records import ArmRow
 
 #: name → colour on a light page; values are unique, so that a figure can be recoloured
 LIGHT = MappingProxyType(

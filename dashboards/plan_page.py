@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import AmountWeight
-from bandit_platform.services.planning import PlanLine, Rewards
+from bandit_platform.services.launching.planning import PlanLine, Rewards
 from dashboards.spec_notation import number_text
 from dashboards.text import duration
 

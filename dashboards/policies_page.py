@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.arm_rewards import RewardLine, arm_reward_figure, reward_table
 from dashboards.arm_table import ArmLine, arm_lines
 from dashboards.bands import Band, BandRow, band_figure, band_table, is_cut

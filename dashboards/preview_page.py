@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.services.preview import Preview
+from bandit_platform.services.launching.preview import Preview
 from dashboards.text import declared_percent, percent
 
 

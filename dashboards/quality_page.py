@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bandit_platform.services.data_quality import (
+from bandit_platform.services.reporting.data_quality import (
     DataQuality,
     ExperimentQuality,
     QualityCheck,

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from bandit_platform.domain.question import QuestionState, StoredQuestion
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.ope.report import EvaluationReport, PolicyReport
-from bandit_platform.services.finding import validity
-from bandit_platform.services.question_finding import policy_name
-from bandit_platform.services.questions import pinned_until
-from bandit_platform.services.report_records import EstimateRow
+from bandit_platform.services.asking.question_finding import policy_name
+from bandit_platform.services.asking.questions import pinned_until
+from bandit_platform.services.reporting.finding import validity
+from bandit_platform.services.reporting.report_records import EstimateRow
 from dashboards.embedding import figure_json
 from dashboards.question_figures import question_charts
 from dashboards.text import Shown, duration, moment, shown

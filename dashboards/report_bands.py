@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bandit_platform.services.report_records import ExperimentReport, PolicyRow
+from bandit_platform.services.reporting.report_records import ExperimentReport, PolicyRow
 from dashboards.bands import Band, Moment
 from dashboards.palette import arm_classes
 from dashboards.policies import ALWAYS, ALWAYS_NOTHING, SOMETHING, policy_words

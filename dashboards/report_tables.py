@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.tables import Table, table_of
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bandit_platform.services.report_records import EstimateRow
-from bandit_platform.services.rounding import rounded
+from bandit_platform.services.reporting.report_records import EstimateRow
+from bandit_platform.services.reporting.rounding import rounded
 
 #: An interval is drawn whole up to this many times the median width; wider ones are cut.
 _WIDEST = 3.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bandit_platform.services.comparison_records import SegmentRow
+from bandit_platform.services.reporting.comparison_records import SegmentRow
 from dashboards.scale import Axis, Bar, Tick, bar, common_axis
 from dashboards.text import Shown, percent, shown
 

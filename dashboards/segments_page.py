@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bandit_platform.services.comparison_records import SegmentField, SegmentRow
-from bandit_platform.services.csv_cells import csv_text
-from bandit_platform.services.report_records import ExperimentReport
-from bandit_platform.services.tracked import LOGGING, SERVING
+from bandit_platform.services.evaluation.csv_cells import csv_text
+from bandit_platform.services.learning.tracked import LOGGING, SERVING
+from bandit_platform.services.reporting.comparison_records import SegmentField, SegmentRow
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.page_head import PageHead, page_head
 from dashboards.policies import ALWAYS_NOTHING, policy_words
 from dashboards.policies_page import Choice

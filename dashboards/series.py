@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from bandit_platform.services.report_records import ExperimentReport, TimelinePolicy
+from bandit_platform.services.reporting.report_records import ExperimentReport, TimelinePolicy
 from dashboards.policies import policy_words
 from dashboards.scale import Axis, padded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bandit_platform.services.report_records import (
+from bandit_platform.services.reporting.report_records import (
     EstimateRow,
     ExperimentReport,
     TimelinePolicy,

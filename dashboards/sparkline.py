@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.series import thinned, uplift_axis, uplift_series
 
 WIDTH, HEIGHT = 120, 32

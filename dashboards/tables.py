@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bandit_platform.errors import InputError
-from bandit_platform.services.csv_cells import csv_text
+from bandit_platform.services.evaluation.csv_cells import csv_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bandit_platform.domain.duration import format_duration
-from bandit_platform.services.finding import validity
-from bandit_platform.services.report_records import EstimateRow
-from bandit_platform.services.rounding import bounds_text, interval_decimals, rounded
+from bandit_platform.services.reporting.finding import validity
+from bandit_platform.services.reporting.report_records import EstimateRow
+from bandit_platform.services.reporting.rounding import bounds_text, interval_decimals, rounded
 
 COLLECTING = "collecting data"
 

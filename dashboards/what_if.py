@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.services.baseline import uplifts_over
-from bandit_platform.services.report_records import ExperimentReport, PolicyRow
-from bandit_platform.services.tracked import LOGGING
+from bandit_platform.services.learning.tracked import LOGGING
+from bandit_platform.services.reporting.baseline import uplifts_over
+from bandit_platform.services.reporting.report_records import ExperimentReport, PolicyRow
 from dashboards.policies import ALWAYS, ALWAYS_NOTHING, SOMETHING
 from dashboards.text import COLLECTING, Shown, shown
 

@@ -23,7 +23,7 @@ from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.identity import decision_id_for, new_decision_id
 from bandit_platform.journal.records import decision_line, event_line
-from bandit_platform.services.ingest import Ingest
+from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.storage.database import Database
 
 SECRET = b"a secret for measuring, longer than 32 bytes"
@@ -37,7 +37,9 @@ def decision(number: int, arms: int) -> Decision:
     moment = BEGAN + timedelta(milliseconds=number)
     keyed = number % 2 == 0
     identity = (
-        decision_id_for(SECRET, "bench", str(number)) if keyed else new_decision_id(SECRET, "bench", moment)
+        decision_id_for(SECRET, "bench", str(number))
+        if keyed
+        else new_decision_id(SECRET, "bench", moment)
     )
     names = ("nothing", *(f"arm-{place}" for place in range(1, arms)))
     return Decision(

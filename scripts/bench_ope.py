@@ -25,7 +25,7 @@ from ope_logs import FLOOR, Log, make_log, write_csv, write_parquet
 
 from bandit_platform.ope import DecisionLog, RewardRange, evaluate
 from bandit_platform.ope.targets import from_pmf
-from bandit_platform.services.evaluate import EvaluationRequest, evaluate_log
+from bandit_platform.services.evaluation.evaluate import EvaluationRequest, evaluate_log
 
 ESTIMATORS = ("ips", "snips", "dr", "switch-dr", "cressie-read")
 SHARED = ("ips", "snips", "cressie-read")

@@ -24,7 +24,7 @@ from bandit_platform.bootstrap import Platform, build, utc_now
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_tables
-from bandit_platform.services.learn import Learner
+from bandit_platform.services.learning.learn import Learner
 from bandit_platform.settings import Settings
 from bandit_platform.simulation.bulk import CONTEXT, Bulk, fill
 from bandit_platform.storage.lease import take_lease

@@ -23,9 +23,9 @@ from typing import Any
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving, build_worker
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
-from bandit_platform.services.decide import Query
-from bandit_platform.services.record_events import EventReport
-from bandit_platform.services.work import Worker
+from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.record_events import EventReport
+from bandit_platform.services.working.work import Worker
 from bandit_platform.settings import Settings
 
 EXPERIMENTS = (1, 100, 1000)

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.access import Role
-from bandit_platform.services.users import Purpose
+from bandit_platform.services.people.users import Purpose
 
 _FIELD = re.compile(r'name="csrf_token" value="([^"]+)"')
 

@@ -19,7 +19,7 @@ from bandit_platform.errors import UnavailableError
 from bandit_platform.parent import be_parent, end_with_parent
 
 if TYPE_CHECKING:
-    from bandit_platform.services.questions import Questions
+    from bandit_platform.services.asking.questions import Questions
 
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 0.5

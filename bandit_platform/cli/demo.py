@@ -26,7 +26,7 @@ from bandit_platform.cli.storefront import storefront
 if TYPE_CHECKING:
     from bandit_platform.bootstrap import Platform
     from bandit_platform.domain.experiment import ExperimentSpec
-    from bandit_platform.services.report_records import ExperimentReport
+    from bandit_platform.services.reporting.report_records import ExperimentReport
     from bandit_platform.simulation.comparison import Compared, ComparedPolicy
     from bandit_platform.simulation.run import RunResult
     from bandit_platform.simulation.shares import ArmShares
@@ -70,7 +70,7 @@ def demo(
     connections: Annotated[int, typer.Option(min=1, max=64, help="Concurrent connections.")] = 8,
 ) -> None:
     """Start everything, drive simulated shoppers through it, print estimates beside the truth."""
-    from bandit_platform.services.spec_files import read_spec_file  # noqa: PLC0415
+    from bandit_platform.services.launching.spec_files import read_spec_file  # noqa: PLC0415
     from bandit_platform.simulation.experiment_files import shipped_experiment  # noqa: PLC0415
     from bandit_platform.simulation.run import Show, perform  # noqa: PLC0415
     from bandit_platform.simulation.shop_visits import shop_visits  # noqa: PLC0415

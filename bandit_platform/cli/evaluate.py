@@ -114,7 +114,7 @@ def evaluate(
     """Value policies on logged decisions, with intervals and a verdict."""
     from bandit_platform.errors import InputError  # noqa: PLC0415 - keeps --help fast
     from bandit_platform.ope.plan import DEFAULT_ESTIMATORS, Options  # noqa: PLC0415
-    from bandit_platform.services.evaluate import (  # noqa: PLC0415
+    from bandit_platform.services.evaluation.evaluate import (  # noqa: PLC0415
         EvaluationRequest,
         evaluate_log,
     )
@@ -200,7 +200,7 @@ def _rendered(report: EvaluationReport, output: OutputFormat, *, over_time: bool
         shown = report.to_dict(over_time=over_time)
         return json.dumps(shown, indent=2, allow_nan=False) + "\n"
     if output is OutputFormat.HTML:
-        from bandit_platform.services.evaluation_page import page  # noqa: PLC0415 - slow
+        from bandit_platform.services.evaluation.evaluation_page import page  # noqa: PLC0415 - slow
 
         return page(report)
     from bandit_platform.cli.evaluate_table import table  # noqa: PLC0415 - keeps --help fast

@@ -24,7 +24,7 @@ def apply(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Make experiments what their files say: all or none. Doing it twice changes nothing."""
-    from bandit_platform.services.spec_files import read_spec_files  # noqa: PLC0415 - fast --help
+    from bandit_platform.services.launching.spec_files import read_spec_files  # noqa: PLC0415 - fast --help
 
     specs = read_spec_files(paths)
     applied = _platform().experiments.apply_all(specs, caller())

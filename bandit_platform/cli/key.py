@@ -12,7 +12,7 @@ from bandit_platform.cli.output import Format, FormatOption, print_json
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from bandit_platform.services.keys import IssuedKey, Keys
+    from bandit_platform.services.people.keys import IssuedKey, Keys
 
 app = typer.Typer(help="Issue, list and revoke keys.", no_args_is_help=True)
 KeyId = Annotated[str, typer.Argument(help="The 16 characters after pk_ or sk_.")]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bandit_platform.bootstrap import Platform
     from bandit_platform.domain.experiment import ExperimentSpec
-    from bandit_platform.services.report_records import EstimateRow
+    from bandit_platform.services.reporting.report_records import EstimateRow
     from bandit_platform.simulation.run import RunResult
     from bandit_platform.simulation.shares import ArmShares
     from bandit_platform.simulation.stage import Stage
@@ -92,7 +92,7 @@ def finish(
         typer.Exit: with status 1 when the counts do not reconcile.
     """
     if not leave:
-        from bandit_platform.services.users import Purpose  # noqa: PLC0415 - keeps --help fast
+        from bandit_platform.services.people.users import Purpose  # noqa: PLC0415 - keeps --help fast
 
         link = platform.users.link(_VISITOR, purpose=Purpose.SIGN_IN)
         address = f"{stage.settings.console_address}{link.path}?next=/experiments/{experiment}"
@@ -140,7 +140,7 @@ def wide_console() -> Console:
 
 def with_interval(estimate: EstimateRow, *, sign: bool = False) -> str:
     """An estimate with its bounds, rounded by their distance."""
-    from bandit_platform.services.rounding import (  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.services.reporting.rounding import (  # noqa: PLC0415 - keeps --help fast
         bounds_text,
         interval_decimals,
         rounded,
@@ -157,7 +157,7 @@ def with_interval(estimate: EstimateRow, *, sign: bool = False) -> str:
 
 def plain_number(value: float, estimate: EstimateRow, *, sign: bool = False) -> str:
     """A number rounded as the estimate beside it, but never to fewer than three decimals."""
-    from bandit_platform.services.rounding import interval_decimals, rounded  # noqa: PLC0415
+    from bandit_platform.services.reporting.rounding import interval_decimals, rounded  # noqa: PLC0415
 
     return rounded(value, max(3, interval_decimals(estimate.lower, estimate.upper)), sign=sign)
 

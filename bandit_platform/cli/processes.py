@@ -57,7 +57,7 @@ def work() -> None:
         build_worker,
     )
     from bandit_platform.cli.answering import Answering  # noqa: PLC0415
-    from bandit_platform.services.rounds import once_possible  # noqa: PLC0415
+    from bandit_platform.services.working.rounds import once_possible  # noqa: PLC0415
 
     settings = _settings()
     stop = _stopped_by_signals()
@@ -73,7 +73,7 @@ def work() -> None:
 def ingest() -> None:
     """Move this node's journal into the database (on serving nodes without a worker)."""
     from bandit_platform.bootstrap import build_ingest  # noqa: PLC0415 - keeps --help fast
-    from bandit_platform.services.rounds import go_round, once_possible  # noqa: PLC0415
+    from bandit_platform.services.working.rounds import go_round, once_possible  # noqa: PLC0415
 
     settings = _settings()
     stop = _stopped_by_signals()

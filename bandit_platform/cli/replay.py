@@ -24,8 +24,8 @@ from bandit_platform.cli.on_stage import (
 from bandit_platform.cli.output import Format, FormatOption
 
 if TYPE_CHECKING:
-    from bandit_platform.services.logged_data import LoggedData
-    from bandit_platform.services.report_records import ExperimentReport, PolicyRow
+    from bandit_platform.services.evaluation.logged_data import LoggedData
+    from bandit_platform.services.reporting.report_records import ExperimentReport, PolicyRow
     from bandit_platform.simulation.run import RunResult
     from bandit_platform.simulation.shares import ArmShares
 
@@ -58,7 +58,7 @@ def replay(
     connections: Annotated[int, typer.Option(min=1, max=64, help="Concurrent connections.")] = 8,
 ) -> None:
     """Stream logged customers through the service; learn only where it agrees with the log."""
-    from bandit_platform.services.logged_data import read_logged_data  # noqa: PLC0415
+    from bandit_platform.services.evaluation.logged_data import read_logged_data  # noqa: PLC0415
     from bandit_platform.simulation.replay_visits import replay_visits  # noqa: PLC0415
     from bandit_platform.simulation.run import Show, perform  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from bandit_platform.cli.output import Format, FormatOption, print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bandit_platform.services.report_records import EstimateRow, ExperimentReport
+    from bandit_platform.services.reporting.report_records import EstimateRow, ExperimentReport
 
 _NOTHING = "always:nothing"
 
@@ -30,7 +30,7 @@ def report(
 ) -> None:
     """Print the live report: the numbers behind the dashboard."""
     from bandit_platform.bootstrap import build  # noqa: PLC0415 - keeps --help fast
-    from bandit_platform.services.baseline import check_baseline, field_of  # noqa: PLC0415
+    from bandit_platform.services.reporting.baseline import check_baseline, field_of  # noqa: PLC0415
     from bandit_platform.settings import load_settings  # noqa: PLC0415
 
     found = build(load_settings()).whole_report(key)
@@ -44,7 +44,7 @@ def report(
 
 
 def _over(found: ExperimentReport, baseline: str) -> dict[str, Any]:
-    from bandit_platform.services.baseline import uplifts_over  # noqa: PLC0415
+    from bandit_platform.services.reporting.baseline import uplifts_over  # noqa: PLC0415
 
     rows = uplifts_over(found, baseline)
     turned = replace(found, pairwise=tuple(rows.values())).to_dict()["pairwise"]
@@ -79,7 +79,7 @@ def _leaderboard(found: ExperimentReport, baseline: str) -> Table:
     from rich.markup import escape  # noqa: PLC0415 - keeps --help fast
     from rich.table import Table  # noqa: PLC0415
 
-    from bandit_platform.services.baseline import uplifts_over  # noqa: PLC0415
+    from bandit_platform.services.reporting.baseline import uplifts_over  # noqa: PLC0415
 
     over = "nothing" if baseline == _NOTHING else escape(baseline)
     uplifts = uplifts_over(found, baseline)
@@ -119,7 +119,7 @@ def _segments(found: ExperimentReport) -> Table:
 
 
 def _interval(row: EstimateRow) -> str:
-    from bandit_platform.services.rounding import bounds_text, interval_decimals, rounded  # noqa: PLC0415
+    from bandit_platform.services.reporting.rounding import bounds_text, interval_decimals, rounded  # noqa: PLC0415
 
     if row.value is None:
         if not row.n:

@@ -27,7 +27,7 @@ def storefront(platform: Platform, stage: Stage) -> Iterator[str]:
     from bandit_platform.client.client import Client  # noqa: PLC0415
     from bandit_platform.domain.access import Role  # noqa: PLC0415
     from bandit_platform.domain.lifecycle import Action  # noqa: PLC0415
-    from bandit_platform.services.spec_files import read_spec_file  # noqa: PLC0415
+    from bandit_platform.services.launching.spec_files import read_spec_file  # noqa: PLC0415
     from bandit_platform.simulation.experiment_files import shipped_experiment  # noqa: PLC0415
     from bandit_platform.simulation.storefront.app import (  # noqa: PLC0415
         Storefront,

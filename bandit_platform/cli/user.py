@@ -12,7 +12,7 @@ from bandit_platform.cli.output import Format, FormatOption, print_json
 if TYPE_CHECKING:
     from bandit_platform.bootstrap import Platform
     from bandit_platform.domain.user import User
-    from bandit_platform.services.users import Link
+    from bandit_platform.services.people.users import Link
 
 app = typer.Typer(help="Make, list, disable and enable users.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The name that the person signs in with.")]

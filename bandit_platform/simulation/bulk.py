@@ -18,7 +18,7 @@ import numpy as np
 
 from bandit_platform.domain.decision import Reason
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.services.count_exclusions import DECIDED, ELIGIBLE, SHOWN
+from bandit_platform.services.collecting.count_exclusions import DECIDED, ELIGIBLE, SHOWN
 from bandit_platform.storage.bulk import BulkRows, insert_bulk
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Database

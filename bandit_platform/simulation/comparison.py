@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 from bandit_platform.domain.context import Context
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.services.recompute import RecomputedRow
-from bandit_platform.services.report_records import EstimateRow, ExperimentReport, PolicyRow
-from bandit_platform.services.tracked import ALWAYS_NOTHING
+from bandit_platform.services.learning.recompute import RecomputedRow
+from bandit_platform.services.learning.tracked import ALWAYS_NOTHING
+from bandit_platform.services.reporting.report_records import (
+    EstimateRow,
+    ExperimentReport,
+    PolicyRow,
+)
 
 #: (context, arm) → exact expected reward
 Mu = Callable[[Context, str], float]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bandit_platform.services.logged_data import LoggedData
-from bandit_platform.services.tracked import ALWAYS, UNIFORM
+from bandit_platform.services.evaluation.logged_data import LoggedData
+from bandit_platform.services.learning.tracked import ALWAYS, UNIFORM
 
 
 def log_values(log: LoggedData) -> Mapping[str, float]:

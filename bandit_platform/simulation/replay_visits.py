@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from random import Random
 
-from bandit_platform.services.logged_data import LoggedData
+from bandit_platform.services.evaluation.logged_data import LoggedData
 from bandit_platform.simulation.driver import Reply, Visit
 from bandit_platform.simulation.truth import Outcome
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.services.report_records import Counts
+from bandit_platform.services.reporting.report_records import Counts
 from bandit_platform.simulation.driver import Target, Visit, drive
 from bandit_platform.simulation.settling import Check, reconcile, settle
 from bandit_platform.simulation.stage import Stage

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bandit_platform.services.report_records import Counts
+from bandit_platform.services.reporting.report_records import Counts
 from bandit_platform.simulation.tally import Tally
 
 #: Waiting ends when nothing has moved for so long.

@@ -10,8 +10,8 @@ from apiflask import APIFlask
 from bandit_platform.bootstrap import Platform, build
 from bandit_platform.errors import BanditPlatformError, NotFoundError
 from bandit_platform.parent import end_with_parent
-from bandit_platform.services.readiness import Readiness, worker_warnings
-from bandit_platform.services.upkeep import Upkeep, UpkeepWatch
+from bandit_platform.services.serving.readiness import Readiness, worker_warnings
+from bandit_platform.services.serving.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
 from bandit_platform.web.bare_app import bare_app, limits_of

@@ -8,7 +8,7 @@ from typing import cast
 from apiflask import APIFlask
 
 from bandit_platform.parent import end_with_parent, has_parent
-from bandit_platform.services.readiness import serving_readiness
+from bandit_platform.services.serving.readiness import serving_readiness
 from bandit_platform.serving import Serving, build_serving
 from bandit_platform.settings import load_settings
 from bandit_platform.web.auth import protect

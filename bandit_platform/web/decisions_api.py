@@ -12,8 +12,8 @@ from pydantic_core import to_json
 
 from bandit_platform.domain.personal import personal_shape
 from bandit_platform.errors import InputError
-from bandit_platform.services.decide import Answer, Decider, Query
-from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
+from bandit_platform.services.serving.decide import Answer, Decider, Query
+from bandit_platform.services.serving.record_events import EventRecorder, EventReport, Receipt
 from bandit_platform.web.auth import is_trusted, own_experiments
 from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest, WellFormedEvents
 from bandit_platform.web.meter import Meter

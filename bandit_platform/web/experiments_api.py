@@ -11,7 +11,7 @@ from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.errors import InputError, NotFoundError
-from bandit_platform.services.experiments import Applied
+from bandit_platform.services.launching.experiments import Applied
 from bandit_platform.storage.experiments import StoredExperiment
 from bandit_platform.web.auth import reaches
 from bandit_platform.web.problems import problem

@@ -8,8 +8,8 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, json
 
-from bandit_platform.services.readiness import Readiness
-from bandit_platform.services.upkeep import Upkeep
+from bandit_platform.services.serving.readiness import Readiness
+from bandit_platform.services.serving.upkeep import Upkeep
 from bandit_platform.web.meter import CONTENT_TYPE, Meter, upkeep_families
 
 

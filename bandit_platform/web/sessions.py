@@ -17,7 +17,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
 
 from bandit_platform.domain.user import User
-from bandit_platform.services.sign_in import LONGEST
+from bandit_platform.services.people.sign_in import LONGEST
 
 
 class SignedIn(UserMixin):  # type: ignore[misc] # Flask-Login has no types

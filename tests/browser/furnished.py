@@ -21,9 +21,9 @@ from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.question import Question
-from bandit_platform.services.answer import Answerer
-from bandit_platform.services.decide import Query
-from bandit_platform.services.record_events import EventReport
+from bandit_platform.services.asking.answer import Answerer
+from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app
 from bandit_platform.web.limits import Limits

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.access import Role
-from bandit_platform.services.answer import Answerer
+from bandit_platform.services.asking.answer import Answerer
 from tests.browser.furnished import MAIN, ORDINARY, House, house
 from tests.browser.shop import needs_chromium
 from tests.browser.walk import window

@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from bandit_platform.errors import NotFoundError
-from bandit_platform.services.report_records import EstimateRow, ExperimentReport
+from bandit_platform.services.reporting.report_records import EstimateRow, ExperimentReport
 from bandit_platform.web.console.overview import console_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
 from bandit_platform.web.console.segments import segments_blueprint

@@ -18,11 +18,11 @@ from bandit_platform.bootstrap import build, build_serving
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
-from bandit_platform.services.answer import Answerer
-from bandit_platform.services.decide import Query
-from bandit_platform.services.ingest import Ingest
-from bandit_platform.services.record_events import EventReport
-from bandit_platform.services.work import Worker
+from bandit_platform.services.asking.answer import Answerer
+from bandit_platform.services.collecting.ingest import Ingest
+from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.record_events import EventReport
+from bandit_platform.services.working.work import Worker
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app
 from tests.signing_in import sign_in_path

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
-from bandit_platform.services.users import Purpose
+from bandit_platform.services.people.users import Purpose
 from dashboards.report_tables import TABLES
 from tests.browser.furnished import MAIN, House
 from tests.signing_in import sign_in_path

@@ -18,7 +18,7 @@ from bandit_platform.bootstrap import Platform, build
 from bandit_platform.cli.answering import Answering
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.question import Question, QuestionState
-from bandit_platform.services.questions import SILENCE
+from bandit_platform.services.asking.questions import SILENCE
 from bandit_platform.settings import Settings
 from bandit_platform.storage.questions import take_question
 

@@ -10,10 +10,10 @@ import pytest
 
 from bandit_platform.bootstrap import Platform, build, build_serving, build_worker, utc_now
 from bandit_platform.domain.lifecycle import Action
-from bandit_platform.services.decide import Query
-from bandit_platform.services.record_events import EventReport
-from bandit_platform.services.report import experiment_report
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report import experiment_report
+from bandit_platform.services.reporting.report_records import ExperimentReport
+from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.settings import Settings
 
 KEY = "checkout-offers"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
-from bandit_platform.services.comparison_records import PairRow, SegmentField, SegmentRow
-from bandit_platform.services.report_records import (
+from bandit_platform.services.reporting.comparison_records import PairRow, SegmentField, SegmentRow
+from bandit_platform.services.reporting.report_records import (
     EstimateRow,
     ExperimentReport,
     PolicyRow,

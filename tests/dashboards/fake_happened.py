@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from bandit_platform.domain.direction import Direction
-from bandit_platform.services.happened_records import (
+from bandit_platform.services.reporting.happened_records import (
     DayRow,
     FunnelStep,
     Happened,
@@ -13,7 +13,7 @@ from bandit_platform.services.happened_records import (
     RegretRow,
     Restraint,
 )
-from bandit_platform.services.report_records import EstimateRow
+from bandit_platform.services.reporting.report_records import EstimateRow
 
 
 def row(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from bandit_platform.services.finding import finding
-from bandit_platform.services.report_records import (
+from bandit_platform.services.reporting.finding import finding
+from bandit_platform.services.reporting.report_records import (
     ArmRow,
     Counts,
     EstimateRow,

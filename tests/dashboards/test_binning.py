@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit_platform.services.report_records import TimelinePoint
+from bandit_platform.services.reporting.report_records import TimelinePoint
 from dashboards.binning import MOST_BINS, share_bins
 from tests.dashboards.fake_reports import START, rich
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bandit_platform.services.report_records import QualityRow
+from bandit_platform.services.reporting.report_records import QualityRow
 from dashboards.checks import checks
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.guidance import Guidance, first_experiment, guidance
 from tests.dashboards.fake_reports import collecting, draft, empty, immature, nasty, rich
 

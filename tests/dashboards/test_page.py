@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.arm_table import arm_lines
 from dashboards.glossary import TERMS
 from dashboards.headline import headlines, programme

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bandit_platform.services.report_records import ArmRow
+from bandit_platform.services.reporting.report_records import ArmRow
 from dashboards import palette
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.arm_rewards import LEAST_DRAWS, arm_reward_figure, reward_table
 from dashboards.bands import MOST_ROWS, band_figure, band_table
 from dashboards.leaderboard import leaderboard

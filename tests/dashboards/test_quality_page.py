@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bandit_platform.services.data_quality import data_quality
+from bandit_platform.services.reporting.data_quality import data_quality
 from dashboards.quality_page import quality_page
 from tests.dashboards.fake_reports import draft, rich
-from tests.services.test_data_quality import audited, upkeep
+from tests.services.reporting.test_data_quality import audited, upkeep
 
 
 def test_the_headline_counts_what_is_wrong() -> None:

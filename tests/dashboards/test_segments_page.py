@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.segment_lines import forest
 from dashboards.segments_page import segments_csv, segments_page
 from tests.dashboards.fake_comparisons import (

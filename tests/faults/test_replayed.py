@@ -10,7 +10,7 @@ from typing import Any
 
 from bandit_platform.domain.event import Event
 from bandit_platform.journal.records import parse_line
-from bandit_platform.services.report import experiment_report
+from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.storage.database import Database
 
 KEY = "checkout-offers"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bandit_platform.services.logged_data import LoggedData, read_logged_data
+from bandit_platform.services.evaluation.logged_data import LoggedData, read_logged_data
 from bandit_platform.simulation.experiment_files import shipped_experiment
 from bandit_platform.simulation.log_values import log_values
 

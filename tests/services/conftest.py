@@ -23,16 +23,16 @@ from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.ope import PolicyAccumulator, RewardRange
-from bandit_platform.services.decide import Answer, Decider, Query
-from bandit_platform.services.experiments import Experiments
-from bandit_platform.services.ingest import Ingest, Ingested
-from bandit_platform.services.learn import Learner
-from bandit_platform.services.mature import mature
-from bandit_platform.services.recompute import RecomputedRow, recompute
-from bandit_platform.services.record_events import EventRecorder, EventReport, Receipt
-from bandit_platform.services.registry import Registry
-from bandit_platform.services.tracked import largest_weight, tracked_policies
-from bandit_platform.services.work import Worker
+from bandit_platform.services.collecting.ingest import Ingest, Ingested
+from bandit_platform.services.collecting.mature import mature
+from bandit_platform.services.launching.experiments import Experiments
+from bandit_platform.services.learning.learn import Learner
+from bandit_platform.services.learning.recompute import RecomputedRow, recompute
+from bandit_platform.services.learning.tracked import largest_weight, tracked_policies
+from bandit_platform.services.serving.decide import Answer, Decider, Query
+from bandit_platform.services.serving.record_events import EventRecorder, EventReport, Receipt
+from bandit_platform.services.serving.registry import Registry
+from bandit_platform.services.working.work import Worker
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision
 from bandit_platform.storage.lease import take_lease
@@ -318,7 +318,7 @@ def _same_draws_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def new_decision_id(secret: bytes, experiment: str, now: datetime) -> str:
         return decision_id_for(secret, "new", str(next(numbers)))
 
-    monkeypatch.setattr("bandit_platform.services.decide.new_decision_id", new_decision_id)
+    monkeypatch.setattr("bandit_platform.services.serving.decide.new_decision_id", new_decision_id)
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bandit_platform.services.recompute import RecomputedRow
-from bandit_platform.services.report_records import EstimateRow
+from bandit_platform.services.learning.recompute import RecomputedRow
+from bandit_platform.services.reporting.report_records import EstimateRow
 from bandit_platform.simulation.comparison import compare, progressive_truth
 from bandit_platform.simulation.shares import last_quarter
 from bandit_platform.simulation.tally import Served

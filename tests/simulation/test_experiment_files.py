@@ -3,8 +3,8 @@
 import pytest
 
 from bandit_platform.errors import NotFoundError
-from bandit_platform.services.logged_columns import read_columns
-from bandit_platform.services.spec_files import read_spec_file
+from bandit_platform.services.evaluation.logged_columns import read_columns
+from bandit_platform.services.launching.spec_files import read_spec_file
 from bandit_platform.simulation import experiment_files
 from bandit_platform.simulation.experiment_files import shipped_experiment
 

@@ -6,8 +6,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from bandit_platform.services.logged_data import LoggedData, LoggedEvent
-from bandit_platform.services.spec_files import read_spec_file
+from bandit_platform.services.evaluation.logged_data import LoggedData, LoggedEvent
+from bandit_platform.services.launching.spec_files import read_spec_file
 from bandit_platform.simulation.experiment_files import shipped_experiment
 from bandit_platform.simulation.log_values import log_values
 from bandit_platform.simulation.replay_visits import replay_visits

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bandit_platform.services.report_records import Counts
+from bandit_platform.services.reporting.report_records import Counts
 from bandit_platform.simulation.settling import reconcile, settle
 from bandit_platform.simulation.tally import Tally
 

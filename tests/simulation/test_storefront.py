@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bandit_platform.services.spec_files import read_spec_file
+from bandit_platform.services.launching.spec_files import read_spec_file
 from bandit_platform.simulation.experiment_files import shipped_experiment
 from bandit_platform.simulation.storefront.app import Storefront, create_storefront
 from bandit_platform.simulation.storefront.catalogue import EVENINGS

@@ -11,7 +11,7 @@ from bandit_platform.domain.eligibility import eligible_arms
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import Reward, reward_of
-from bandit_platform.services.spec_files import read_spec_file
+from bandit_platform.services.launching.spec_files import read_spec_file
 from bandit_platform.simulation.experiment_files import shipped_experiment
 from bandit_platform.simulation.shopper import Shopper, shopper
 from bandit_platform.simulation.truth import Outcome, expected_reward, outcomes

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bandit_platform.ope.many_bounds import many_bounds
-from bandit_platform.services.segment_block import SegmentSums
-from bandit_platform.services.walked import Columns
+from bandit_platform.services.learning.segment_block import SegmentSums
+from bandit_platform.services.learning.walked import Columns
 
 RUNS = 80
 LOOKS = 12

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from jinja2 import StrictUndefined
 
 from bandit_platform.errors import NotFoundError
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.overview import console_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
 from bandit_platform.web.console.segments import segments_blueprint

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from jinja2 import StrictUndefined
 
 from bandit_platform.errors import NotFoundError
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.overview import console_blueprint
 from tests.dashboards.fake_reports import all_reports, draft, nasty, rich
 

@@ -9,7 +9,7 @@ import pytest
 
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
-from bandit_platform.services.ingest import Ingest
+from bandit_platform.services.collecting.ingest import Ingest
 from tests.signing_in import signed_in
 
 

@@ -147,7 +147,7 @@ def test_a_damaged_model_is_not_handed_out(learned: Any) -> None:
 
 
 def test_the_preview_uses_the_served_model(learned: Any, spec: Any) -> None:
-    from bandit_platform.services.preview import preview  # noqa: PLC0415 - only here
+    from bandit_platform.services.launching.preview import preview  # noqa: PLC0415 - only here
 
     database, now = learned.platform.database, learned.clock()
     found = preview(database, spec, {"cart_value": 20.0}, now)

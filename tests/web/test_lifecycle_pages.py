@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
-from bandit_platform.services.ingest import Ingest
+from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.web.apps import create_console_app
 from tests.signing_in import signed_in
 

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bandit_platform.services.upkeep import Upkeep
+from bandit_platform.services.serving.upkeep import Upkeep
 from bandit_platform.web.meter import MOST_SERIES, WRITE_SECONDS, Meter, upkeep_families
 from tests.web.both_ports import Site, shown
 

@@ -18,9 +18,9 @@ from bandit_platform.domain.access import Role
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.question import Question
 from bandit_platform.ope.plan import Options
-from bandit_platform.services.answer import Answerer
-from bandit_platform.services.ingest import Ingest
-from bandit_platform.services.work import Worker
+from bandit_platform.services.asking.answer import Answerer
+from bandit_platform.services.collecting.ingest import Ingest
+from bandit_platform.services.working.work import Worker
 
 KEY = "checkout-offers"
 ASKED = {

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.decision import Reason
-from bandit_platform.services.find_decisions import parse_place, place_text
+from bandit_platform.services.reporting.find_decisions import parse_place, place_text
 from bandit_platform.storage.decision_search import Search
 from bandit_platform.web.console.frame import page_blueprint
 from dashboards.decision_list import decision_lines, fates

@@ -9,7 +9,12 @@ from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.access import Permission
 from bandit_platform.domain.audit_entry import AuditEntry, subject_of
 from bandit_platform.errors import ContextError
-from bandit_platform.services.model_history import PAGE, compare_versions, model_bytes, versions
+from bandit_platform.services.reporting.model_history import (
+    PAGE,
+    compare_versions,
+    model_bytes,
+    versions,
+)
 from bandit_platform.storage.audit_log import entries
 from bandit_platform.storage.experiments import StoredExperiment
 from bandit_platform.web.console.frame import page_blueprint

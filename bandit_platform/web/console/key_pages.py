@@ -13,7 +13,7 @@ from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.access import Role, check_origin
 from bandit_platform.domain.duration import parse_duration
 from bandit_platform.errors import InputError, NotFoundError
-from bandit_platform.services.keys import IssuedKey, ListedKey
+from bandit_platform.services.people.keys import IssuedKey, ListedKey
 from bandit_platform.web.viewer import viewer
 from dashboards.key_lines import KINDS, key_line, key_lines
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.lifecycle import Action, State, possible_actions
 from bandit_platform.errors import NotFoundError, StateError
-from bandit_platform.services.launch import Launch, launch
+from bandit_platform.services.launching.launch import Launch, launch
 from bandit_platform.storage.experiments import StoredExperiment
 from bandit_platform.web.console.setup_form import tried_context
 from bandit_platform.web.console.try_out import TryOut, try_out

@@ -8,7 +8,7 @@ from datetime import timedelta
 from flask import Blueprint, current_app, render_template, request
 
 from bandit_platform.domain.access import Permission
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint, static_file
 from bandit_platform.web.viewer import viewer
 from dashboards.experiment_filter import ExperimentFilter

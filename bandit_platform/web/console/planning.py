@@ -10,7 +10,7 @@ from flask import Blueprint, render_template, request
 from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import InputError
-from bandit_platform.services.planning import (
+from bandit_platform.services.launching.planning import (
     EventGuess,
     Rewards,
     guessed,

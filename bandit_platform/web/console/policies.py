@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, render_template, request
 
-from bandit_platform.services.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint
 from dashboards.glossary import TERMS
 from dashboards.policies import ALWAYS_NOTHING

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Blueprint, render_template
 
 from bandit_platform.bootstrap import Platform
-from bandit_platform.services.upkeep import Upkeep
+from bandit_platform.services.serving.upkeep import Upkeep
 from bandit_platform.web.console.frame import page_blueprint
 from dashboards.glossary import TERMS
 from dashboards.quality_page import quality_page

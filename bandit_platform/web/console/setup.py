@@ -21,7 +21,7 @@ from bandit_platform.errors import (
     SpecError,
     StaleError,
 )
-from bandit_platform.services.preview import preview
+from bandit_platform.services.launching.preview import preview
 from bandit_platform.storage.experiments import StoredExperiment
 from bandit_platform.web.console.frame import page_blueprint
 from bandit_platform.web.console.lifecycle import add_lifecycle

@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.errors import InputError, NotFoundError
-from bandit_platform.services.sign_in import OpenLink
-from bandit_platform.services.users import Purpose
+from bandit_platform.services.people.sign_in import OpenLink
+from bandit_platform.services.people.users import Purpose
 from bandit_platform.web.attempts import Attempts
 from bandit_platform.web.console.account import add_account
 from bandit_platform.web.console.frame import page_blueprint

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.user import USER_ROLES, User, check_name
 from bandit_platform.errors import ConflictError, InputError, NotFoundError, StateError
-from bandit_platform.services.users import Link
+from bandit_platform.services.people.users import Link
 from bandit_platform.web.viewer import viewer
 from dashboards.text import moment
 

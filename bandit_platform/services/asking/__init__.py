@@ -1,0 +1,1 @@
+"""Saved questions: asked, queued, answered and kept."""

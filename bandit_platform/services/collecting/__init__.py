@@ -1,0 +1,1 @@
+"""From the journal to interactions: what arrived, counted and matured."""

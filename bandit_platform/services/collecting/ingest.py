@@ -1,0 +1,175 @@
+"""From the journal into the database: read at least once, take effect exactly once.
+
+The position in each segment commits with the rows it stands for, and rows whose key is already
+there are left alone; so a crash anywhere repeats work but never an effect. A segment is deleted
+only after all its rows are committed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bandit_platform.domain.decision import MEASURED, Decision, Reason
+from bandit_platform.domain.event import Event
+from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
+from bandit_platform.journal.records import Activation
+from bandit_platform.services.collecting.count_exclusions import count_exclusions
+from bandit_platform.services.collecting.dispute import mark_disputes
+from bandit_platform.services.collecting.event_types import cap_types
+from bandit_platform.storage.counters import add
+from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.decisions import (
+    find_decisions,
+    find_immature,
+    insert_activations,
+    insert_decisions,
+)
+from bandit_platform.storage.events import adopt_orphans, insert_events, mark_late
+from bandit_platform.storage.exclusions import add_exclusions
+from bandit_platform.storage.lease import take_turns
+from bandit_platform.storage.models import note_model_uses
+from bandit_platform.storage.positions import (
+    forget_journal_position,
+    journal_positions,
+    put_journal_position,
+)
+from bandit_platform.storage.statements import to_micros
+
+_log = structlog.get_logger(__name__)
+#: Counters that belong to no experiment are kept under this name.
+DEPLOYMENT = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingested:
+    """What one round of ingest did."""
+
+    records: int
+    #: lines that were no records
+    torn: int
+    #: whether everything written before the round began is now in the database
+    drained: bool
+
+
+class Ingest:
+    """Moves one node's journal into the database."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+
+    def run_once(self) -> Ingested:
+        """Take over what the segments hold, at most one chunk of each.
+
+        Raises:
+            StorageError: the database did not answer; nothing was lost and nothing counted.
+        """
+        paths = {path.name: path for path in segments(self._folder)}
+        if not paths:
+            return Ingested(records=0, torn=0, drained=True)
+        with self._database.read() as connection:
+            positions = journal_positions(connection)
+        sizes = {name: path.stat().st_size for name, path in paths.items()}
+        chunks = [read_chunk(path, positions.get(name, 0)) for name, path in paths.items()]
+        useful = [c for c in chunks if c.records or c.torn or c.exhausted]
+        if any(chunk.records or chunk.torn for chunk in useful):
+            with self._database.write() as connection:
+                _store(connection, useful)
+        self._clear([chunk for chunk in useful if chunk.exhausted], paths)
+        torn = sum(chunk.torn for chunk in useful)
+        if torn:
+            _log.warning("journal lines skipped", torn=torn)
+        return Ingested(
+            records=sum(len(chunk.records) for chunk in useful),
+            torn=torn,
+            drained=all(c.offset >= sizes[c.segment] for c in chunks),
+        )
+
+    def _clear(self, exhausted: Sequence[Chunk], paths: dict[str, Path]) -> None:
+        for chunk in exhausted:
+            remove_segment(paths[chunk.segment])
+        if exhausted:
+            with self._database.write() as connection:
+                for chunk in exhausted:
+                    forget_journal_position(connection, chunk.segment)
+
+
+def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
+    take_turns(connection)
+    records = [record for chunk in chunks for record in chunk.records]
+    counts: Counter[tuple[str, str]] = Counter()
+    decisions = [record for record in records if isinstance(record, Decision)]
+    new = insert_decisions(connection, decisions)
+    counts.update((decision.experiment, f"decisions.{decision.reason}") for decision in new)
+    mark_disputes(connection, decisions, new, counts)
+    note_model_uses(
+        connection,
+        {(d.experiment, d.model_version) for d in new if d.model_version is not None},
+    )
+    insert_activations(
+        connection,
+        {r.decision_id: r.activated_at for r in reversed(records) if isinstance(r, Activation)},
+    )
+    _adopt(connection, new, counts)
+    _store_events(connection, [r for r in records if isinstance(r, Event)], counts)
+    cap_types(connection, counts)
+    add_exclusions(connection, count_exclusions(new))
+    counts[DEPLOYMENT, "journal.torn"] += sum(chunk.torn for chunk in chunks)
+    add(connection, counts)
+    for chunk in chunks:
+        put_journal_position(connection, chunk.segment, chunk.offset)
+
+
+def _adopt(
+    connection: Connection, new: Sequence[Decision], counts: Counter[tuple[str, str]]
+) -> None:
+    """Events that were read before their decision now belong to it."""
+    expiry = {d.decision_id: (d.experiment, to_micros(d.expires_at)) for d in new}
+    tests = {d.decision_id for d in new if d.reason is Reason.DRAFT}
+    late: list[tuple[str, str]] = []
+    for row in adopt_orphans(connection, expiry):
+        experiment, expires_at = expiry[row.decision_id]
+        is_late = row.occurred_at > expires_at
+        _count_event(counts, experiment, row, late=is_late, test=row.decision_id in tests)
+        if is_late:
+            late.append((row.decision_id, row.event_id))
+    mark_late(connection, late)
+
+
+def _store_events(
+    connection: Connection, events: Sequence[Event], counts: Counter[tuple[str, str]]
+) -> None:
+    ids = {event.decision_id for event in events}
+    known = find_decisions(connection, ids)
+    immature = find_immature(connection, ids)
+    flagged: dict[tuple[str, str], tuple[Event, bool, bool]] = {}
+    for event in events:
+        found = known.get(event.decision_id)
+        late = found is not None and (
+            to_micros(event.occurred_at) > found.expires_at
+            or (found.reason in MEASURED and event.decision_id not in immature)
+        )
+        flagged.setdefault((event.decision_id, event.event_id), (event, late, found is None))
+    for key in insert_events(connection, flagged.values()):
+        event, late, orphan = flagged[key]
+        if not orphan:
+            found = known[event.decision_id]
+            test = found.reason is Reason.DRAFT
+            _count_event(counts, found.experiment, event, late=late, test=test)
+
+
+def _count_event(
+    counts: Counter[tuple[str, str]], experiment: str, event: Any, *, late: bool, test: bool
+) -> None:
+    if test:
+        counts[experiment, "test_events"] += 1
+        return
+    counts[experiment, f"events.{event.type}"] += 1
+    if late:
+        counts[experiment, "late"] += 1

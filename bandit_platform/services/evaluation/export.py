@@ -1,0 +1,109 @@
+"""An experiment's interactions as a decision log that any tool can read, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.errors import InputError
+from bandit_platform.services.evaluation.log_writers import Kind, open_writer
+from bandit_platform.services.learning.recompute import RecomputedRow, recompute
+from bandit_platform.services.learning.tracked import tracked_policies
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.interactions import Interaction, policy_interactions
+
+_BATCH = 2000
+Row = dict[str, Any]
+
+
+def export(
+    database: Database, experiment: str, out: Path, kind: Kind, *, targets: bool = False
+) -> Iterator[int]:
+    """Write the interactions of the policy traffic; the file appears when it is whole.
+
+    Args:
+        database: of the deployment.
+        experiment: key.
+        out: the file; one that is there already is replaced.
+        kind: of the file.
+        targets: add what each tracked policy would have given the logged arm, which means walking
+            through all learning again.
+
+    Yields:
+        How many rows were written so far, after each batch.
+
+    Raises:
+        NotFoundError: there is no such experiment.
+        InputError: the file cannot be written.
+    """
+    with database.read() as connection:
+        spec = get_experiment(connection, experiment).spec
+        specs = {stored.number: stored.spec for stored in revisions(connection, experiment)}
+    policies = [policy.name for policy in tracked_policies(spec)] if targets else []
+    walked = recompute(database, experiment) if targets else None
+    draft = out.with_name(f".{out.name}.draft")
+    written = 0
+    try:
+        with open_writer(kind, draft, context_types(list(specs.values())), policies) as writer:
+            for batch in _batches(database, experiment):
+                writer.write([_row(each, specs, walked) for each in batch])
+                written += len(batch)
+                yield written
+        draft.replace(out)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def context_types(specs: list[ExperimentSpec]) -> dict[str, str]:
+    """Field → type, of every field any revision declared; text where revisions differ."""
+    types: dict[str, str] = {}
+    for spec in specs:
+        for name, field in spec.context.items():
+            types[name] = field.type if types.get(name, field.type) == field.type else "category"
+    return types
+
+
+def _batches(database: Database, experiment: str) -> Iterator[list[Interaction]]:
+    cursor = 0
+    while True:
+        with database.read() as connection:
+            batch = policy_interactions(connection, experiment, cursor, limit=_BATCH)
+        if not batch:
+            return
+        cursor = batch[-1].number
+        yield batch
+
+
+def _row(
+    interaction: Interaction,
+    specs: dict[int, ExperimentSpec],
+    walked: Iterator[RecomputedRow] | None,
+) -> Row:
+    decision = interaction.decision
+    arms = {arm.key: arm.features for arm in specs[decision.revision].arms}
+    return {
+        "arm": decision.arm,
+        "propensity": decision.propensity,
+        "reward": interaction.reward,
+        "decision_id": decision.decision_id,
+        "unit_id": decision.unit,
+        "decided_at": decision.decided_at.isoformat(timespec="microseconds"),
+        "eligible_arms": list(decision.eligible),
+        "pmf": dict(zip(decision.eligible, decision.pmf, strict=True)),
+        "context": decision.context,
+        "features": [dict(arms.get(arm, {})) for arm in decision.eligible],
+        "model_version": decision.model_version,
+        "targets": {} if walked is None else _targets(next(walked), decision.decision_id),
+    }
+
+
+def _targets(row: RecomputedRow, decision_id: str) -> dict[str, float]:
+    if row.decision_id != decision_id:
+        raise InputError("interactions were forgotten meanwhile; export again")
+    place = row.eligible.index(row.arm)
+    return {name: pmf[place] for name, pmf in row.policies.items()}

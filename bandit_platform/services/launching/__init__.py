@@ -1,0 +1,1 @@
+"""Experiments as teams define, try, start and change them."""

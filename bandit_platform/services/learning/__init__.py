@@ -1,0 +1,1 @@
+"""Predict, accumulate, learn: what walks the interactions, and how it is recomputed."""

@@ -1,0 +1,82 @@
+"""Walking an experiment's interactions again from the first, to check or to explain.
+
+The same steps as learning takes, on fresh models: what comes out must equal what the worker
+stored, and gives every tracked policy's PMF at every moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from bandit_platform.domain.context import ContextValue
+from bandit_platform.services.learning.tracked import tracked_policies
+from bandit_platform.services.learning.walk import fresh_standing, revision_texts
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.experiments import get_experiment
+from bandit_platform.storage.interactions import policy_interactions
+
+_BATCH = 2000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecomputedRow:
+    """One interaction of the policy traffic with what every tracked policy would have done."""
+
+    decision_id: str
+    unit: str
+    context: dict[str, ContextValue]
+    eligible: tuple[str, ...]
+    #: logged distribution over ``eligible``
+    pmf: tuple[float, ...]
+    arm: str
+    reward: float
+    #: policy → its distribution over ``eligible`` before it learned from this interaction
+    policies: dict[str, tuple[float, ...]]
+
+
+def recompute(
+    database: Database, experiment: str, only: Collection[str] | None = None
+) -> Iterator[RecomputedRow]:
+    """The interactions in order, with each policy's PMF at that moment.
+
+    Args:
+        database: the deployment.
+        experiment: key.
+        only: names of the tracked policies wanted; None for all.
+
+    Raises:
+        NotFoundError: there is no such experiment.
+    """
+    with database.read() as connection:
+        spec = get_experiment(connection, experiment).spec
+        specs = revision_texts(connection, experiment)
+    runners = [
+        fresh_standing(policy, spec).runner
+        for policy in tracked_policies(spec)
+        if only is None or policy.name in only
+    ]
+    cursor = 0
+    while True:
+        with database.read() as connection:
+            batch = policy_interactions(connection, experiment, cursor, limit=_BATCH)
+        if not batch:
+            return
+        cursor = batch[-1].number
+        for interaction in batch:
+            decision = interaction.decision
+            revision = specs[decision.revision]
+            lines = revision.text.lines(decision.context, decision.eligible)
+            yield RecomputedRow(
+                decision_id=decision.decision_id,
+                unit=decision.unit,
+                context=decision.context,
+                eligible=decision.eligible,
+                pmf=decision.pmf,
+                arm=decision.arm,
+                reward=interaction.reward,
+                policies={
+                    runner.policy.name: runner.step(interaction, lines, revision.spec)
+                    for runner in runners
+                },
+            )

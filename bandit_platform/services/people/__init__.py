@@ -1,0 +1,1 @@
+"""Users and keys: who may do what."""

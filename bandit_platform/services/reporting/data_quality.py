@@ -1,0 +1,222 @@
+"""Can the numbers be believed? Every check with its value, its limits and its state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bandit_platform.domain.decision import MEASURED
+from bandit_platform.services.reporting.report_records import ExperimentReport
+from bandit_platform.services.serving.upkeep import Upkeep
+from bandit_platform.storage.audit_state import AuditState
+
+
+class State(StrEnum):
+    """What a check says, in a word."""
+
+    FINE = "fine"
+    LOOK = "look"
+    BROKEN = "broken"
+    UNKNOWN = "nothing to check yet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityCheck:
+    """One check."""
+
+    #: stable name
+    name: str
+    state: State
+    #: None where there is nothing to measure yet
+    value: float | None
+    #: the value from which somebody should look, and from which something is broken
+    look_from: float | None = None
+    broken_from: float | None = None
+    #: how many of how many, where the value is a share
+    count: int | None = None
+    of: int | None = None
+    #: arms or decisions that the check found
+    found: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentQuality:
+    """The checks of one experiment."""
+
+    experiment: str
+    state: str
+    as_of: datetime
+    checks: tuple[QualityCheck, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataQuality:
+    """The checks of a deployment and of each of its experiments."""
+
+    deployment: tuple[QualityCheck, ...]
+    experiments: tuple[ExperimentQuality, ...]
+
+    def count(self, state: State) -> int:
+        """How many checks are in a state."""
+        lists = [self.deployment, *(each.checks for each in self.experiments)]
+        return sum(check.state is state for checks in lists for check in checks)
+
+
+def deployment_checks(upkeep: Upkeep, orphans: int, events: int) -> tuple[QualityCheck, ...]:
+    """Whether what is acknowledged arrives: worker, journal, ingest.
+
+    Args:
+        upkeep: the loop behind the decisions.
+        orphans: events whose decision is not stored.
+        events: events of all experiments.
+    """
+    return (
+        _worker(upkeep),
+        _measured("ingest_lag", upkeep.lag_seconds, look=5.0, broken=60.0),
+        _measured("journal_pending", float(upkeep.pending_bytes), look=2.0**24, broken=2.0**28),
+        _measured("torn", upkeep.torn, look=1.0),
+        _share("orphan", orphans, events + orphans, look=0.01, broken=0.1),
+    )
+
+
+def experiment_checks(
+    report: ExperimentReport, audit: AuditState | None, overdue: int
+) -> ExperimentQuality:
+    """The checks of one experiment.
+
+    Args:
+        report: its report.
+        audit: how far its decisions were recomputed.
+        overdue: decisions that should have matured minutes ago.
+    """
+    counts = report.counts
+    measured = sum(counts.by_reason.get(reason, 0) for reason in MEASURED)
+    return ExperimentQuality(
+        experiment=report.experiment,
+        state=report.state,
+        as_of=report.as_of,
+        checks=(
+            _sample_ratio(report),
+            _calibration(report),
+            _audit(audit),
+            _immature(counts.immature, measured, overdue),
+            _share("late", counts.late, counts.events, look=0.05, broken=0.2),
+            _share("clipped", counts.clipped, counts.interactions, look=0.01, broken=0.1),
+            _share(
+                "fallback", counts.by_reason.get("fallback", 0), counts.decisions,
+                look=0.001, broken=0.05,
+            ),
+            _share("other_currency", counts.other_currency, counts.events, look=0.0, broken=0.1),
+            _share("disputed", counts.disputed, counts.decisions, look=0.0, broken=0.01),
+        ),
+    )  # fmt: skip
+
+
+def overdue_before(now: datetime) -> datetime:
+    """Decisions whose window ended before this should have matured."""
+    return now - timedelta(minutes=5)
+
+
+def data_quality(
+    upkeep: Upkeep, looked_at: Sequence[tuple[ExperimentReport, AuditState | None, int]]
+) -> DataQuality:
+    """Every check.
+
+    Args:
+        upkeep: the loop behind the decisions.
+        looked_at: of each experiment its report, its audit, and how many decisions are overdue.
+    """
+    orphans = max((report.counts.orphan for report, _, _ in looked_at), default=0)
+    events = sum(report.counts.events for report, _, _ in looked_at)
+    return DataQuality(
+        deployment=deployment_checks(upkeep, orphans, events),
+        experiments=tuple(experiment_checks(*each) for each in looked_at),
+    )
+
+
+def _worker(upkeep: Upkeep) -> QualityCheck:
+    if upkeep.worker_leads:
+        state = State.FINE
+    else:
+        state = State.UNKNOWN if upkeep.led_until is None else State.BROKEN
+    return QualityCheck(name="worker", state=state, value=float(upkeep.worker_leads))
+
+
+def _sample_ratio(report: ExperimentReport) -> QualityCheck:
+    quality = report.quality
+    if not quality.n:
+        return _unknown("sample_ratio", look=20.0, broken=100.0)
+    evidence = quality.sample_ratio_evidence
+    return _measured("sample_ratio", evidence, look=20.0, broken=100.0)
+
+
+def _calibration(report: ExperimentReport) -> QualityCheck:
+    quality = report.quality
+    if not quality.n:
+        return _unknown("calibration")
+    wrong = quality.miscalibrated
+    state = State.BROKEN if wrong else State.FINE
+    return QualityCheck(
+        name="calibration", state=state, value=float(len(wrong)), broken_from=1.0, found=wrong
+    )
+
+
+def _audit(audit: AuditState | None) -> QualityCheck:
+    if audit is None:
+        return _unknown("audit", broken=1.0)
+    return QualityCheck(
+        name="audit",
+        state=State.BROKEN if audit.mismatches else State.FINE,
+        value=float(audit.mismatches),
+        broken_from=1.0,
+        count=audit.mismatches,
+        of=audit.checked,
+        found=tuple(f"{decision_id}: {what}" for decision_id, what in audit.newest),
+    )
+
+
+def _immature(immature: int, measured: int, overdue: int) -> QualityCheck:
+    """Waiting is no trouble; waiting longer than the window is."""
+    if not measured:
+        return _unknown("immature")
+    return QualityCheck(
+        name="immature",
+        state=State.BROKEN if overdue else State.FINE,
+        value=immature / measured,
+        count=immature,
+        of=measured,
+        found=(f"{overdue:,} should have matured by now",) if overdue else (),
+    )
+
+
+def _measured(name: str, value: float, *, look: float, broken: float | None = None) -> QualityCheck:
+    if broken is not None and value >= broken:
+        state = State.BROKEN
+    else:
+        state = State.LOOK if value >= look else State.FINE
+    return QualityCheck(name=name, state=state, value=value, look_from=look, broken_from=broken)
+
+
+def _share(name: str, count: int, of: int, *, look: float, broken: float) -> QualityCheck:
+    """A share is looked at above its limit, so that a limit of none means: a single one."""
+    if not of:
+        return _unknown(name, look=look, broken=broken)
+    share = count / of
+    state = State.BROKEN if share > broken else State.LOOK if share > look else State.FINE
+    return QualityCheck(
+        name=name,
+        state=state,
+        value=share,
+        look_from=look,
+        broken_from=broken,
+        count=count,
+        of=of,
+    )
+
+
+def _unknown(name: str, *, look: float | None = None, broken: float | None = None) -> QualityCheck:
+    return QualityCheck(
+        name=name, state=State.UNKNOWN, value=None, look_from=look, broken_from=broken
+    )

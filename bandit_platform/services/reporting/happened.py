@@ -1,0 +1,168 @@
+"""What happened after decisions: metrics, restraint and funnel, from the sums the worker keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bandit_platform.domain.direction import Direction, direction_of
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.ope.estimate import Estimate
+from bandit_platform.services.learning.metric_state import REGRETS, REWARD, MetricState
+from bandit_platform.services.learning.outcomes import PURCHASE, RETURN
+from bandit_platform.services.learning.tracked import LOGGING, SERVING
+from bandit_platform.services.reporting.happened_records import (
+    DayRow,
+    FunnelStep,
+    Happened,
+    MetricRow,
+    RegretRow,
+    Restraint,
+)
+from bandit_platform.services.reporting.report_records import EstimateRow, ExperimentReport
+from bandit_platform.storage.database import Connection
+from bandit_platform.storage.experiments import StoredExperiment
+from bandit_platform.storage.metrics import metric_days, metric_states
+
+REVENUE = "revenue"
+SHARE = "share of decisions"
+_MOST_DAYS = 400
+
+
+def with_happened(
+    connection: Connection,
+    report: ExperimentReport,
+    stored: StoredExperiment,
+    counted: Mapping[str, float],
+) -> ExperimentReport:
+    """The report with what happened after decisions, once there is anything.
+
+    Args:
+        connection: the transaction that the report was read in.
+        report: without it.
+        stored: the experiment.
+        counted: its counters.
+    """
+    states = {
+        policy: MetricState.read(text)
+        for policy, (_, text) in metric_states(connection, report.experiment).items()
+    }
+    served = states.get(LOGGING)
+    if served is None:
+        return report
+    learned = states.get(SERVING) if any(p.name == SERVING for p in report.policies) else None
+    happened = Happened(
+        interactions=served.shown.decisions + served.nothing.decisions,
+        skipped=served.skipped,
+        currency=served.currency,
+        foreign=served.foreign,
+        metrics=_metrics(served, learned, stored),
+        restraint=_restraint(served, report, counted),
+        funnel=_funnel(served),
+        days=_days(connection, report.experiment),
+    )
+    return replace(report, happened=happened)
+
+
+def _metrics(
+    served: MetricState, learned: MetricState | None, stored: StoredExperiment
+) -> tuple[MetricRow, ...]:
+    weights = stored.spec.reward.weights
+    rows = []
+    for name, one in served.events.items():
+        other = None if learned is None else learned.events.get(name, learned.absent)
+        rows.append(
+            MetricRow(
+                name=name,
+                unit=SHARE,
+                direction=direction_of(name, weights),
+                decisions=_count(served, name),
+                logging=_row(one.value()),
+                logging_uplift=_row(one.uplift()),
+                serving=None if other is None else _row(other.value()),
+                serving_uplift=None if other is None else _row(other.uplift()),
+            )
+        )
+    rows.sort(key=lambda row: (-row.decisions, row.name))
+    if served.currency is not None or PURCHASE in served.events:
+        rows.insert(0, _revenue(served, learned))
+    return tuple(rows)
+
+
+def _revenue(served: MetricState, learned: MetricState | None) -> MetricRow:
+    return MetricRow(
+        name=REVENUE,
+        unit=f"{served.currency or 'amount'} per decision",
+        direction=Direction.HIGHER,
+        decisions=_count(served, PURCHASE),
+        logging=_row(served.revenue.value()),
+        logging_uplift=_row(served.revenue.uplift()),
+        serving=None if learned is None else _row(learned.revenue.value()),
+        serving_uplift=None if learned is None else _row(learned.revenue.uplift()),
+    )
+
+
+def _restraint(
+    served: MetricState, report: ExperimentReport, counted: Mapping[str, float]
+) -> Restraint:
+    decisions = int(counted.get("interactions.policy", 0))
+    nothing = int(counted.get(f"arm.{NOTHING}.count", 0))
+    return Restraint(
+        decisions=decisions,
+        nothing=nothing,
+        offers=decisions - nothing,
+        units=int(counted.get("units.policy.count", 0)),
+        regrets=tuple(
+            RegretRow(
+                name=name,
+                count=served.shown.happened.get(name, 0),
+                rate=_row(served.per_offer[name].value()),
+            )
+            for name in REGRETS
+        ),
+        reward=next((row.value for row in report.policies if row.name == LOGGING), None),
+        reward_per_offer=_row(served.per_offer[REWARD].value()),
+    )
+
+
+def _funnel(served: MetricState) -> tuple[FunnelStep, ...]:
+    shown, nothing = served.shown, served.nothing
+    steps = [
+        FunnelStep(name="decided", offers=shown.decisions + nothing.decisions, nothing=None),
+        FunnelStep(name="shown", offers=shown.decisions, nothing=nothing.decisions),
+    ]
+    for name, kind in (("accepted", "accept"), ("purchased", PURCHASE)):
+        steps.append(_step(name, kind, served))
+    steps.append(FunnelStep(name="kept", offers=shown.kept, nothing=nothing.kept))
+    for name, kind in (("returned", RETURN), ("complained", "complaint")):
+        steps.append(_step(name, kind, served))
+    return tuple(steps)
+
+
+def _step(name: str, kind: str, served: MetricState) -> FunnelStep:
+    return FunnelStep(
+        name=name,
+        offers=served.shown.happened.get(kind, 0),
+        nothing=served.nothing.happened.get(kind, 0),
+    )
+
+
+def _days(connection: Connection, experiment: str) -> tuple[DayRow, ...]:
+    found = metric_days(connection, experiment)
+    rows = [DayRow(day=day, **sums) for day, sums in found.items()]
+    return tuple(rows[-_MOST_DAYS:])
+
+
+def _count(served: MetricState, name: str) -> int:
+    return served.shown.happened.get(name, 0) + served.nothing.happened.get(name, 0)
+
+
+def _row(estimate: Estimate) -> EstimateRow:
+    return EstimateRow(
+        value=estimate.value,
+        lower=estimate.lower,
+        upper=estimate.upper,
+        interval=estimate.interval,
+        n=estimate.n,
+        collecting=estimate.collecting,
+    )

@@ -1,0 +1,301 @@
+"""The live report: what an experiment has shown, read from accumulators and counters alone.
+
+Its cost does not grow with the number of logged decisions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from bandit_platform.domain.decision import Reason
+from bandit_platform.domain.revision import changes, is_felt
+from bandit_platform.ope import PolicyAccumulator
+from bandit_platform.ope.estimate import Estimate
+from bandit_platform.services.learning.programme import programme_uplift
+from bandit_platform.services.learning.quality import Quality
+from bandit_platform.services.learning.tracked import (
+    LOGGING,
+    SERVING,
+    TrackedPolicy,
+    tracked_policies,
+)
+from bandit_platform.services.reporting.compare import with_comparisons
+from bandit_platform.services.reporting.finding import finding
+from bandit_platform.services.reporting.happened import with_happened
+from bandit_platform.services.reporting.report_records import (
+    ArmRow,
+    Counts,
+    EstimateRow,
+    ExperimentReport,
+    PolicyRow,
+    QualityRow,
+    RevisionMark,
+    TimelinePoint,
+    TimelinePolicy,
+    TimelineProgramme,
+)
+from bandit_platform.storage.counters import counters
+from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.decisions import count_immature
+from bandit_platform.storage.events import count_orphans
+from bandit_platform.storage.experiments import (
+    StoredExperiment,
+    StoredRevision,
+    get_experiment,
+    revisions,
+)
+from bandit_platform.storage.interactions import newest_decided_at, timeline
+from bandit_platform.storage.models import (
+    ModelVersion,
+    PolicyState,
+    newest_version,
+    policy_states,
+    quality_state,
+)
+from bandit_platform.storage.skipped import skipped
+from bandit_platform.storage.statements import from_micros
+
+
+def experiment_report(
+    database: Database, key: str, now: datetime, *, whole: bool = False, happened: bool = True
+) -> ExperimentReport:
+    """What is known about an experiment.
+
+    Args:
+        database: of the deployment.
+        key: of the experiment.
+        now: the present moment.
+        whole: with segments, policies over one another and corrected intervals, which take longer
+            to read.
+        happened: with what happened after decisions.
+
+    Raises:
+        NotFoundError: there is no such experiment.
+    """
+    with database.read() as connection:
+        stored = get_experiment(connection, key)
+        counted = counters(connection, key)
+        states = policy_states(connection, key)
+        newest = newest_decided_at(connection, key)
+        counts = _counts(connection, key, counted, states)
+        policies = tuple(
+            _policy_row(policy, states[policy.name])
+            for policy in tracked_policies(stored.spec)
+            if policy.name in states
+        )
+        report = _report(
+            stored=stored,
+            now=now,
+            data_until=None if newest is None else from_micros(newest),
+            counts=counts,
+            policies=policies,
+            counted=counted,
+            version=newest_version(connection, key),
+            points=_timeline(connection, key),
+            quality=_quality(quality_state(connection, key)),
+            marks=_marks(revisions(connection, key)),
+        )
+        if happened:
+            report = with_happened(connection, report, stored, counted)
+        return with_comparisons(connection, report, stored.spec, states) if whole else report
+
+
+def _report(
+    *,
+    stored: StoredExperiment,
+    now: datetime,
+    data_until: datetime | None,
+    counts: Counts,
+    policies: tuple[PolicyRow, ...],
+    counted: Mapping[str, float],
+    version: ModelVersion | None,
+    points: tuple[TimelinePoint, ...],
+    quality: QualityRow,
+    marks: tuple[RevisionMark, ...],
+) -> ExperimentReport:
+    spec = stored.spec
+    programme = _row(programme_uplift(counted))
+    logging = next((row.uplift for row in policies if row.name == LOGGING), _NO_ESTIMATE)
+    return ExperimentReport(
+        experiment=spec.key,
+        placement=spec.placement,
+        owner=spec.owner,
+        hypothesis=spec.hypothesis,
+        state=stored.state,
+        revision=stored.revision,
+        time_zone=spec.report.time_zone,
+        as_of=now,
+        started_at=stored.started_at,
+        data_until=data_until,
+        finding=finding(
+            logging,
+            programme,
+            stored.state,
+            counts.decisions - counts.by_reason[Reason.DRAFT],
+            counts.interactions,
+        ),
+        reward_range=spec.reward.range,
+        model_version=version.version if version else None,
+        model_published_at=version.published_at if version else None,
+        model_interactions=version.interactions if version else 0,
+        counts=counts,
+        programme=programme,
+        holdout_share=spec.holdout.share,
+        units=int(counted.get("units.policy.count", 0)),
+        holdout_units=int(counted.get("units.holdout.count", 0)),
+        policies=policies,
+        arms=_arms(stored, counted),
+        timeline=points,
+        revisions=marks,
+        quality=quality,
+    )
+
+
+def _marks(stored: Sequence[StoredRevision]) -> tuple[RevisionMark, ...]:
+    """The revisions that decisions show: the first one, and those that changed what is decided."""
+    felt = [
+        later
+        for earlier, later in pairwise(stored)
+        if any(map(is_felt, changes(earlier.spec, later.spec)))
+    ]
+    return tuple(RevisionMark(number=r.number, at=r.created_at) for r in [*stored[:1], *felt])
+
+
+def _quality(stored: str | None) -> QualityRow:
+    tests = None if stored is None else Quality.read(stored)
+    if tests is None:
+        return QualityRow()
+    return QualityRow(
+        n=tests.ratio.n,
+        sample_ratio_evidence=math.exp(min(tests.ratio.peak, 700.0)),
+        sample_ratio_alarm=tests.alarm(),
+        miscalibrated=tests.miscalibrated(),
+    )
+
+
+_NO_ESTIMATE = EstimateRow(
+    value=None, lower=-math.inf, upper=math.inf, interval="none", n=0, collecting=True
+)
+
+
+def _row(estimate: Estimate) -> EstimateRow:
+    return EstimateRow(
+        value=estimate.value,
+        lower=estimate.lower,
+        upper=estimate.upper,
+        interval=estimate.interval,
+        n=estimate.n,
+        collecting=estimate.collecting,
+    )
+
+
+def _policy_row(policy: TrackedPolicy, state: PolicyState) -> PolicyRow:
+    accumulator = PolicyAccumulator.from_state(json.loads(state.accumulator))
+    diagnostics = accumulator.diagnostics()
+    return PolicyRow(
+        name=policy.name,
+        kind=policy.kind,
+        value=_row(accumulator.value()),
+        snips=_row(accumulator.snips()),
+        uplift=_row(accumulator.uplift()),
+        ess=diagnostics.ess,
+        max_weight=diagnostics.max_weight,
+        mean_weight=diagnostics.mean_weight,
+        verdict=diagnostics.verdict,
+        why=diagnostics.why,
+        failures=state.failures,
+    )
+
+
+def _counts(
+    connection: Connection,
+    key: str,
+    counted: Mapping[str, float],
+    states: Mapping[str, PolicyState],
+) -> Counts:
+    by_reason = {reason.value: int(counted.get(f"decisions.{reason}", 0)) for reason in Reason}
+    by_type = {
+        name.removeprefix("events."): int(count)
+        for name, count in sorted(counted.items())
+        if name.startswith("events.")
+    }
+    learned = states.get(SERVING)
+    return Counts(
+        decisions=sum(by_reason.values()),
+        by_reason=by_reason,
+        immature=count_immature(connection, key),
+        interactions=int(counted.get("interactions.policy", 0)),
+        holdout_interactions=int(counted.get("interactions.holdout", 0)),
+        not_activated=int(counted.get("not_activated", 0)),
+        learned=learned.interactions if learned else 0,
+        events=sum(by_type.values()),
+        events_by_type=by_type,
+        late=int(counted.get("late", 0)),
+        orphan=count_orphans(connection),
+        clipped=int(counted.get("clipped", 0)),
+        other_currency=int(counted.get("other_currency", 0)),
+        disputed=int(counted.get("disputed", 0)),
+        left_out=len(skipped(connection, key)),
+    )
+
+
+def _arms(stored: StoredExperiment, counted: Mapping[str, float]) -> tuple[ArmRow, ...]:
+    total = counted.get("interactions.policy", 0.0)
+    seen = [
+        name.removeprefix("arm.").removesuffix(".count")
+        for name in counted
+        if name.startswith("arm.") and name.endswith(".count")
+    ]
+    listed = stored.spec.arm_keys
+    rows = []
+    for arm in dict.fromkeys([*listed, *sorted(seen)]):
+        count = counted.get(f"arm.{arm}.count", 0.0)
+        reward = counted.get(f"arm.{arm}.reward", 0.0)
+        rows.append(
+            ArmRow(
+                arm=arm,
+                active=arm in listed,
+                interactions=int(count),
+                share=count / total if total else 0.0,
+                mean_reward=reward / count if count else None,
+            )
+        )
+    return tuple(rows)
+
+
+def _timeline_programme(numbers: Sequence[float] | None) -> TimelineProgramme | None:
+    if numbers is None:
+        return None
+    value, lower, upper = numbers
+    return TimelineProgramme(value=value, lower=lower, upper=upper)
+
+
+def _timeline(connection: Connection, key: str) -> tuple[TimelinePoint, ...]:
+    points = []
+    for interactions, at, payload in timeline(connection, key):
+        data = json.loads(payload)
+        points.append(
+            TimelinePoint(
+                at=from_micros(at),
+                n=interactions,
+                policies={
+                    name: TimelinePolicy(
+                        value=numbers[0],
+                        lower=numbers[1],
+                        upper=numbers[2],
+                        uplift=numbers[3],
+                        uplift_lower=numbers[4],
+                        uplift_upper=numbers[5],
+                    )
+                    for name, numbers in data["policies"].items()
+                },
+                arms=data["arms"],
+                rewards=data.get("rewards", {}),
+                programme=_timeline_programme(data.get("programme")),
+            )
+        )
+    return tuple(points)

@@ -1,0 +1,225 @@
+"""What a report on an experiment says: named records, read by dashboard, API and command line.
+
+Values and uplifts are in reward units; every interval names its method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from bandit_platform.services.reporting.comparison_records import PairRow, SegmentField
+    from bandit_platform.services.reporting.happened_records import Happened
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateRow:
+    """A number with its interval."""
+
+    value: float | None
+    lower: float
+    upper: float
+    #: method: confidence-sequence, asymptotic-cs or linearised-normal
+    interval: str
+    #: interactions (or units, for the programme uplift) behind it
+    n: int
+    #: too little data: the bounds are vacuous or not to be shown yet
+    collecting: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyRow:
+    """One line of the leaderboard."""
+
+    name: str
+    kind: Literal["logging", "serving", "candidate", "fixed"]
+    #: value with its confidence sequence
+    value: EstimateRow
+    #: self-normalised value with its linearised normal interval (valid at one look only)
+    snips: EstimateRow
+    #: uplift over always showing nothing, with a confidence sequence of its own
+    uplift: EstimateRow
+    #: effective sample size
+    ess: float
+    #: largest importance weight so far
+    max_weight: float
+    #: mean importance weight; 1 when propensities are right
+    mean_weight: float
+    #: ok, caution or cannot-evaluate
+    verdict: str = "ok"
+    #: plain reasons for a verdict other than ok, each with what to do
+    why: tuple[str, ...] = ()
+    #: interactions on which its model failed; it counts as showing nothing there
+    failures: int = 0
+    #: value and uplift for all policies of the leaderboard to hold together; whole reports only
+    corrected_value: EstimateRow | None = None
+    corrected_uplift: EstimateRow | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRow:
+    """One arm in the policy traffic that has matured."""
+
+    arm: str
+    #: whether the present revision still lists it (``nothing`` always)
+    active: bool
+    #: interactions in which it was drawn
+    interactions: int
+    #: share of the policy traffic's interactions
+    share: float
+    #: mean reward where it was drawn; not comparable across arms while a policy learns
+    mean_reward: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRow:
+    """Whether the logged propensities agree with what was drawn; both tests hold at every look."""
+
+    #: interactions tested
+    n: int = 0
+    #: evidence that rows of some arm are missing or doubled: alarm at 100 or more
+    sample_ratio_evidence: float = 1.0
+    sample_ratio_alarm: bool = False
+    #: arms drawn more or less often than their propensities permit
+    miscalibrated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What arrived and what became of it. Every decision is in exactly one place."""
+
+    decisions: int
+    #: reason → decisions
+    by_reason: dict[str, int]
+    #: measured decisions whose reward window has not ended
+    immature: int
+    #: decisions that matured, by whether they are policy traffic or holdout
+    interactions: int
+    holdout_interactions: int
+    #: deferred decisions that were never activated inside their window
+    not_activated: int
+    #: interactions the serving policy has learned from
+    learned: int
+    events: int
+    #: type → events
+    events_by_type: dict[str, int]
+    late: int
+    orphan: int
+    #: interactions whose reward the declared range cut
+    clipped: int
+    #: events whose amount is in another currency than the experiment's
+    other_currency: int
+    #: decisions that two nodes made differently under one request key; in no estimate
+    disputed: int = 0
+    #: interactions whose stored row no policy could take in; the log says which and why
+    left_out: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelinePolicy:
+    """One policy at one moment."""
+
+    value: float
+    lower: float
+    upper: float
+    uplift: float
+    uplift_lower: float
+    uplift_upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineProgramme:
+    """The programme uplift at one moment, per unit."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelinePoint:
+    """The state of the estimates at one moment."""
+
+    at: datetime
+    #: interactions so far
+    n: int
+    #: policy → its estimates
+    policies: dict[str, TimelinePolicy]
+    #: arm → interactions so far in which it was drawn
+    arms: dict[str, int]
+    #: arm → sum of their rewards so far; empty where it was not kept yet
+    rewards: dict[str, float] = field(default_factory=dict)
+    #: over the holdout; None while it collects, or was not kept yet
+    programme: TimelineProgramme | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevisionMark:
+    """When a revision came into force."""
+
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentReport:
+    """Everything that is known about an experiment at a moment."""
+
+    experiment: str
+    placement: str
+    owner: str
+    hypothesis: str
+    state: str
+    revision: int
+    time_zone: str
+    as_of: datetime
+    started_at: datetime | None
+    #: moment of the newest matured decision
+    data_until: datetime | None
+    #: the finding in one sentence
+    finding: str
+    reward_range: tuple[float, float]
+    #: newest published model version of the serving policy, when, after how many interactions
+    model_version: int | None
+    model_published_at: datetime | None
+    model_interactions: int
+    counts: Counts
+    #: randomised uplift per unit: policy units minus holdout units
+    programme: EstimateRow
+    holdout_share: float
+    units: int
+    holdout_units: int
+    policies: tuple[PolicyRow, ...]
+    arms: tuple[ArmRow, ...]
+    timeline: tuple[TimelinePoint, ...]
+    revisions: tuple[RevisionMark, ...]
+    quality: QualityRow = QualityRow()
+    #: every context field cut into segments; whole reports only, as what follows
+    segments: tuple[SegmentField, ...] = ()
+    #: segments of all fields: each corrected interval has this part of the error
+    segment_looks: int = 0
+    #: every policy over every other one
+    pairwise: tuple[PairRow, ...] = ()
+    #: policies on the leaderboard: each corrected interval has this part of the error
+    policy_looks: int = 0
+    #: what happened after decisions; None before the first interaction was taken in
+    happened: Happened | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready tables; moments in ISO 8601, unbounded as null."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

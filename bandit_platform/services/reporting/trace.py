@@ -1,0 +1,146 @@
+"""Why did this shopper get that? The whole story of one decision."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bandit_platform.domain.assignment import draw
+from bandit_platform.domain.decision import MEASURED, Decision
+from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.keyed_hash import fraction
+from bandit_platform.errors import NotFoundError
+from bandit_platform.services.reporting.audit import Auditor
+from bandit_platform.services.reporting.reward_story import Part, reward_parts
+from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.decisions import activated, find_immature, get_decision
+from bandit_platform.storage.disputes import dispute_of
+from bandit_platform.storage.events import events_of
+from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.interactions import interaction_of
+
+
+def trace(
+    database: Database, experiment: str, decision_id: str, secret: bytes | None = None
+) -> dict[str, Any]:
+    """Context, arms and why each was out, distribution, draw, events and reward.
+
+    Args:
+        database: of the deployment.
+        experiment: key.
+        decision_id: of the decision.
+        secret: the deployment's, with which the decision is recomputed; without it, it is not.
+
+    Raises:
+        NotFoundError: the decision is not in the database (yet), or of another experiment.
+    """
+    with database.read() as connection:
+        decision = get_decision(connection, decision_id)
+        if decision is None or decision.experiment != experiment:
+            raise NotFoundError("there is no such decision in the database")
+        told = {**_story(decision), **_fate(connection, decision)}
+    told["checked"] = None if secret is None else _checked(database, secret, decision)
+    return told
+
+
+def _fate(connection: Connection, decision: Decision) -> dict[str, Any]:
+    """What became of a decision after it was made."""
+    key = decision.decision_id
+    stored = get_experiment(connection, decision.experiment)
+    events = events_of(connection, [key]).get(key, [])
+    currency = stored.spec.reward.currency or stored.currency
+    shown = activated(connection, [key]).get(key)
+    matured = interaction_of(connection, key)
+    other = dispute_of(connection, key)
+    waiting = bool(find_immature(connection, [key]))
+    return {
+        "arms": _arms(connection, decision, stored.spec),
+        "activated_at": shown.isoformat() if shown else None,
+        "events": [_event(part) for part in reward_parts(events, stored.spec, currency)],
+        "status": "disputed"
+        if other is not None and matured is None
+        else _status(decision, waiting, matured is not None),
+        "interaction": matured[0] if matured else None,
+        "reward": matured[1] if matured else None,
+        "clipped": matured[2] if matured else None,
+        "reward_default": stored.spec.reward.default,
+        "reward_range": list(stored.spec.reward.range),
+        "disputed": None if other is None else other_answer(other),
+    }
+
+
+def _arms(connection: Connection, decision: Decision, present: ExperimentSpec) -> list[str]:
+    """Every arm of the revision that decided."""
+    for each in revisions(connection, decision.experiment):
+        if each.number == decision.revision:
+            return list(each.spec.arm_keys)
+    return list(present.arm_keys)
+
+
+def _event(part: Part) -> dict[str, Any]:
+    event = part.event
+    return {
+        "event_id": event.event_id,
+        "type": event.type,
+        "amount": event.amount,
+        "currency": event.currency,
+        "occurred_at": event.occurred_at.isoformat(),
+        "received_at": event.received_at.isoformat(),
+        "trusted": event.trusted,
+        "late": part.late,
+        "adds": part.adds,
+        "why": part.why,
+    }
+
+
+def _checked(database: Database, secret: bytes, decision: Decision) -> dict[str, Any]:
+    """Whether the decision, recomputed from what is stored, comes out as it was logged."""
+    auditor = Auditor(database, secret, decision.experiment)
+    try:
+        what = auditor.mismatch(decision)
+    finally:
+        auditor.close()
+    return {"agrees": what is None, "what": what}
+
+
+def _story(decision: Decision) -> dict[str, Any]:
+    return {
+        "decision_id": decision.decision_id,
+        "experiment": decision.experiment,
+        "revision": decision.revision,
+        "unit": decision.unit,
+        "decided_at": decision.decided_at.isoformat(),
+        "expires_at": decision.expires_at.isoformat(),
+        "context": decision.context,
+        "reason": decision.reason.value,
+        "eligible": list(decision.eligible),
+        "excluded": decision.excluded,
+        "pmf": dict(zip(decision.eligible, decision.pmf, strict=True)),
+        "seed": decision.seed,
+        "draw": fraction(bytes.fromhex(decision.seed)),
+        "drawn": decision.eligible[draw(decision.pmf, decision.seed)],
+        "model_version": decision.model_version,
+        "arm": decision.arm,
+        "propensity": decision.propensity,
+        "deferred": decision.deferred,
+    }
+
+
+def _status(decision: Decision, waiting: bool, matured: bool) -> str:
+    if matured:
+        return "matured"
+    if waiting:
+        return "immature"
+    return "not activated" if decision.reason in MEASURED else "not measured"
+
+
+def other_answer(text: str) -> dict[str, Any]:
+    """The other answer to a disputed decision, from the columns that were kept of it."""
+    other = json.loads(text)
+    eligible, pmf = json.loads(other["eligible"]), json.loads(other["pmf"])
+    return {
+        "arm": other["arm"],
+        "reason": other["reason"],
+        "pmf": dict(zip(eligible, pmf, strict=True)),
+        "model_version": other["model_version"],
+    }

@@ -1,0 +1,1 @@
+"""Answering shops: decisions, events, and what a process must know for them."""

@@ -1,0 +1,237 @@
+"""Answering a shop: which arm to show. Never waits for the database, never fails loudly."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+
+from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
+from bandit_platform.domain.context import Context, validate_context
+from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.eligibility import Eligibility, eligible_arms
+from bandit_platform.domain.identity import decision_id_for, new_decision_id, pseudonym
+from bandit_platform.domain.keyed_hash import keyed_hash
+from bandit_platform.domain.lifecycle import State
+from bandit_platform.domain.pmf import uniform_pmf
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.errors import ConflictError, InputError, JournalError
+from bandit_platform.journal.records import decision_line
+from bandit_platform.journal.requests import Claim, SharedRequests
+from bandit_platform.journal.writer import JournalWriter
+from bandit_platform.services.serving.registry import LiveExperiment, Registry
+
+_log = structlog.get_logger(__name__)
+_REMEMBERED = 20_000
+_NOT_RUNNING = MappingProxyType(
+    {
+        State.DRAFT: Reason.DRAFT,
+        State.PAUSED: Reason.PAUSED,
+        State.STOPPED: Reason.STOPPED,
+        State.ARCHIVED: Reason.STOPPED,
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """What a shop asks."""
+
+    unit_id: str
+    context: Mapping[str, Any]
+    request_key: str | None
+    eligible_arms: tuple[str, ...] | None
+    excluded_arms: tuple[str, ...]
+    defer_activation: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What the shop is told."""
+
+    decision: Decision
+    offer: Mapping[str, Any] | None
+    #: False when a repeated request key got the stored decision
+    new: bool
+
+
+class Decider:
+    """Makes decisions from what the registry holds and records each in the journal."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        journal: JournalWriter,
+        secret: bytes,
+        clock: Callable[[], datetime],
+        stored: Callable[[str], Decision | None],
+    ) -> None:
+        self._registry = registry
+        self._journal = journal
+        self._secret = secret
+        self._clock = clock
+        self._stored = stored
+        self._requests = SharedRequests(journal.folder)
+        self._remembered: OrderedDict[str, Decision] = OrderedDict()
+
+    def decide(self, key: str, query: Query) -> Answer:
+        """One decision.
+
+        Raises:
+            NotFoundError: there is no experiment of that key.
+            ContextError: the context does not fit the declared schema.
+            InputError: an arm was named that no revision ever had.
+            ConflictError: the request key was used before with another body.
+        """
+        live = self._registry.get(key)
+        context = validate_context(live.spec.context, query.context)
+        _demand_known_arms(live, query)
+        if query.request_key is None:
+            decision = self._make(live, query, context, None, None)
+            return self._answer(live, decision)
+        decision_id = decision_id_for(self._secret, key, query.request_key)
+        body_hash = self._body_hash(query)
+        known = self._remembered.get(decision_id)
+        if known is None:
+            with self._requests.claim(decision_id) as claim:
+                known = claim.find() or self._stored(decision_id)
+                if known is None:
+                    decision = self._make(live, query, context, decision_id, body_hash)
+                    return self._answer(live, decision, claim)
+        if known.body_hash != body_hash:
+            raise ConflictError("this request key was used before with another body")
+        return Answer(decision=known, offer=live.offers.get(known.arm), new=False)
+
+    def _answer(
+        self, live: LiveExperiment, decision: Decision, claim: Claim | None = None
+    ) -> Answer:
+        try:
+            self._journal.append(decision_line(decision), claim.note if claim else None)
+        except JournalError as error:
+            _log.error("decision not recorded", error=str(error))
+            decision = _fallback(decision)
+        else:
+            if decision.request_key is not None:
+                self._remember(decision)
+        return Answer(decision=decision, offer=live.offers.get(decision.arm), new=True)
+
+    def _make(
+        self,
+        live: LiveExperiment,
+        query: Query,
+        context: Context,
+        decision_id: str | None,
+        body_hash: str | None,
+    ) -> Decision:
+        now = self._clock()
+        spec = live.spec
+        unit = pseudonym(self._secret, query.unit_id)
+        identity = decision_id or new_decision_id(self._secret, spec.key, now)
+        seed = draw_seed(self._secret, spec.key, identity)
+        choice = self._choose(live, query, context, unit, now)
+        position = draw(choice.pmf, seed)
+        return Decision(
+            decision_id=identity,
+            experiment=spec.key,
+            revision=live.revision,
+            unit=unit,
+            slate_id=identity,
+            slot=0,
+            decided_at=now,
+            expires_at=now + spec.reward.window,
+            reason=choice.reason,
+            arm=choice.eligible.arms[position],
+            propensity=choice.pmf[position],
+            eligible=choice.eligible.arms,
+            pmf=choice.pmf,
+            excluded=choice.eligible.excluded,
+            context=dict(context),
+            seed=seed,
+            model_version=live.model_version if choice.reason is Reason.POLICY else None,
+            deferred=query.defer_activation,
+            request_key=self._request_hash(spec.key, query.request_key),
+            body_hash=body_hash,
+        )
+
+    def _choose(
+        self, live: LiveExperiment, query: Query, context: Context, unit: str, now: datetime
+    ) -> _Choice:
+        spec = live.spec
+        if live.state is not State.RUNNING:
+            return _only_nothing(_NOT_RUNNING[live.state])
+        if in_holdout(self._secret, spec.key, unit, spec.holdout.share):
+            return _only_nothing(Reason.HOLDOUT)
+        eligible = eligible_arms(
+            spec, context, now, only=query.eligible_arms, without=query.excluded_arms
+        )
+        if live.policy is None:
+            pmf = uniform_pmf(len(eligible.arms))
+            return _Choice(reason=Reason.UNIFORM, eligible=eligible, pmf=pmf)
+        try:
+            pmf = live.policy.pmf(live.text.lines(context, eligible.arms), spec.policy.floor)
+        except Exception:  # noqa: BLE001 - whatever a model does, the shop gets an answer
+            _log.exception("policy failed", experiment=spec.key)
+            return _only_nothing(Reason.FALLBACK)
+        return _Choice(reason=Reason.POLICY, eligible=eligible, pmf=pmf)
+
+    def _remember(self, decision: Decision) -> None:
+        self._remembered[decision.decision_id] = decision
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def _request_hash(self, experiment: str, request_key: str | None) -> str | None:
+        if request_key is None:
+            return None
+        return keyed_hash(self._secret, b"request-key", experiment, request_key).hex()
+
+    def _body_hash(self, query: Query) -> str:
+        body = json.dumps(
+            [
+                query.unit_id,
+                dict(query.context),
+                query.eligible_arms,
+                query.excluded_arms,
+                query.defer_activation,
+            ],
+            sort_keys=True,
+        )
+        return keyed_hash(self._secret, b"request-body", body).hex()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Choice:
+    reason: Reason
+    eligible: Eligibility
+    pmf: tuple[float, ...]
+
+
+def _only_nothing(reason: Reason) -> _Choice:
+    return _Choice(reason=reason, eligible=Eligibility(arms=(NOTHING,), excluded={}), pmf=(1.0,))
+
+
+def _fallback(decision: Decision) -> Decision:
+    """The answer when a decision could not be recorded: nothing, in no estimate."""
+    return replace(
+        decision,
+        reason=Reason.FALLBACK,
+        arm=NOTHING,
+        propensity=1.0,
+        eligible=(NOTHING,),
+        pmf=(1.0,),
+        excluded={},
+        model_version=None,
+    )
+
+
+def _demand_known_arms(live: LiveExperiment, query: Query) -> None:
+    named = (*(query.eligible_arms or ()), *query.excluded_arms)
+    unknown = sum(1 for arm in named if arm not in live.offers)
+    if unknown:
+        arms = "arm that" if unknown == 1 else "arms that"
+        raise InputError(f"the request names {unknown} {arms} this experiment never had")

@@ -1,0 +1,119 @@
+"""Whether the loop behind the decisions keeps up: journal, ingest, worker, models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from threading import Event, Thread
+
+import structlog
+
+from bandit_platform.errors import UnavailableError
+from bandit_platform.journal.pending import pending
+from bandit_platform.services.collecting.ingest import DEPLOYMENT
+from bandit_platform.services.learning.tracked import SERVING
+from bandit_platform.storage.database import Database
+from bandit_platform.storage.standing import Standing, standing
+
+_log = structlog.get_logger(__name__)
+_UNKNOWN = Standing(
+    positions={}, models={}, learned={}, left_out={}, failures={}, torn=0.0, led_until=None
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """A look at the loop. While the database is away, its part is what was seen last."""
+
+    database_answers: bool
+    #: bytes of this node's journal that are not in the database
+    pending_bytes: int
+    #: age of the oldest of them, in seconds
+    lag_seconds: float
+    torn: float
+    worker_leads: bool
+    #: until when the last leading worker led; None before the first one
+    led_until: datetime | None = None
+    #: experiment → newest model version
+    model_version: Mapping[str, int]
+    #: experiment → seconds since that version was published
+    model_age: Mapping[str, float]
+    #: experiment → interactions the served policy has learned from
+    learned: Mapping[str, int]
+    #: experiment → (decisions the worker recomputed, those that did not agree)
+    audited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    #: experiment → decisions that two nodes made differently
+    disputes: Mapping[str, float] = field(default_factory=dict)
+    #: experiment → interactions that no policy could take in
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    #: experiment → interactions on which some policy's model failed
+    failures: Mapping[str, int] = field(default_factory=dict)
+    #: experiment → newest model version, which is damaged, as far as this process knows
+    damaged: Mapping[str, int] = field(default_factory=dict)
+    #: experiments that this process could not refresh
+    unread: int = 0
+
+
+class UpkeepWatch:
+    """Looks at database and journal; looking at the database may happen in the background."""
+
+    def __init__(self, database: Database, folder: Path, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._folder = folder
+        self._clock = clock
+        self._standing = _UNKNOWN
+        self._answers = False
+        self._stop = Event()
+
+    def refresh(self) -> None:
+        """Ask the database; without an answer, what it said last stays."""
+        try:
+            with self._database.read() as connection:
+                self._standing = standing(connection, policy=SERVING, deployment=DEPLOYMENT)
+            self._answers = True
+        except UnavailableError:
+            self._answers = False
+
+    def keep_fresh(self, seconds: float) -> None:
+        """Refresh in a background thread until :meth:`close`."""
+
+        def run() -> None:
+            wait = 0.0
+            while not self._stop.wait(wait):
+                wait = seconds
+                try:
+                    self.refresh()
+                except Exception:  # noqa: BLE001 - the thread must outlive any trouble
+                    _log.exception("upkeep unknown")
+
+        Thread(target=run, name="upkeep", daemon=True).start()
+
+    def look(self) -> Upkeep:
+        """The loop now, without waiting for the database."""
+        now, known = self._clock(), self._standing
+        waiting = pending(self._folder, known.positions)
+        return Upkeep(
+            database_answers=self._answers,
+            pending_bytes=waiting.size,
+            lag_seconds=_age(now, waiting.oldest) if waiting.oldest else 0.0,
+            torn=known.torn,
+            worker_leads=known.led_until is not None and now < known.led_until,
+            led_until=known.led_until,
+            model_version={key: version for key, (version, _) in known.models.items()},
+            model_age={key: _age(now, moment) for key, (_, moment) in known.models.items()},
+            learned=known.learned,
+            audited=known.audited,
+            disputes=known.disputes,
+            left_out=known.left_out,
+            failures=known.failures,
+        )
+
+    def close(self) -> None:
+        """Stop refreshing."""
+        self._stop.set()
+
+
+def _age(now: datetime, moment: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds())

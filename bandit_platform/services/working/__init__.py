@@ -1,0 +1,1 @@
+"""The worker: its rounds, its lead, and what runs beside them."""

@@ -1,0 +1,176 @@
+"""The worker: ingest, mature, learn and publish, round after round, while it holds the lead."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from secrets import token_hex
+from threading import Event
+
+import structlog
+
+from bandit_platform.domain.lifecycle import State
+from bandit_platform.errors import LeaseError, StorageError, UnavailableError, UnreadableError
+from bandit_platform.services.collecting.ingest import Ingest
+from bandit_platform.services.collecting.mature import Maturing, mature
+from bandit_platform.services.learning.learn import Learner
+from bandit_platform.services.working.rounds import go_round
+from bandit_platform.services.working.running_audit import RunningAudit
+from bandit_platform.services.working.seat import Seat
+from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.experiments import experiment_heads, get_experiment
+from bandit_platform.storage.lease import release_lease, take_lease
+
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One worker of a deployment; several may run, one leads."""
+
+    def __init__(
+        self,
+        database: Database,
+        ingest: Ingest,
+        clock: Callable[[], datetime],
+        *,
+        lease: timedelta,
+        grace: timedelta,
+        seat: Seat | None = None,
+        audit: RunningAudit | None = None,
+    ) -> None:
+        self._database = database
+        self._ingest = ingest
+        self._clock = clock
+        self._lease = lease
+        self._grace = grace
+        self._seat = seat
+        self._audit = audit
+        #: a worker that held this node's seat and is dead, until its lead has been released
+        self._former: str | None = None
+        self._holder = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
+        self._learner = Learner(database, self._holder)
+        if seat is not None:
+            self._former = seat.take(self._holder)
+        self._drained_at: datetime | None = None
+        self._revisions: dict[str, int] = {}
+        #: experiment → revision at the last look, in any state
+        self._seen: dict[str, int] = {}
+        #: experiment → why its spec cannot be read; it waits, and the others go on
+        self._unreadable: dict[str, str] = {}
+        #: experiments with interactions to take in
+        self._behind: set[str] = set()
+        #: experiments whose rows the database refused, unless it was away altogether
+        self._refused: set[str] = set()
+        #: experiment → when a learned model may be published
+        self._to_publish: dict[str, datetime] = {}
+
+    def round(self) -> bool:
+        """One round of everything.
+
+        Returns:
+            Whether anything was done, so that the next round should follow at once.
+
+        Raises:
+            UnavailableError: the database did not answer or the lead was lost.
+        """
+        began = self._clock()
+        ingested = self._ingest.run_once()
+        if ingested.drained:
+            self._drained_at = began
+        with self._database.write() as connection:
+            if self._former is not None:
+                release_lease(connection, self._former)
+            leads = take_lease(connection, self._holder, self._clock(), self._lease)
+        self._former = None
+        if not leads:
+            self._revisions = {}  # once it leads, whatever another worker matured may be behind
+            return ingested.records > 0
+        self._notice_changes()
+        matured = Maturing()
+        if self._drained_at is not None:
+            until = self._drained_at - self._grace
+            matured = mature(self._database, self._holder, until, self._unreadable)
+        self._behind.update(matured.experiments)
+        learned = self._learn()
+        self._audit_some()
+        return ingested.records > 0 or matured.decisions > 0 or learned > 0
+
+    def run(self, stop: Event, idle_seconds: float) -> None:
+        """Work until ``stop`` is set; trouble is logged and tried again."""
+        go_round(self.round, stop, idle_seconds)
+        try:
+            with self._database.write() as connection:
+                release_lease(connection, self._holder)
+        except UnavailableError as error:
+            _log.warning("lead not released", error=str(error))
+        if self._seat is not None:
+            self._seat.leave()
+
+    def _audit_some(self) -> None:
+        """Recompute a few of the decisions that came in; trouble with it holds up nothing."""
+        if self._audit is None or self._drained_at is None:
+            return
+        until = self._drained_at - self._grace
+        try:
+            self._audit.step(self._holder, self._revisions, until, self._clock())
+        except UnavailableError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever is stored, the work goes on
+            _log.exception("running audit failed")
+
+    def _notice_changes(self) -> None:
+        with self._database.read() as connection:
+            heads = experiment_heads(connection)
+            self._unreadable = {
+                key: why
+                for key, (_, revision) in heads.items()
+                if (revision != self._seen.get(key) or key in self._unreadable)
+                and (why := self._why_unreadable(connection, key)) is not None
+            }
+        self._seen = {key: revision for key, (_, revision) in heads.items()}
+        live = {
+            key: revision
+            for key, (state, revision) in heads.items()
+            if state not in {State.DRAFT, State.ARCHIVED} and key not in self._unreadable
+        }
+        self._behind.update(
+            key for key, revision in live.items() if self._revisions.get(key) != revision
+        )
+        self._revisions = live
+
+    def _why_unreadable(self, connection: Connection, key: str) -> str | None:
+        try:
+            get_experiment(connection, key)
+        except UnreadableError as error:
+            if self._unreadable.get(key) != str(error):
+                _log.error("experiment waits", experiment=key, error=str(error))
+            return str(error)
+        return None
+
+    def _learn(self) -> int:
+        now = self._clock()
+        due = {key for key, moment in self._to_publish.items() if moment <= now}
+        taken = 0
+        waiting = (self._behind | due) & set(self._revisions)
+        for key in sorted(waiting, key=lambda key: (key in self._refused, key)):
+            try:
+                result = self._learner.learn(key, now)
+            except LeaseError:
+                raise
+            except StorageError:
+                self._refused.add(key)  # it comes last in the next round, after the others
+                raise
+            except Exception:  # noqa: BLE001 - one experiment must not hold up the others
+                _log.exception("learning failed", experiment=key)
+                self._behind.discard(key)
+                continue
+            self._refused.discard(key)
+            taken += result.taken
+            if not result.taken:
+                self._behind.discard(key)
+            self._to_publish.pop(key, None)
+            if result.publish_at is not None:
+                self._to_publish[key] = result.publish_at
+        return taken

@@ -1,0 +1,134 @@
+"""Recomputing what was logged finds whatever was changed after the fact."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from bandit_platform.services.reporting.audit import Audit, audit
+
+KEY = "checkout-offers"
+
+
+@pytest.fixture
+def audited(lite: Any, spec: Any) -> Any:
+    """A deployment with decisions of every kind: uniform, by two models, held out, paused."""
+    world = lite
+    world.launch(spec)
+    for _round in range(2):
+        for number in range(40):
+            decision = world.decide(context={"cart_value": float(number * 3), "country": "GB"})
+            if number % 3 == 0:
+                world.report(decision)
+        world.settle()
+        while world.learn():
+            pass
+        world.refresh()
+    world.decide(eligible_arms=("insurance",))
+    world.decide(excluded_arms=("insurance",))
+    world.change("pause")
+    world.decide()
+    world.ingest()
+    return world
+
+
+def run(world: Any, **options: Any) -> Audit:
+    return audit(world.database, world.secret, KEY, **options)
+
+
+def tamper(world: Any, statement: str, **values: Any) -> None:
+    with world.database.write() as connection:
+        assert connection.execute(text(statement), values).rowcount >= 1
+
+
+def one_by_model(world: Any) -> Any:
+    with world.database.read() as connection:
+        return connection.execute(
+            text("SELECT * FROM decision WHERE reason = 'policy' AND eligible LIKE '%upgrade%'")
+        ).first()
+
+
+def test_untouched_decisions_are_all_recomputed(audited: Any) -> None:
+    found = run(audited)
+    assert found.mismatches == ()
+    assert found.checked == 83
+    assert found.recomputed > 20
+
+
+def test_only_decisions_since_a_moment(audited: Any) -> None:
+    assert run(audited, since=audited.clock()).checked == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("propensity", 0.123, "propensity"),
+        ("seed", "0000000000000000", "seed"),
+        ("pmf", json.dumps([0.2, 0.2, 0.6]), "distribution"),
+        ("eligible", json.dumps(["nothing", "upgrade"]), "eligible"),
+        ("context", json.dumps({"cart_value": 1.0, "country": "GB"}), "eligible"),
+        ("context", json.dumps({"cart_value": 117.0, "country": "FR"}), "distribution"),
+        ("model_version", 2, "distribution"),
+        ("model_version", 99, "not stored"),
+        ("revision", 9, "not stored"),
+        ("reason", "holdout", "not in the holdout"),
+        ("decision_id", "00" * 24, "never issued"),
+    ],
+)
+def test_an_altered_decision_is_found(audited: Any, column: str, value: Any, what: str) -> None:
+    victim = one_by_model(audited)
+    tamper(
+        audited,
+        f"UPDATE decision SET {column} = :value WHERE decision_id = :id",  # noqa: S608
+        value=value,
+        id=victim.decision_id,
+    )
+    found = run(audited)
+    assert len(found.mismatches) == 1
+    assert what in found.mismatches[0].what
+
+
+def test_another_arm_than_drawn_is_found(audited: Any) -> None:
+    victim = one_by_model(audited)
+    other = next(arm for arm in json.loads(victim.eligible) if arm != victim.arm)
+    tamper(
+        audited,
+        "UPDATE decision SET arm = :arm WHERE decision_id = :id",
+        arm=other,
+        id=victim.decision_id,
+    )
+    assert [each.what for each in run(audited).mismatches] == ["the seed draws another arm"]
+
+
+def test_an_altered_model_is_found(audited: Any) -> None:
+    version = one_by_model(audited).model_version
+    tamper(
+        audited,
+        "UPDATE model_version SET blob = :blob WHERE version = :version",
+        blob=b"another model",
+        version=version,
+    )
+    found = run(audited)
+    assert {each.what for each in found.mismatches} == {
+        f"model version {version} does not have its hash"
+    }
+
+
+def test_a_unit_moved_into_the_holdout_is_found(audited: Any) -> None:
+    with audited.database.read() as connection:
+        held = (
+            connection.execute(text("SELECT unit FROM decision WHERE reason = 'holdout'"))
+            .scalars()
+            .first()
+        )
+    victim = one_by_model(audited)
+    tamper(
+        audited,
+        "UPDATE decision SET unit = :unit WHERE decision_id = :id",
+        unit=held,
+        id=victim.decision_id,
+    )
+    assert [each.what for each in run(audited).mismatches] == ["the unit is in the holdout"]

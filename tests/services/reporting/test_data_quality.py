@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bandit_platform.services.reporting.data_quality import (
+    QualityCheck,
+    State,
+    data_quality,
+    deployment_checks,
+    experiment_checks,
+)
+from bandit_platform.services.reporting.report_records import QualityRow
+from bandit_platform.services.serving.upkeep import Upkeep
+from bandit_platform.storage.audit_state import AuditState
+from tests.dashboards.fake_reports import NOW, draft, rich
+
+
+def upkeep(**changed: Any) -> Upkeep:
+    fields: dict[str, Any] = {
+        "database_answers": True,
+        "pending_bytes": 0,
+        "lag_seconds": 0.0,
+        "torn": 0.0,
+        "worker_leads": True,
+        "led_until": NOW,
+        "model_version": {},
+        "model_age": {},
+        "learned": {},
+    }
+    return Upkeep(**{**fields, **changed})
+
+
+def audited(mismatches: int = 0) -> AuditState:
+    return AuditState(
+        position=(NOW, "id"),
+        checked=500,
+        mismatches=mismatches,
+        newest=(("id", "the seed draws another arm"),) * mismatches,
+        checked_at=NOW,
+    )
+
+
+def of_experiment(
+    name: str, *, overdue: int = 0, mismatches: int = 0, **changed: Any
+) -> QualityCheck:
+    report = rich()
+    counts = {key: changed.pop(key) for key in tuple(changed) if key != "quality"}
+    report = replace(report, counts=replace(report.counts, **counts), **changed)
+    checks = experiment_checks(report, audited(mismatches), overdue).checks
+    return next(check for check in checks if check.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "state"),
+    [
+        ("late", {"events": 1000, "late": 50}, State.FINE),
+        ("late", {"events": 1000, "late": 51}, State.LOOK),
+        ("late", {"events": 1000, "late": 201}, State.BROKEN),
+        ("late", {"events": 0, "late": 0}, State.UNKNOWN),
+        ("clipped", {"interactions": 1000, "clipped": 11}, State.LOOK),
+        ("clipped", {"interactions": 1000, "clipped": 101}, State.BROKEN),
+        ("fallback", {"decisions": 1000, "by_reason": {"fallback": 1}}, State.FINE),
+        ("fallback", {"decisions": 1000, "by_reason": {"fallback": 2}}, State.LOOK),
+        ("fallback", {"decisions": 1000, "by_reason": {"fallback": 51}}, State.BROKEN),
+        ("other_currency", {"events": 1000, "other_currency": 0}, State.FINE),
+        ("other_currency", {"events": 1000, "other_currency": 1}, State.LOOK),
+        ("disputed", {"decisions": 1000, "disputed": 1}, State.LOOK),
+        ("disputed", {"decisions": 1000, "disputed": 11}, State.BROKEN),
+        ("audit", {}, State.FINE),
+        ("audit", {"mismatches": 1}, State.BROKEN),
+        ("immature", {}, State.FINE),
+        ("immature", {"overdue": 1}, State.BROKEN),
+        ("sample_ratio", {"quality": QualityRow(n=9, sample_ratio_evidence=19.0)}, State.FINE),
+        ("sample_ratio", {"quality": QualityRow(n=9, sample_ratio_evidence=20.0)}, State.LOOK),
+        ("sample_ratio", {"quality": QualityRow(n=9, sample_ratio_evidence=100.0)}, State.BROKEN),
+        ("sample_ratio", {"quality": QualityRow()}, State.UNKNOWN),
+        ("calibration", {"quality": QualityRow(n=9, miscalibrated=("vip",))}, State.BROKEN),
+        ("calibration", {"quality": QualityRow(n=9)}, State.FINE),
+    ],
+)
+def test_limits_of_an_experiments_checks(name: str, changed: dict[str, Any], state: State) -> None:
+    assert of_experiment(name, **changed).state is state
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "state"),
+    [
+        ("worker", {}, State.FINE),
+        ("worker", {"worker_leads": False}, State.BROKEN),
+        ("worker", {"worker_leads": False, "led_until": None}, State.UNKNOWN),
+        ("ingest_lag", {"lag_seconds": 4.9}, State.FINE),
+        ("ingest_lag", {"lag_seconds": 5.0}, State.LOOK),
+        ("ingest_lag", {"lag_seconds": 60.0}, State.BROKEN),
+        ("journal_pending", {"pending_bytes": 2**24}, State.LOOK),
+        ("journal_pending", {"pending_bytes": 2**28}, State.BROKEN),
+        ("torn", {"torn": 1.0}, State.LOOK),
+    ],
+)
+def test_limits_of_the_deployments_checks(name: str, changed: dict[str, Any], state: State) -> None:
+    checks = {check.name: check for check in deployment_checks(upkeep(**changed), 0, 100)}
+    assert checks[name].state is state
+
+
+def test_orphans_are_a_share_of_all_events() -> None:
+    states = [
+        deployment_checks(upkeep(), orphans, 1000 - orphans)[-1].state for orphans in (10, 11, 101)
+    ]
+    assert states == [State.FINE, State.LOOK, State.BROKEN]
+
+
+def test_a_draft_has_nothing_to_check() -> None:
+    found = experiment_checks(draft(), None, 0)
+    assert {check.state for check in found.checks} == {State.UNKNOWN}
+
+
+def test_a_real_deployment_is_checked_whole(lite: Any, spec: Any) -> None:
+    from bandit_platform.bootstrap import Platform  # noqa: PLC0415
+    from bandit_platform.services.working.running_audit import RunningAudit  # noqa: PLC0415
+    from tests.services.conftest import HOLDER, KEY  # noqa: PLC0415
+
+    lite.launch(spec)
+    lite.traffic(40)
+    lite.settle()
+    lite.learn()
+    lite.traffic(10)
+    lite.ingest()
+    RunningAudit(lite.database, lite.secret).step(HOLDER, [KEY], lite.clock(), lite.clock())
+    platform = Platform(lite.database, lite.clock, lite.secret)
+    (checked,) = platform.quality(upkeep()).experiments
+    states = {check.name: check.state for check in checked.checks}
+    assert set(states.values()) == {State.FINE}
+    lite.clock.advance(3600 + 400)  # their windows are over, and no worker came
+    (checked,) = platform.quality(upkeep()).experiments
+    immature = next(check for check in checked.checks if check.name == "immature")
+    assert (immature.state, immature.count) == (State.BROKEN, 10)
+    assert data_quality(upkeep(), []).count(State.BROKEN) == 0
+    assert timedelta(0) == lite.clock() - checked.as_of

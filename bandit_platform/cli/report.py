@@ -70,7 +70,7 @@ def _print_tables(found: ExperimentReport, baseline: str, *, cut: bool) -> None:
     if cut:
         console.print(_segments(found))
         console.print(
-            f"Uplifts over nothing, corrected for {found.segment_looks} segments in all fields.",
+            f"Uplifts over nothing, corrected for the {found.segment_looks} segments there can be.",
             markup=False,
         )
 

@@ -13,6 +13,7 @@ _FREE = frozenset({"owner", "hypothesis", "report", "candidates"})
 LOCKED = {
     "placement": "a different page is a different experiment",
     "reward": "rewards already counted would mean something else than later ones",
+    "events": "outcomes from pages would count otherwise than those that came before",
     "holdout": "units would move between holdout and policy, and their contrast would be void",
 }
 

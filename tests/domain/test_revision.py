@@ -74,6 +74,7 @@ def test_arms_are_matched_by_name_not_by_place(
         (("reward", "purchase", "amount"), 0.02, "reward.purchase.amount"),
         (("reward", "review"), 0.1, "reward.review"),
         (("holdout", "share"), 0.2, "holdout.share"),
+        (("events",), {"secret_only": ["purchase"]}, "events.secret_only"),
     ],
 )
 def test_what_data_depend_on_is_locked_with_a_reason(

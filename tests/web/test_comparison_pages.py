@@ -116,7 +116,7 @@ def test_a_segment_that_cannot_be_evaluated_is_grey_with_its_reason(client: Flas
     grey = [each["data-segment"] for _, each in tags if each.get("class") == "grey"]
     assert grey == ["<b>FR</b>"]
     assert "the effective sample size is 4.0 rows of 300" in text
-    assert "corrected for all 7 segments" in text
+    assert "corrected for the 7 segments" in text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bandit_platform.domain.context import ContextValue
+from bandit_platform.domain.context import BooleanField, CategoryField, ContextValue
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.ope.reward_range import Floats
 
@@ -19,6 +19,7 @@ NUMBERS_FOR_EDGES = 200
 """Numbers whose quarters become the ranges of a field without declared ones."""
 MISSING = "missing"
 OTHER = "other"
+_QUARTER_EDGES = 3
 _VALUE, _RANGE = "value:", "range:"
 
 
@@ -54,6 +55,20 @@ def _cut(spec: ExperimentSpec, field: str, edges: Sequence[float] | None) -> Cut
     number = spec.context[field].type == "number"
     sorted_edges = tuple(sorted({float(edge) for edge in edges})) if edges else None
     return Cut(field=field, number=number, edges=sorted_edges if number else None)
+
+
+def most_segments(cut: Cut, spec: ExperimentSpec) -> int:
+    """How many segments a field can come to have, one for missing values included."""
+    field = spec.context[cut.field]
+    missing = 0 if field.required else 1
+    if isinstance(field, BooleanField):
+        return 2 + missing
+    if isinstance(field, CategoryField):
+        if field.values is None or len(field.values) > MOST_VALUES:
+            return MOST_VALUES + 1 + missing
+        return len(field.values) + missing
+    edges = _QUARTER_EDGES if cut.edges is None else len(cut.edges)
+    return edges + 1 + missing
 
 
 def value_keys(values: Sequence[ContextValue | None], known: Sequence[str]) -> list[str]:

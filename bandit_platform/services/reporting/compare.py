@@ -26,6 +26,7 @@ from bandit_platform.services.learning.cuts import (
     cuts_of,
     kind_of,
     label_of,
+    most_segments,
 )
 from bandit_platform.services.learning.roll_up import reward_range_of, stored_rollups
 from bandit_platform.services.learning.rollups import Rollups
@@ -147,9 +148,16 @@ def _pairs(
 
 
 def _segment_looks(rollups: Rollups, spec: ExperimentSpec) -> int:
-    """How many segments there are in all fields."""
+    """How many segments there can be in all fields.
+
+    Not how many there are by now: a level that shrank as values turned up would have been too
+    generous at the looks before.
+    """
     return sum(
-        len({key for block in rollups.of_field(cut) for key in block.segments})
+        max(
+            most_segments(cut, spec),
+            len({key for block in rollups.of_field(cut) for key in block.segments}),
+        )
         for cut in cuts_of(spec)
     )
 

@@ -67,7 +67,7 @@ def with_locked(fields: Fields, spec: ExperimentSpec) -> Fields:
 
 
 def _is_locked(name: str) -> bool:
-    return name == "placement" or name.startswith(("reward-", "holdout-"))
+    return name == "placement" or name.startswith(("reward-", "events-", "holdout-"))
 
 
 def tried_context(spec: ExperimentSpec, tried: dict[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from bandit_platform.errors import InputError
 from bandit_platform.ope.confidence_sequence import ConfidenceSequence
+from bandit_platform.services.learning.cuts import MOST_VALUES
 from bandit_platform.services.learning.roll_up import stored_rollups
 from bandit_platform.services.reporting.baseline import check_baseline, field_of, uplifts_over
 from bandit_platform.services.reporting.comparison_records import PairRow
@@ -90,7 +91,8 @@ def test_segments_have_their_counts_and_honest_verdicts(busy: Any) -> None:
         "60 to below 100",
         "100 and more",
     }
-    assert report.segment_looks == 2 + 3 + 3
+    yes_or_no, ranges, values = 2 + 1, 3 + 1, MOST_VALUES + 1 + 1  # with those not given
+    assert report.segment_looks == yes_or_no + ranges + values
     interactions = report.counts.interactions
     for field in report.segments:
         rows = [row for row in field.rows if row.policy == "logging"]

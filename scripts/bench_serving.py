@@ -1,6 +1,6 @@
 """How fast shops are answered, beside a bare Flask echo on the same server, in one run.
 
-    python scripts/bench_serving.py [--seconds 5] [--workers 1 2] [--format table|json]
+    python scripts/bench_serving.py [--seconds 5] [--workers 1 2] [--threads 4]
 
 Needs wrk (Debian package wrk). All traffic stays on loopback and stops by itself. Ratios are what
 counts: machines are noisy, so every measurement alternates with the echo.
@@ -145,7 +145,7 @@ def echo_server(port: int, workers: int) -> Iterator[str]:
         process.wait()
 
 
-def measure(workers: int, seconds: float, connections: int) -> dict[str, object]:
+def measure(workers: int, threads: int, seconds: float, connections: int) -> dict[str, object]:
     """Every ratio for a number of worker processes."""
     with tempfile.TemporaryDirectory(prefix="bandit-bench-") as name:
         folder = Path(name)
@@ -155,6 +155,7 @@ def measure(workers: int, seconds: float, connections: int) -> dict[str, object]
             port=plain.port,
             console_port=plain.console_port,
             workers=workers,
+            threads=threads,
         )
         platform = build(settings)
         for arms in (3, 10):
@@ -246,12 +247,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=Settings().threads)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--format", choices=["table", "json"], default="table")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("this needs wrk: apt-get install wrk")
-    results = [measure(n, options.seconds, options.connections) for n in options.workers]
+    results = [
+        measure(n, options.threads, options.seconds, options.connections) for n in options.workers
+    ]
     if options.format == "json":
         print(json.dumps(results, indent=2))
         return

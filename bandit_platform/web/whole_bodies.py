@@ -66,8 +66,8 @@ class WholeBodies:
 
     def _is_held_up(self) -> bool:
         reading = self._reading
-        if len(reading) < self._readers:
-            return False
+        if not self._readers or len(reading) < self._readers:
+            return False  # a server of one thread, behind a proxy, waits for none but its own
         since = list(reading.values())
         return len(since) >= self._readers and monotonic() - max(since) > _SLOW_SECONDS
 

@@ -15,6 +15,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=64)]
 _Text = Annotated[str, Field(min_length=1, max_length=256)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Value = bool | _Number | Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
+_BodyKey = Annotated[str, Field(max_length=128)]
 _ContextKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 
 
@@ -62,7 +63,7 @@ class EventsRequest(_Request):
     """A batch of outcomes; each is judged on its own."""
 
     events: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_EVENTS)
-    key: Annotated[str, Field(max_length=128)] | None = Field(
+    key: _BodyKey | None = Field(
         default=None, description="A publishable key, where no header can be sent."
     )
 
@@ -71,7 +72,7 @@ class WellFormedEvents(_Request):
     """A batch of which every outcome has the documented form, so that it is read at once."""
 
     events: list[EventItem] = Field(min_length=1, max_length=MAX_EVENTS)
-    key: str | None = None
+    key: _BodyKey | None = None
 
 
 class DecisionAnswer(BaseModel):

@@ -162,3 +162,10 @@ def test_nothing_is_acknowledged_when_the_journal_cannot_be_written(
     assert answer.headers["Retry-After"] == "1"
     assert statuses(running.events(item(made))) == ["accepted"]
     assert recorded(running) == ["e"]
+
+
+def test_a_key_in_the_body_is_no_longer_than_it_may_be(running: Any) -> None:
+    decision_id = running.decide().json["decision_id"]
+    event = {"event_id": "e", "decision_id": decision_id, "type": "accept"}
+    answer = running.post("/v1/events", {"events": [event], "key": "k" * 129})
+    assert answer.status_code == 422

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import structlog
 from apiflask import APIFlask
 
 from bandit_platform.bootstrap import Platform, build
-from bandit_platform.errors import BanditPlatformError, NotFoundError
+from bandit_platform.errors import NotFoundError
 from bandit_platform.parent import end_with_parent
-from bandit_platform.services.serving.readiness import Readiness, worker_warnings
 from bandit_platform.services.serving.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import protect
 from bandit_platform.web.bare_app import bare_app, limits_of
 from bandit_platform.web.console.decisions import decision_pages_blueprint
 from bandit_platform.web.console.downloads import downloads_blueprint
+from bandit_platform.web.console.error_pages import register_error_pages
 from bandit_platform.web.console.history import history_blueprint
 from bandit_platform.web.console.overview import console_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
@@ -26,6 +25,7 @@ from bandit_platform.web.console.segments import segments_blueprint
 from bandit_platform.web.console.settings import settings_blueprint
 from bandit_platform.web.console.setup import setup_blueprint
 from bandit_platform.web.console.sign_in import sign_in_blueprint
+from bandit_platform.web.console_readiness import ConsoleReadiness
 from bandit_platform.web.decision_app import create_decision_app, serve_app
 from bandit_platform.web.experiments_api import experiments_blueprint
 from bandit_platform.web.health import health_blueprint
@@ -37,7 +37,6 @@ from bandit_platform.web.sessions import install_sessions
 __all__ = ["console_app", "create_console_app", "create_decision_app", "serve_app"]
 
 _LIMITS = Limits()
-_log = structlog.get_logger(__name__)
 
 
 def create_console_app(
@@ -55,6 +54,7 @@ def create_console_app(
         proxies=settings.proxies,
     )
     protect(app, platform.keys.find, frozenset, limits)
+    register_error_pages(app)
     app.register_blueprint(experiments_blueprint(platform))
     app.register_blueprint(decision_pages_blueprint(platform))
     app.register_blueprint(quality_blueprint(platform, lambda: _fresh_look(watch)))
@@ -65,12 +65,12 @@ def create_console_app(
     app.register_blueprint(segments_blueprint(platform.whole_report))
     app.register_blueprint(sign_in_blueprint(platform, proxies=settings.proxies))
     app.register_blueprint(settings_blueprint(platform, settings.console_address))
-    service_url = f"http://{settings.host}:{settings.port}"
+    service_url = settings.service_address
     app.register_blueprint(setup_blueprint(platform, service_url))
     app.register_blueprint(history_blueprint(platform))
     app.register_blueprint(
         health_blueprint(
-            lambda: _console_readiness(platform, watch), meter, lambda: _fresh_look(watch)
+            ConsoleReadiness(platform.database, watch), meter, lambda: _fresh_look(watch)
         )
     )
     app.register_blueprint(
@@ -96,15 +96,6 @@ def console_app() -> APIFlask:
 def _fresh_look(watch: UpkeepWatch) -> Upkeep:
     watch.refresh()
     return watch.look()
-
-
-def _console_readiness(platform: Platform, watch: UpkeepWatch) -> Readiness:
-    try:
-        platform.experiments.all()
-    except BanditPlatformError as error:  # where and what the database is, is for the log
-        _log.error("not ready", error=str(error))
-        return Readiness(why="the database does not answer")
-    return Readiness(warnings=worker_warnings(_fresh_look(watch)))
 
 
 def _window(platform: Platform, key: str) -> timedelta | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -62,10 +63,8 @@ def problem(
 
 def register_problems(app: Flask) -> None:
     """Turn every error of an app into a problem response."""
-    app.register_error_handler(ValidationError, _invalid)
-    app.register_error_handler(BanditPlatformError, _known)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unexpected)
+    for kind, answer in PROBLEMS.items():
+        app.register_error_handler(kind, answer)
 
 
 def _invalid(error: Exception) -> Response:
@@ -136,3 +135,16 @@ _HTTP_DETAILS = {
 def _unexpected(error: Exception) -> Response:
     _log.error("unexpected error", exc_info=error)
     return problem(500, "internal", "Internal error", "The error was recorded; nothing is known.")
+
+
+#: kind of error → what it is answered with
+PROBLEMS: Mapping[type[Exception], Callable[[Exception], Response | HTTPException]] = (
+    MappingProxyType(
+        {
+            ValidationError: _invalid,
+            BanditPlatformError: _known,
+            HTTPException: _http,
+            Exception: _unexpected,
+        }
+    )
+)

@@ -30,6 +30,8 @@ REFUSALS = (
     "/questions/no-such-question",
     "/settings/keys/no-such-key",
     "/settings/users/no-such-user",
+    "/no/such/page",
+    "/sign-out",
 )
 #: what a page may hold that an attack would have made
 _MADE = r"""() => {

@@ -31,9 +31,9 @@ def page_blueprint(name: str, import_name: str, url_prefix: str | None = None) -
     pages = Blueprint(name, import_name, template_folder=str(TEMPLATES), url_prefix=url_prefix)
     pages.register_error_handler(NotFoundError, _unknown)
     pages.register_error_handler(UnavailableError, _away)
-    pages.context_processor(_in_templates)
+    pages.context_processor(in_templates)
     pages.add_app_template_global(csrf_field, "csrf_field")
-    pages.after_request(_with_headers)
+    pages.after_request(with_headers)
     return pages
 
 
@@ -60,7 +60,8 @@ def static_file(name: str) -> Response:
     return response
 
 
-def _in_templates() -> dict[str, Callable[..., object]]:
+def in_templates() -> dict[str, Callable[..., object]]:
+    """What every template may call."""
     return {
         "static": _address,
         "dark_colours": dark_colours_json,
@@ -89,7 +90,8 @@ def _away(error: Exception) -> tuple[str, int, dict[str, str]]:
     return render_template("dashboards/refused_away.html"), 503, {"Retry-After": "5"}
 
 
-def _with_headers(response: Response) -> Response:
+def with_headers(response: Response) -> Response:
+    """The headers of pages, on an answer that may have some of its own."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bandit_platform.errors import InputError, SettingsError
+from bandit_platform.private_files import make_folder
 
 PREFIX = "BANDIT_PLATFORM_"
 #: the variable that names the file
@@ -50,6 +51,9 @@ class Settings:
     #: where people reach the console, such as ``https://console.example``, if not at its own
     #: address; with https its cookies are sent over https only
     console_url: str = ""
+    #: where shops reach ``serve``, such as ``https://offers.example``, if not at its own address;
+    #: the console's commands name it, and its test decisions go there
+    service_url: str = ""
     #: seconds between looks for new revisions and model versions
     refresh_seconds: float = 0.5
     #: seconds between rounds of the worker when there is nothing to do
@@ -83,8 +87,12 @@ class Settings:
     @property
     def console_address(self) -> str:
         """Where people reach the console, without a slash at the end."""
-        own = f"http://{self.console_host}:{self.console_port}"
-        return (self.console_url or own).rstrip("/")
+        return (self.console_url or _own(self.console_host, self.console_port)).rstrip("/")
+
+    @property
+    def service_address(self) -> str:
+        """Where shops reach the service, without a slash at the end."""
+        return (self.service_url or _own(self.host, self.port)).rstrip("/")
 
     @property
     def journal_dir(self) -> Path:
@@ -94,6 +102,16 @@ class Settings:
     def to_environment(self) -> dict[str, str]:
         """The environment variables that give these settings."""
         return {f"{PREFIX}{f.name.upper()}": str(getattr(self, f.name)) for f in fields(self)}
+
+
+def _own(host: str, port: int) -> str:
+    """An address by which this machine reaches what listens there."""
+    host = _LOOPBACK.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+#: listening on all addresses → one of them
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked up, not listened on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,10 +235,14 @@ def _check(name: str, value: Any) -> None:
         raise ValueError("must be at least 1")
     if name in _PORTS and value > 65535:
         raise ValueError("must be at most 65535")
+    if name in _ADDRESSES and value and not _ADDRESS.fullmatch(value):
+        raise ValueError("must begin with http:// or https://, and name a host")
 
 
 _AT_LEAST_ONE = frozenset({"workers", "threads", "connections", "journal_segment_bytes"})
 _PORTS = frozenset({"port", "console_port"})
+_ADDRESSES = frozenset({"console_url", "service_url"})
+_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _KIND_NAMES: Mapping[type, str] = {int: "a whole number", float: "a number", str: "text"}
 
 
@@ -236,7 +258,7 @@ def load_secret(settings: Settings) -> bytes:
     if settings.secret:
         return _long_enough(settings.secret, f"{PREFIX}SECRET")
     path = settings.data_dir / "secret"
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     draft = path.with_name(f"secret.{os.getpid()}.{secrets.token_hex(4)}")
     if not path.exists():
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

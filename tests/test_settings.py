@@ -37,6 +37,7 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         console_host="::1",
         console_port=2,
         console_url="https://console.example",
+        service_url="https://offers.example",
         refresh_seconds=1.25,
         work_seconds=0.5,
         grace_seconds=3.0,
@@ -202,3 +203,23 @@ def test_every_setting_is_documented() -> None:
         told = [str(getattr(default, name.lower(), FILE_NAME)) for name in names]
         if all(told):  # those that depend on another setting are described in words
             assert values == told
+
+
+def test_addresses_are_those_of_web_servers() -> None:
+    for name in ("CONSOLE_URL", "SERVICE_URL"):
+        for wrong in ("shop.example", "ftp://x", "https://", "https://a b", "https://x/?q=1"):
+            with pytest.raises(SettingsError, match=f"{PREFIX}{name} must begin with http"):
+                load_settings({f"{PREFIX}{name}": wrong})
+        for right in ("", "https://shop.example", "http://10.0.0.1:8080/offers/"):
+            load_settings({f"{PREFIX}{name}": right})
+
+
+def test_where_people_and_shops_reach_it() -> None:
+    found = Settings(host="0.0.0.0", port=1, console_host="::", console_port=2)  # noqa: S104
+    assert (found.service_address, found.console_address) == (
+        "http://127.0.0.1:1",
+        "http://[::1]:2",
+    )
+    found = Settings(service_url="https://offers.example/", console_url="https://c.example/x/")
+    assert found.service_address == "https://offers.example"
+    assert found.console_address == "https://c.example/x"

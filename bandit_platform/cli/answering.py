@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
+from bandit_platform.cli.notices import TOLD
 from bandit_platform.errors import UnavailableError
 from bandit_platform.parent import be_parent, end_with_parent
 
@@ -85,7 +86,7 @@ class Answering:
 
     def _begin(self) -> subprocess.Popen[bytes]:
         self._holder = new_holder()
-        environment = dict(os.environ)
+        environment = {**os.environ, TOLD: "1"}
         be_parent(environment)
         command = [sys.executable, "-m", "bandit_platform", "answer", "--holder", self._holder]
         return subprocess.Popen(  # noqa: S603 - our own program

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import typer
 
+from bandit_platform.cli.notices import tell_of_permissions, unknown_variables
 from bandit_platform.cli.output import Format, FormatOption, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bandit_platform.settings import Effective
 
 _MASK = "********"
@@ -23,19 +20,17 @@ def config(output: FormatOption = Format.TABLE) -> None:
     from bandit_platform.settings import effective_settings  # noqa: PLC0415 - keeps --help fast
 
     effective = effective_settings()
+    tell_of_permissions(effective.settings)
     shown = {name: _shown(effective, name) for name in effective.origins}
-    unknown = _unknown(os.environ, effective)
     if output is Format.JSON:
         rows = {
             name: {"value": value, "from": effective.origins[name]} for name, value in shown.items()
         }
-        print_json({"settings": rows, "unknown_variables": unknown})
+        print_json({"settings": rows, "unknown_variables": list(unknown_variables())})
         return
     width, wide = max(map(len, shown)), max(len(str(value)) for value in shown.values())
     for name, value in shown.items():
         typer.echo(f"{name:{width}}  {value!s:{wide}}  {effective.origins[name]}")
-    for name in unknown:
-        typer.echo(f"{name} is set and is not a setting", err=True)
 
 
 def _shown(effective: Effective, name: str) -> str | int | float:
@@ -60,15 +55,3 @@ def _without_secrets(url: str) -> str:
     names = [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
     query = "?" + "&".join(f"{name}={_MASK}" for name in names) if names else ""
     return f"{scheme}{mark}{account}{at}{place}{query}"
-
-
-def _unknown(environment: Mapping[str, str], effective: Effective) -> list[str]:
-    """Variables with our prefix that set nothing, by a slip of the pen perhaps."""
-    from bandit_platform.settings import FILE_VARIABLE, PREFIX  # noqa: PLC0415
-
-    known = {f"{PREFIX}{field.name.upper()}" for field in fields(effective.settings)}
-    return sorted(
-        name
-        for name in environment
-        if name.startswith(PREFIX) and name not in known | {FILE_VARIABLE}
-    )

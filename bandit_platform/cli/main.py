@@ -16,6 +16,7 @@ from bandit_platform.cli import (
     export,
     forget,
     key,
+    notices,
     processes,
     replay,
     report,
@@ -32,11 +33,18 @@ from bandit_platform.errors import (
 
 app = typer.Typer(
     name="bandit-platform",
-    help="Contextual-bandit experiments for offers in the purchase flow.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def begin() -> None:
+    """Contextual-bandit experiments for offers in the purchase flow."""
+    notices.tell_of_variables()
+
+
 app.command("up")(processes.up)
 app.command("serve")(processes.serve)
 app.command("console")(processes.console)

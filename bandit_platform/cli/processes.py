@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bandit_platform.cli.notices import TOLD, tell_of_permissions
+
 if TYPE_CHECKING:
     from bandit_platform.settings import Settings
 
@@ -97,7 +99,7 @@ def up() -> None:
     stop = _stopped_by_signals()
     command = [sys.executable, "-m", "bandit_platform"]
     running = {
-        name: subprocess.Popen([*command, name])  # noqa: S603 - our own program
+        name: subprocess.Popen([*command, name], env={**os.environ, TOLD: "1"})  # noqa: S603 - our own program
         for name in ("serve", "console", "work")
     }
     typer.echo(f"Shops ask      http://{settings.host}:{settings.port}/v1/…")
@@ -124,7 +126,9 @@ def _end(running: list[subprocess.Popen[bytes]]) -> None:
 def _settings() -> Settings:
     from bandit_platform.settings import load_settings  # noqa: PLC0415 - keeps --help fast
 
-    return load_settings()
+    settings = load_settings()
+    tell_of_permissions(settings)
+    return settings
 
 
 def _offer_first_link(settings: Settings) -> None:
@@ -206,8 +210,10 @@ def _demand_free(host: str, port: int) -> None:
 
 def _share_counts(settings: Settings) -> None:
     """Let the processes about to start count into one folder, so that each can tell of all."""
+    from bandit_platform.private_files import make_folder  # noqa: PLC0415 - keeps --help fast
+
     folder = settings.data_dir / "metrics"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for old in folder.glob("*.db"):
         old.unlink(missing_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

@@ -20,6 +20,7 @@ from threading import Lock
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.journal.records import parse_line
+from bandit_platform.private_files import make_folder
 
 FILE = "requests.index"
 _SLOT = struct.Struct("<16sQ56s")
@@ -55,7 +56,7 @@ class SharedRequests:
     def _open(self) -> int | None:
         if self._file is None:
             with suppress(OSError):
-                self._folder.mkdir(parents=True, exist_ok=True)
+                make_folder(self._folder)
                 flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
                 self._file = os.open(self._folder / FILE, flags, 0o600)
         return self._file

@@ -19,6 +19,7 @@ from secrets import token_hex
 from threading import Event, Lock, Thread
 
 from bandit_platform.errors import JournalError
+from bandit_platform.private_files import make_folder
 
 SUFFIX = ".jsonl"
 _FLUSH_SECONDS = 0.05
@@ -90,7 +91,7 @@ class JournalWriter:
         """Why nothing can be recorded at the moment, found out by trying; None when it can."""
         probe = self.folder / f"{os.getpid()}.probe"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             try:
                 probe.write_bytes(_PROBE)
             finally:
@@ -114,7 +115,7 @@ class JournalWriter:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
             path = self.folder / f"{stamp}-{os.getpid()}-{token_hex(4)}{SUFFIX}"
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import SQLAlchemyError
 
 from bandit_platform.errors import InputError, OutdatedError, StorageError
+from bandit_platform.private_files import make_file, make_folder
 
 __all__ = ["Connection", "Database"]
 
@@ -41,7 +42,9 @@ class Database:
             raise InputError("the database address must begin with sqlite: or postgresql:")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            make_folder(Path(parsed.database).parent)
+            if ":" not in parsed.database:  # :memory: or file:…, which are no paths
+                make_file(Path(parsed.database))
         options: dict[str, Any] = {} if self.is_sqlite else {"pool_pre_ping": True}
         arguments = {"timeout" if self.is_sqlite else "connect_timeout": max(1, int(busy_seconds))}
         try:

@@ -44,4 +44,34 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_variables_that_set_nothing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BANDIT_PLATFORM_PROT", "1")
-    assert "BANDIT_PLATFORM_PROT is set and is not a setting" in run(app, ["config"]).output
+    monkeypatch.setenv("BANDIT_PLATFORM_DATA", "/srv")
+    monkeypatch.setenv("BANDIT_PLATFORM_XYZ", "1")
+    monkeypatch.setenv("BANDIT_PLATFORM_WORKERS", "2")
+    told = [
+        "BANDIT_PLATFORM_DATA is set and is not a setting; did you mean BANDIT_PLATFORM_DATA_DIR?",
+        "BANDIT_PLATFORM_PROT is set and is not a setting; did you mean BANDIT_PLATFORM_PORT?",
+        "BANDIT_PLATFORM_XYZ is set and is not a setting",
+    ]
+    for command in (["config"], ["experiment", "list"], ["key", "list"]):
+        assert run(app, command).stderr.splitlines() == told
+    found = json.loads(run(app, ["config", "--format", "json"]).stdout)
+    assert found["unknown_variables"] == [line.split()[0] for line in told]
+    monkeypatch.setenv("BANDIT_NOTICES_TOLD", "1")  # a process whose parent has said so
+    assert run(app, ["config"]).stderr == ""
+
+
+@pytest.mark.parametrize("command", ["config", "migrate"])
+def test_a_data_folder_that_others_can_open_is_told_of(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    monkeypatch.setenv("BANDIT_PLATFORM_DATA_DIR", str(folder))
+    assert run(app, [command]).stderr == ""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    told = run(app, [command]).stderr
+    assert told.startswith(f"{folder} can be opened by other users of this machine")
+    assert "(its mode is 0755)" in told
+    assert told.endswith(f"close it with: chmod 700 {folder}\n")
+    folder.chmod(0o700)
+    assert run(app, [command]).stderr == ""

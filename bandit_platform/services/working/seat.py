@@ -12,6 +12,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from bandit_platform.private_files import make_folder
+
 
 class Seat:
     """A locked file in the data folder; sitting down succeeds for one living process at a time."""
@@ -28,7 +30,7 @@ class Seat:
             when another worker of this node lives.
         """
         with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -53,16 +53,23 @@ def apply(
 @app.command("list")
 def list_all(output: FormatOption = Format.TABLE) -> None:
     """List every experiment."""
-    experiments = _platform().experiments.all()
+    service = _platform().experiments
+    experiments, states = service.all(), service.states()
+    unread = {key: states[key] for key in states.keys() - {each.spec.key for each in experiments}}
     if output is Format.JSON:
-        print_json([_summary(each) for each in experiments])
+        told = [
+            {"experiment": key, "state": state, "unread": True} for key, state in unread.items()
+        ]
+        print_json([*(_summary(each) for each in experiments), *told])
         return
-    if not experiments:
+    if not states:
         typer.echo("No experiments yet. Apply one: bandit-platform experiment apply PATH")
     for each in experiments:
         typer.echo(
             f"{each.spec.key}  {each.state}  revision {each.revision}  on {each.spec.placement}"
         )
+    for key, state in sorted(unread.items()):
+        typer.echo(f"{key}  {state}  cannot be read by this version; it can be paused and stopped")
 
 
 @app.command("show")

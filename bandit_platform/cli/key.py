@@ -10,8 +10,10 @@ from bandit_platform.cli.caller import caller
 from bandit_platform.cli.output import Format, FormatOption, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import timedelta
 
+    from bandit_platform.bootstrap import Platform
     from bandit_platform.services.people.keys import IssuedKey, Keys
 
 app = typer.Typer(help="Issue, list and revoke keys.", no_args_is_help=True)
@@ -49,7 +51,9 @@ def create(
         wanted = None if role is None else Role(role)
     except ValueError:
         raise InputError(f"--role must be one of {', '.join(Role)}") from None
-    issued = _keys().create(
+    platform = _platform()
+    _demand_known(experiment or (), platform.experiments.states())
+    issued = platform.keys.create(
         role=wanted,
         label=label,
         experiments=experiment or None,
@@ -58,6 +62,13 @@ def create(
         by=caller(),
     )
     _print_issued(issued, output)
+    if publishable and not origin:
+        typer.echo(
+            "No page can use this key, because it has no --origin. For pages, make another one "
+            "with their address, such as --origin https://shop.example, and revoke this one: "
+            f"bandit-platform key revoke {issued.key.key_id}",
+            err=True,
+        )
 
 
 @app.command("list")
@@ -120,8 +131,25 @@ def _duration(option: str, text: str) -> timedelta:
         raise InputError(f"{option} {error}") from None
 
 
-def _keys() -> Keys:
+def _demand_known(wanted: Iterable[str], known: Iterable[str]) -> None:
+    from difflib import get_close_matches  # noqa: PLC0415 - keeps --help fast
+
+    from bandit_platform.errors import InputError  # noqa: PLC0415
+
+    keys = list(known)
+    for key in wanted:
+        if key not in keys:
+            near = get_close_matches(key, keys, n=1)
+            guess = f"; did you mean {near[0]}?" if near else "; apply it first"
+            raise InputError(f"--experiment {key}: there is no experiment with this key{guess}")
+
+
+def _platform() -> Platform:
     from bandit_platform.bootstrap import build  # noqa: PLC0415 - keeps --help fast
     from bandit_platform.settings import load_settings  # noqa: PLC0415
 
-    return build(load_settings()).keys
+    return build(load_settings())
+
+
+def _keys() -> Keys:
+    return _platform().keys

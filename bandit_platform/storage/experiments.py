@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import State
@@ -109,9 +109,8 @@ def add_revision(connection: Connection, spec: ExperimentSpec, number: int, now:
 def set_state(connection: Connection, key: str, state: State, now: datetime) -> None:
     """Store the state that an experiment moved to, and when it first started or stopped."""
     values: dict[str, object] = {"state": state}
-    current = get_experiment(connection, key)
-    if state is State.RUNNING and current.started_at is None:
-        values["started_at"] = to_micros(now)
+    if state is State.RUNNING:
+        values["started_at"] = func.coalesce(_EXPERIMENT.c.started_at, to_micros(now))
     if state is State.STOPPED:
         values["stopped_at"] = to_micros(now)
     connection.execute(update(_EXPERIMENT).where(_EXPERIMENT.c.key == key).values(**values))

@@ -66,7 +66,7 @@ def create_console_app(
     app.register_blueprint(sign_in_blueprint(platform, proxies=settings.proxies))
     app.register_blueprint(settings_blueprint(platform, settings.console_address))
     service_url = settings.service_address
-    app.register_blueprint(setup_blueprint(platform, service_url))
+    app.register_blueprint(setup_blueprint(platform, service_url, settings.shop_url))
     app.register_blueprint(history_blueprint(platform))
     app.register_blueprint(
         health_blueprint(
@@ -81,6 +81,7 @@ def create_console_app(
             service_url=service_url,
             archived=lambda: platform.reports(archived=True),
             per_day=platform.decisions_per_day,
+            states=platform.experiments.states,
         )
     )
     return app

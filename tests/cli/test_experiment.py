@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +213,23 @@ def test_settings_that_cannot_be_used_are_named(
     monkeypatch.setenv(f"BANDIT_PLATFORM_{name}", value)
     ran = run("experiment", "list")
     assert (ran.status, one_line(ran)) == (2, line)
+
+
+def test_what_cannot_be_read_is_listed_and_can_be_stopped(
+    run: Any, file: Path, tmp_path: Path
+) -> None:
+    run("experiment", "apply", file)
+    run("experiment", "start", KEY)
+    with closing(sqlite3.connect(tmp_path / "data" / "bandit-platform.sqlite3")) as connection:
+        connection.execute("UPDATE revision SET spec = '{}'")
+        connection.commit()
+    listed = run("experiment", "list").out
+    assert listed.startswith(f"{KEY}  running  cannot be read by this version")
+    found = json.loads(run("experiment", "list", "--format", "json").out)
+    assert found == [{"experiment": KEY, "state": "running", "unread": True}]
+    assert run("experiment", "pause", KEY).out.startswith(f"{KEY} is paused.")
+    refused = run("experiment", "resume", KEY)
+    assert refused.status == 1
+    assert "cannot be read by this version" in one_line(refused)
+    assert run("experiment", "stop", KEY).status == 0
+    assert run("experiment", "list").out.startswith(f"{KEY}  stopped")

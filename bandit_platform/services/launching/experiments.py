@@ -106,10 +106,16 @@ class Experiments:
         Raises:
             NotFoundError: there is no such experiment.
             StateError: the step is not possible from its state.
+            UnreadableError: it shall run, and its spec cannot be read; other steps are possible.
         """
         with self._database.write() as connection:
-            before = get_experiment(connection, key).state
+            found = experiment_heads(connection).get(key)
+            if found is None:
+                raise NotFoundError("there is no experiment with this key")
+            before = found[0]
             state = after(before, action)
+            if state is State.RUNNING:
+                get_experiment(connection, key)  # nobody can run what cannot be read
             set_state(connection, key, state, self._clock())
             told = Change(path="state", before=before, after=state)
             self._note(connection, by, _DONE[action], key, told)
@@ -134,6 +140,12 @@ class Experiments:
         """Every revision of an experiment, oldest first."""
         with self._database.read() as connection:
             return revisions(connection, key)
+
+    def states(self) -> dict[str, State]:
+        """Experiment → state, also of those whose spec this version cannot read."""
+        with self._database.read() as connection:
+            heads = experiment_heads(connection)
+        return {key: heads[key][0] for key in sorted(heads)}
 
     def all(self) -> list[StoredExperiment]:
         """Every experiment, by key."""

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.lifecycle import Action, State, possible_actions
-from bandit_platform.errors import NotFoundError, StateError
+from bandit_platform.errors import NotFoundError, StateError, UnreadableError
 from bandit_platform.services.launching.launch import Launch, launch
 from bandit_platform.storage.experiments import StoredExperiment
 from bandit_platform.web.console.setup_form import tried_context
@@ -17,13 +17,16 @@ from dashboards.launch_page import STANDING, example_commands, step, steps
 from dashboards.preview_page import preview_page
 
 
-def add_lifecycle(pages: Blueprint, platform: Platform, service_url: str) -> None:
+def add_lifecycle(
+    pages: Blueprint, platform: Platform, service_url: str, shop_url: str = ""
+) -> None:
     """The pages where a draft is checked and steps are taken.
 
     Args:
         pages: the setup blueprint.
         platform: what takes the steps.
         service_url: where shops ask for decisions, for test decisions and commands.
+        shop_url: a shop's page where experiments can be tried; empty where there is none.
     """
 
     def listed(key: str) -> Launch | None:
@@ -37,6 +40,7 @@ def add_lifecycle(pages: Blueprint, platform: Platform, service_url: str) -> Non
             standing=STANDING[stored.state],
             steps=steps(stored.state),
             launch=listed(stored.spec.key),
+            shop=_shop_page(shop_url, stored),
             commands=example_commands(stored.spec, service_url),
             fields=preview_page(stored.spec, request.form).fields,
             refusal=refusal,
@@ -73,7 +77,12 @@ def add_lifecycle(pages: Blueprint, platform: Platform, service_url: str) -> Non
 
     @pages.post("/experiments/<key>/setup/steps/<action>")
     def take_step(key: str, action: str) -> Response:
-        stored, wanted = platform.experiments.get(key), _action(action)
+        wanted = _action(action)
+        try:
+            stored = platform.experiments.get(key)
+        except UnreadableError:  # what cannot be read has no page, and can be stopped all the same
+            platform.change_state(key, wanted, by=viewer().actor)
+            return redirect(url_for("console.experiments"), 303)
         found = listed(key) if wanted is Action.START else None
         if found is not None and found.blockers:
             refusal = "It was not started: " + _open(found)
@@ -84,6 +93,12 @@ def add_lifecycle(pages: Blueprint, platform: Platform, service_url: str) -> Non
             refusal = f"This experiment is {stored.state}, so that step is not possible any more."
             return make_response(page(stored, refusal=refusal), 409)
         return redirect(url_for("setup.launch_page", key=key), 303)
+
+
+def _shop_page(shop_url: str, stored: StoredExperiment) -> str:
+    """Where the experiment can be met as shoppers meet it; empty where it cannot."""
+    answers = stored.state in {State.DRAFT, State.RUNNING, State.PAUSED}
+    return f"{shop_url}?experiment={stored.spec.key}" if shop_url and answers else ""
 
 
 def _action(text: str) -> Action:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from flask import Blueprint, current_app, render_template, request
 
 from bandit_platform.domain.access import Permission
+from bandit_platform.domain.lifecycle import State
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint, static_file
 from bandit_platform.web.viewer import viewer
@@ -16,6 +17,7 @@ from dashboards.glossary import TERMS
 from dashboards.guidance import first_experiment
 from dashboards.overview import experiment_lines
 from dashboards.page import experiment_page
+from dashboards.unread import unread_lines
 
 
 def console_blueprint(
@@ -26,6 +28,7 @@ def console_blueprint(
     service_url: str = "http://127.0.0.1:8080",
     archived: Callable[[], Sequence[ExperimentReport]] = list,
     per_day: Callable[[str], float | None] = lambda _: None,
+    states: Callable[[], Mapping[str, State]] = dict,
 ) -> Blueprint:
     """The pages over two services.
 
@@ -36,12 +39,14 @@ def console_blueprint(
         service_url: where the shop asks for decisions; it appears in commands only.
         archived: reports of the archived experiments, for who asks for them.
         per_day: an experiment's decisions a day; None where that is not known.
+        states: of every experiment, also of those whose spec cannot be read.
     """
     pages = page_blueprint("console", __name__)
 
     @pages.get("/")
     def experiments() -> str:
         wanted = ExperimentFilter.of(request.args)
+        known = {} if wanted.archived else states()
         reports = (archived if wanted.archived else list_experiments)()
         return render_template(
             "dashboards/experiments.html",
@@ -50,6 +55,7 @@ def console_blueprint(
             choices=wanted.choices(reports),
             may_create="setup.new" in current_app.view_functions
             and viewer().may(Permission.CHANGE),
+            unread=unread_lines(known, {report.experiment for report in reports}),
             guidance=first_experiment(),
         )
 

@@ -54,6 +54,9 @@ class Settings:
     #: where shops reach ``serve``, such as ``https://offers.example``, if not at its own address;
     #: the console's commands name it, and its test decisions go there
     service_url: str = ""
+    #: a page of a shop that asks the experiment named in ``?experiment=``, such as the demo's shop;
+    #: the console offers to try experiments there
+    shop_url: str = ""
     #: seconds between looks for new revisions and model versions
     refresh_seconds: float = 0.5
     #: seconds between rounds of the worker when there is nothing to do
@@ -76,6 +79,8 @@ class Settings:
     threads: int = 4
     #: seconds that requests may wait before ``serve`` refuses a part of them; 0 for no end
     wait_seconds: float = 0.5
+    #: days that questions are kept after they were answered or given up
+    question_days: int = 180
     #: connections that a serving process holds; each can have one request waiting
     connections: int = 1024
 
@@ -239,9 +244,11 @@ def _check(name: str, value: Any) -> None:
         raise ValueError("must begin with http:// or https://, and name a host")
 
 
-_AT_LEAST_ONE = frozenset({"workers", "threads", "connections", "journal_segment_bytes"})
+_AT_LEAST_ONE = frozenset(
+    {"workers", "threads", "connections", "journal_segment_bytes", "question_days"}
+)
 _PORTS = frozenset({"port", "console_port"})
-_ADDRESSES = frozenset({"console_url", "service_url"})
+_ADDRESSES = frozenset({"console_url", "service_url", "shop_url"})
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _KIND_NAMES: Mapping[type, str] = {int: "a whole number", float: "a number", str: "text"}
 

@@ -38,6 +38,7 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         console_port=2,
         console_url="https://console.example",
         service_url="https://offers.example",
+        shop_url="https://staging.shop.example/thank-you",
         refresh_seconds=1.25,
         work_seconds=0.5,
         grace_seconds=3.0,
@@ -206,7 +207,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_addresses_are_those_of_web_servers() -> None:
-    for name in ("CONSOLE_URL", "SERVICE_URL"):
+    for name in ("CONSOLE_URL", "SERVICE_URL", "SHOP_URL"):
         for wrong in ("shop.example", "ftp://x", "https://", "https://a b", "https://x/?q=1"):
             with pytest.raises(SettingsError, match=f"{PREFIX}{name} must begin with http"):
                 load_settings({f"{PREFIX}{name}": wrong})

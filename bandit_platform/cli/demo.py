@@ -85,7 +85,7 @@ def demo(
         rate=rate or min(300.0, max(1.0, shoppers / _SHORTEST_SECONDS)),
     )
     with (
-        on_stage(spec) as (platform, stage),
+        on_stage(spec, shop=not leave) as (platform, stage),
         nullcontext(None) if leave else storefront(platform, stage) as shop,
     ):
         run = perform(

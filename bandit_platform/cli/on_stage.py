@@ -31,8 +31,10 @@ _VISITOR = "visitor"
 
 
 @contextmanager
-def on_stage(spec: ExperimentSpec) -> Iterator[tuple[Platform, Stage]]:
+def on_stage(spec: ExperimentSpec, *, shop: bool = False) -> Iterator[tuple[Platform, Stage]]:
     """A running platform in a temporary folder, with the experiment started on it.
+
+    Its console knows where a shop will be, if there will be one.
 
     Ctrl-C and SIGTERM end it: everything is stopped and removed, and the status is 130.
     """
@@ -46,7 +48,7 @@ def on_stage(spec: ExperimentSpec) -> Iterator[tuple[Platform, Stage]]:
             stages.stopped_by_signals(),
             tempfile.TemporaryDirectory(prefix="bandit-platform-") as name,
         ):
-            settings = stages.stage_settings(Path(name))
+            settings = stages.stage_settings(Path(name), shop=shop)
             platform = build(settings)
             platform.apply_experiment(spec)
             platform.change_state(spec.key, Action.START)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from bandit_platform.bootstrap import Platform
+    from bandit_platform.domain.experiment import ExperimentSpec
     from bandit_platform.simulation.stage import Stage
 
 _ORIGIN_HOSTS = ("127.0.0.1", "localhost")
@@ -17,7 +19,10 @@ _ORIGIN_HOSTS = ("127.0.0.1", "localhost")
 
 @contextmanager
 def storefront(platform: Platform, stage: Stage) -> Iterator[str]:
-    """Launch the shop's experiment, issue its two keys, and open its doors on a free port.
+    """Launch the shop's experiment, issue its two keys, and open its doors.
+
+    They are where the settings say, else on a free port. The keys open every experiment, since the
+    shop can be opened for any of them.
 
     Yields:
         The shop's address.
@@ -44,17 +49,20 @@ def storefront(platform: Platform, stage: Stage) -> Iterator[str]:
     settings = stage.settings
     service = f"http://{settings.host}:{settings.port}"
     issue = platform.keys.create
-    secret = issue(role=Role.SERVER, label="the demo shop's server", experiments=[spec.key])
-    with socket.create_server(("127.0.0.1", 0)) as door, Client(service, secret.text) as client:
+    secret = issue(role=Role.SERVER, label="the demo shop's server")
+    wanted = urlsplit(settings.shop_url).port or 0
+    with (
+        socket.create_server(("127.0.0.1", wanted)) as door,
+        Client(service, secret.text) as client,
+    ):
         port = door.getsockname()[1]
         origins = [f"http://{host}:{port}" for host in _ORIGIN_HOSTS]
         shop = Storefront(
-            spec=spec,
+            experiment=spec.key,
+            find=lambda key: _find(platform, key),
             service=service,
             console=f"http://{settings.console_host}:{settings.console_port}",
-            publishable_key=issue(
-                role=None, label="the demo shop's pages", experiments=[spec.key], origins=origins
-            ).text,
+            publishable_key=issue(role=None, label="the demo shop's pages", origins=origins).text,
             client=client,
         )
         server = make_server(
@@ -72,3 +80,12 @@ def storefront(platform: Platform, stage: Stage) -> Iterator[str]:
         finally:
             server.shutdown()
             server.server_close()
+
+
+def _find(platform: Platform, key: str) -> ExperimentSpec | None:
+    from bandit_platform.errors import NotFoundError  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        return platform.experiments.get(key).spec
+    except NotFoundError:
+        return None

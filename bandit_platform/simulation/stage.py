@@ -24,10 +24,20 @@ STOP_SECONDS = 10.0
 _TAIL_LINES = 25
 
 
-def stage_settings(folder: Path) -> Settings:
-    """Settings for a stage in a folder: SQLite, and loopback ports that are free now."""
-    port, console_port = _free_ports(2)
-    return Settings(data_dir=folder / "data", port=port, console_port=console_port)
+def stage_settings(folder: Path, *, shop: bool = False) -> Settings:
+    """Settings for a stage in a folder: SQLite, and loopback ports that are free now.
+
+    Args:
+        folder: where everything goes.
+        shop: whether a shop will be open beside it.
+    """
+    port, console_port, shop_port = _free_ports(3)
+    return Settings(
+        data_dir=folder / "data",
+        port=port,
+        console_port=console_port,
+        shop_url=f"http://127.0.0.1:{shop_port}/" if shop else "",
+    )
 
 
 def _free_ports(count: int) -> list[int]:

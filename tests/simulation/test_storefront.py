@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.services.launching.spec_files import read_spec_file
 from bandit_platform.simulation.experiment_files import shipped_experiment
 from bandit_platform.simulation.storefront.app import Storefront, create_storefront
 from bandit_platform.simulation.storefront.catalogue import EVENINGS
 
 SERVICE = "http://127.0.0.1:8080"
+#: what a team might make: little context, an offer without a price, one in another currency
+NEW = """
+key = "new-offers"
+placement = "thank-you"
+[context]
+order_value = { type = "number", max = 100 }
+country = { type = "category" }
+device = { type = "category", values = ["television"] }
+shoe_size = { type = "number", required = true }
+[[arms]]
+key = "gift"
+[[arms]]
+key = "abroad"
+offer = { title = "Ferry", price = 25, currency = "EUR", url = "https://ferry.example" }
+[reward]
+window = "1h"
+range = [0, 1]
+accept = 1.0
+"""
 
 
 @dataclass
@@ -34,8 +55,11 @@ def reports() -> Reports:
 
 @pytest.fixture
 def client(reports: Any) -> Any:
+    own = read_spec_file(shipped_experiment("demo_shop"))
+    specs = {own.key: own, "new-offers": parse_toml(NEW)}
     shop = Storefront(
-        spec=read_spec_file(shipped_experiment("demo_shop")),
+        experiment=own.key,
+        find=specs.get,
         service=SERVICE,
         console="http://127.0.0.1:8081",
         publishable_key="pk_public",
@@ -127,3 +151,45 @@ def test_consent_is_off_until_given(client: Any) -> None:
     assert 'data-consent="yes"' in client.get("/").text
     client.post("/consent", data={"consent": "no"})
     assert 'data-consent="no"' in client.get("/").text
+
+
+def test_it_can_be_opened_for_any_experiment(client: Any, reports: Reports) -> None:
+    assert client.get("/?experiment=new-offers").location == "/"
+    assert "back to demo-shop" in client.get("/").text
+    page = buy(client, "hamlet", 1)
+    text = html.unescape(client.get(page).text)
+    assert 'data-experiment="new-offers"' in text
+    assert 'data-context="{"order_value": 42.0}"' in text
+    assert 'data-personal="{"country": "IE"}"' in text
+    assert 'data-device="no"' in text
+    assert "requires shoe_size" in text
+    client.get("/?experiment=demo-shop")  # does not change whose order it was
+    assert client.post(f"{page}/extra", data={"arm": "parking"}).status_code == 400
+    client.post(f"{page}/extra", data={"arm": "abroad", "decision": "d1"})
+    assert reports.sent == [("d1", "purchase", 25.0, "EUR", "purchase")]
+    text = client.get(page).text
+    assert "<dt>Ferry</dt><dd>25.00 EUR</dd>" in text
+    assert "<dt>Total</dt><dd>£42.00</dd>" in text
+    assert 'data-experiment="demo-shop"' in client.get(buy(client)).text
+
+
+def test_what_a_field_would_refuse_is_not_said(client: Any) -> None:
+    client.get("/?experiment=new-offers")
+    text = html.unescape(client.get(buy(client, "three-days-of-summer", 2)).text)
+    assert 'data-context="{}"' in text  # 190 pounds are more than it takes
+
+
+def test_an_offer_without_a_title_or_price_can_be_taken(client: Any, reports: Reports) -> None:
+    client.get("/?experiment=new-offers")
+    page = buy(client)
+    client.post(f"{page}/extra", data={"arm": "gift", "decision": "d1"})
+    assert "<dt>gift</dt><dd>£0.00</dd>" in client.get(page).text
+    assert reports.sent == [("d1", "purchase", 0.0, "GBP", "purchase")]
+
+
+def test_an_unknown_experiment_changes_nothing(client: Any) -> None:
+    answer = client.get("/?experiment=<script>")
+    assert answer.status_code == 404
+    assert "There is no such experiment" in answer.text
+    assert "<script>" not in answer.text
+    assert 'data-experiment="demo-shop"' in client.get(buy(client)).text

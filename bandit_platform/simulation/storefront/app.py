@@ -1,12 +1,15 @@
 """The shop: cart, checkout, confirmation.
 
-The page asks for its offer itself, with the script and a publishable key. What is paid, returned
-or complained about is reported from here, with a secret key, as pages can be made to say anything.
+It asks one experiment for offers, and another one when it is opened with ``?experiment=KEY``, so
+that a team can walk through what it has just made. The page asks for its offer itself, with the
+script and a publishable key. What is paid, returned or complained about is reported from here, with
+a secret key, as pages can be made to say anything.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,14 @@ from bandit_platform.simulation.storefront.catalogue import (
     MOST_TICKETS,
     evening,
 )
-from bandit_platform.simulation.storefront.orders import Order, Orders
+from bandit_platform.simulation.storefront.facts import (
+    facts,
+    missing,
+    personal_facts,
+    wanted,
+    wants_device,
+)
+from bandit_platform.simulation.storefront.orders import CURRENCY, Extra, Order, Orders, extra_of
 
 _FOLDER = Path(__file__).parent
 
@@ -31,7 +41,10 @@ _FOLDER = Path(__file__).parent
 class Storefront:
     """What the shop knows of the platform."""
 
-    spec: ExperimentSpec
+    #: key of the experiment that chooses offers unless another one is asked for
+    experiment: str
+    #: the experiment with a key, as it is now; None where there is none
+    find: Callable[[str], ExperimentSpec | None]
     #: address of the decision service
     service: str
     #: address of the console
@@ -51,11 +64,28 @@ def create_storefront(shop: Storefront) -> Flask:
     app.config["SESSION_COOKIE_NAME"] = "storefront"
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
     app.jinja_env.filters["pounds"] = "£{:.2f}".format
-    app.context_processor(lambda: {"shop": shop, "consent": session.get("consent", False)})
+    app.jinja_env.filters["price_of"] = _price
+    app.context_processor(
+        lambda: {
+            "shop": shop,
+            "experiment": _experiment(shop),
+            "consent": session.get("consent", False),
+        }
+    )
     app.after_request(_Headers(shop.service))
-    _add_buying(app, orders := Orders())
+    _add_buying(app, orders := Orders(), shop)
     _add_afterwards(app, orders, shop)
     return app
+
+
+def _price(extra: Extra) -> str:
+    pounds = extra.currency == CURRENCY
+    return f"£{extra.price:.2f}" if pounds else f"{extra.price:.2f} {extra.currency}"
+
+
+def _experiment(shop: Storefront) -> str:
+    """Key of the experiment that this visitor tries."""
+    return str(session.get("experiment", shop.experiment))
 
 
 class _Headers:
@@ -64,7 +94,7 @@ class _Headers:
     def __init__(self, service: str) -> None:
         self._policy = (
             f"default-src 'none'; script-src 'self' {service}; connect-src 'self' {service}; "
-            "style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+            "style-src 'self'; img-src 'self' data: https:; form-action 'self'; base-uri 'none'; "
             "frame-ancestors 'none'"
         )
 
@@ -76,9 +106,15 @@ class _Headers:
         return response
 
 
-def _add_buying(app: Flask, orders: Orders) -> None:
+def _add_buying(app: Flask, orders: Orders, shop: Storefront) -> None:
     @app.get("/")
-    def whats_on() -> str:
+    def whats_on() -> str | BaseResponse | tuple[str, int]:
+        asked = request.args.get("experiment")
+        if asked is not None:
+            if shop.find(asked) is None:
+                return render_template("storefront/unknown.html"), 404
+            session["experiment"] = asked
+            return redirect(url_for("whats_on"))
         return render_template("storefront/whats_on.html", evenings=EVENINGS, most=MOST_TICKETS)
 
     @app.post("/consent")
@@ -118,7 +154,9 @@ def _add_buying(app: Flask, orders: Orders) -> None:
         if found["evening"] is None or country not in COUNTRIES:
             return redirect(url_for("cart"))
         mine = session.get("orders", [])
-        order = orders.place(found["evening"], found["tickets"], country, returning=bool(mine))
+        order = orders.place(
+            _experiment(shop), found["evening"], found["tickets"], country, returning=bool(mine)
+        )
         session["orders"] = [*mine, order.number][-20:]
         session.pop("cart", None)
         return redirect(url_for("confirmation", number=order.number))
@@ -131,9 +169,6 @@ def _cart() -> dict[str, Any]:
 
 
 def _add_afterwards(app: Flask, orders: Orders, shop: Storefront) -> None:
-    titles = {arm.key: str(arm.offer["title"]) for arm in shop.spec.arms}
-    prices = {arm.key: float(str(arm.offer["price"])) for arm in shop.spec.arms}
-
     def own(number: str) -> Order:
         """The order, if it is this shopper's; with the decision that the page was given."""
         order = orders.find(number) if number in session.get("orders", []) else None
@@ -145,9 +180,9 @@ def _add_afterwards(app: Flask, orders: Orders, shop: Storefront) -> None:
     def shown(order: Order) -> BaseResponse:
         return redirect(url_for("confirmation", number=order.number))
 
-    def report(order: Order, kind: str, amount: float | None = None) -> None:
+    def report(order: Order, kind: str, extra: Extra | None = None) -> None:
         if order.decision_id is not None:
-            currency = None if amount is None else "GBP"
+            amount, currency = (extra.price, extra.currency) if extra else (None, None)
             shop.client.report(
                 order.decision_id, kind, amount=amount, currency=currency, event_id=kind
             )
@@ -155,18 +190,28 @@ def _add_afterwards(app: Flask, orders: Orders, shop: Storefront) -> None:
     @app.get("/orders/<number>")
     def confirmation(number: str) -> str:
         order = own(number)
-        extra = titles[order.extra] if order.extra else None
-        return render_template("storefront/confirmation.html", order=order, extra=extra)
+        spec = shop.find(order.experiment)
+        schema = spec.context if spec else {}
+        return render_template(
+            "storefront/confirmation.html",
+            order=order,
+            context=wanted(schema, facts(order)),
+            personal=wanted(schema, personal_facts(order)),
+            device=wants_device(schema),
+            missing=missing(schema, order),
+        )
 
     @app.post("/orders/<number>/extra")
     def buy_extra(number: str) -> BaseResponse:
         order = own(number)
-        arm = request.form.get("arm", "")
-        if arm not in prices:
+        spec = shop.find(order.experiment)
+        arms = {arm.key: arm for arm in spec.arms} if spec else {}
+        arm = arms.get(request.form.get("arm", ""))
+        if arm is None:
             abort(400)
         if order.extra is None and not order.returned:
-            order.extra, order.extra_price = arm, prices[arm]
-            report(order, "purchase", order.extra_price)
+            order.extra = extra_of(arm)
+            report(order, "purchase", order.extra)
         return shown(order)
 
     @app.post("/orders/<number>/dismissed")
@@ -179,7 +224,9 @@ def _add_afterwards(app: Flask, orders: Orders, shop: Storefront) -> None:
         order = own(number)
         if not order.returned:
             order.returned = True
-            report(order, "return", order.extra_price)  # tickets were never part of the reward
+            # tickets were never part of the reward
+            nothing = Extra(title="", price=0.0, currency=CURRENCY)
+            report(order, "return", order.extra or nothing)
         return shown(order)
 
     @app.post("/orders/<number>/complaint")

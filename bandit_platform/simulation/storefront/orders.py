@@ -7,12 +7,36 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
+from bandit_platform.domain.experiment import Arm
 from bandit_platform.simulation.storefront.catalogue import Evening
 
+#: of everything the shop sells itself
+CURRENCY = "GBP"
 _DECISION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _MOST = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra:
+    """What an offer adds to an order."""
+
+    title: str
+    price: float
+    currency: str
+
+
+def extra_of(arm: Arm) -> Extra:
+    """What an arm offers, whatever its payload holds."""
+    price, currency = arm.offer.get("price"), arm.offer.get("currency")
+    is_number = isinstance(price, (int, float)) and not isinstance(price, bool)
+    is_currency = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
+    return Extra(
+        title=str(arm.offer.get("title") or arm.key),
+        price=max(float(str(price)), 0.0) if is_number else 0.0,
+        currency=str(currency) if is_currency else CURRENCY,
+    )
 
 
 @dataclass(kw_only=True)
@@ -20,15 +44,15 @@ class Order:
     """Tickets that somebody bought, and what happened since."""
 
     number: str
+    #: key of the experiment that chooses its offer
+    experiment: str
     evening: Evening
     tickets: int
     country: str
     #: has ordered before
     returning: bool
-    #: arm of the extra that was added
-    extra: str | None = None
-    #: what the extra cost, in pounds
-    extra_price: float = 0.0
+    #: what was added
+    extra: Extra | None = None
     returned: bool = False
     complained: bool = False
     #: the offer was closed
@@ -44,22 +68,8 @@ class Order:
     @property
     def total(self) -> float:
         """Pounds for everything."""
-        return self.value + self.extra_price
-
-    @property
-    def context(self) -> dict[str, Any]:
-        """What names nobody."""
-        return {
-            "order_value": self.value,
-            "tickets": self.tickets,
-            "event_kind": self.evening.kind,
-            "event_in": self.evening.event_in,
-        }
-
-    @property
-    def personal_context(self) -> dict[str, Any]:
-        """What is said with consent only."""
-        return {"country": self.country, "returning": self.returning}
+        in_pounds = self.extra is not None and self.extra.currency == CURRENCY
+        return self.value + (self.extra.price if self.extra and in_pounds else 0.0)
 
     def belongs_to(self, decision_id: str) -> None:
         """Note the decision that the page was given, if it looks like one; the first one stays."""
@@ -74,10 +84,13 @@ class Orders:
         self._orders: OrderedDict[str, Order] = OrderedDict()
         self._lock = Lock()
 
-    def place(self, evening: Evening, tickets: int, country: str, *, returning: bool) -> Order:
+    def place(
+        self, experiment: str, evening: Evening, tickets: int, country: str, *, returning: bool
+    ) -> Order:
         """A new order."""
         order = Order(
             number=secrets.token_hex(8),
+            experiment=experiment,
             evening=evening,
             tickets=tickets,
             country=country,

@@ -57,16 +57,17 @@ _BOTH = (
 _NEW = 0
 
 
-def setup_blueprint(platform: Platform, service_url: str) -> Blueprint:
+def setup_blueprint(platform: Platform, service_url: str, shop_url: str = "") -> Blueprint:
     """The pages that make, launch and change experiments.
 
     Args:
         platform: what knows and changes them.
         service_url: where shops ask for decisions.
+        shop_url: a shop's page where experiments can be tried; empty where there is none.
     """
     pages = page_blueprint("setup", __name__)
     pages.url_value_preprocessor(_allow_large_forms)
-    add_lifecycle(pages, platform, service_url)
+    add_lifecycle(pages, platform, service_url, shop_url)
     add_planning(pages, platform)
     desk = _Desk(platform)
 

@@ -23,7 +23,7 @@ if (slot) showOffer(slot);
 function showOffer(slot) {
   const data = slot.dataset;
   offers('decide', data.experiment, {
-    context: { ...JSON.parse(data.context), device: innerWidth < 600 ? 'mobile' : 'desktop' },
+    context: { ...JSON.parse(data.context), ...(data.device === 'yes' && { device: innerWidth < 600 ? 'mobile' : 'desktop' }) },
     personalContext: JSON.parse(data.personal),
     requestKey: data.requestKey,
     timeout: 1000,
@@ -32,7 +32,10 @@ function showOffer(slot) {
     for (const field of document.querySelectorAll('input[name=decision]')) field.value = decision.decision_id || '';
     offers('render', slot, decision, {
       acceptLabel: 'Yes, add it',
-      accept: () => askToBuy(slot, decision),
+      accept: (_, click) => {
+        click.preventDefault(); // an offer's own address would lead out of the demo
+        askToBuy(slot, decision);
+      },
       dismiss: () => fetch(data.dismissed, { method: 'POST', keepalive: true }),
     });
   });
@@ -40,13 +43,21 @@ function showOffer(slot) {
 
 function askToBuy(slot, decision) {
   const form = document.getElementById('extra');
-  const price = decision.offer.price.toLocaleString('en-GB', { style: 'currency', currency: 'GBP' });
   form.elements.arm.value = decision.arm;
-  document.getElementById('extra-title').textContent = decision.offer.title;
-  document.getElementById('extra-buy').textContent = `Buy for ${price} (pretended)`;
+  document.getElementById('extra-title').textContent = decision.offer.title || decision.arm;
+  document.getElementById('extra-buy').textContent = `Buy${priceOf(decision.offer)} (pretended)`;
   slot.hidden = true;
   form.hidden = false;
   document.getElementById('extra-title').focus();
+}
+
+function priceOf({ price, currency }) {
+  if (typeof price !== 'number') return '';
+  try {
+    return ` for ${price.toLocaleString('en-GB', { style: 'currency', currency: currency || 'GBP' })}`;
+  } catch {
+    return ''; // no currency that the browser knows
+  }
 }
 
 function tell(decision) {

@@ -15,13 +15,14 @@ from bandit_platform.domain.lifecycle import Action, State
 from bandit_platform.domain.selection import EVERYTHING, Selection, parse_selection
 from bandit_platform.logs import configure_logs
 from bandit_platform.services.asking.answer import Answerer
-from bandit_platform.services.asking.questions import Questions
+from bandit_platform.services.asking.questions import KEPT, Questions
 from bandit_platform.services.collecting.forget import Forgotten, forget
 from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.services.evaluation.export import export
 from bandit_platform.services.evaluation.log_writers import Kind
 from bandit_platform.services.launching.experiments import Applied, Experiments
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
+from bandit_platform.services.people.attempts import Attempts
 from bandit_platform.services.people.keys import Keys
 from bandit_platform.services.people.sign_in import SignIn
 from bandit_platform.services.people.users import Users
@@ -69,15 +70,18 @@ __all__ = [
 class Platform:
     """What console and command line can do with a deployment."""
 
-    def __init__(self, database: Database, clock: Clock, secret: bytes) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, secret: bytes, keep_questions: timedelta = KEPT
+    ) -> None:
         self.database = database
         self._secret = secret
         self.experiments = Experiments(database, clock)
         self.keys = Keys(database, clock)
         self.decisions = DecisionFinder(database, secret)
-        self.questions = Questions(database, clock)
+        self.questions = Questions(database, clock, keep_questions)
         self.users = Users(database, clock)
         self.sign_in = SignIn(database, clock)
+        self.attempts = Attempts(database, clock, secret)
         self.clock = clock
 
     def cookie_secret(self) -> bytes:
@@ -192,7 +196,9 @@ def build(settings: Settings, clock: Clock = utc_now) -> Platform:
     configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
-    return Platform(database, clock, load_secret(settings))
+    return Platform(
+        database, clock, load_secret(settings), timedelta(days=settings.question_days)
+    )
 
 
 def build_ingest(settings: Settings) -> Ingest:
@@ -206,7 +212,8 @@ def build_ingest(settings: Settings) -> Ingest:
 def build_questions(settings: Settings, clock: Clock = utc_now) -> Questions:
     """The questions, to see which wait."""
     configure_logs()
-    return Questions(Database(settings.database), clock)
+    keep = timedelta(days=settings.question_days)
+    return Questions(Database(settings.database), clock, keep)
 
 
 def build_answerer(settings: Settings, holder: str, clock: Clock = utc_now) -> Answerer:

@@ -94,6 +94,10 @@ class NotFoundError(BanditPlatformError):
     """The thing asked for does not exist."""
 
 
+class NotYoursError(BanditPlatformError):
+    """Something of somebody else, which only that person or an administrator may change."""
+
+
 class ConflictError(BanditPlatformError):
     """The request contradicts what is already stored."""
 

@@ -32,6 +32,7 @@ ACTS: dict[str, str] = {
     "user.signed-in": "signed in",
     "user.signed-out": "signed out",
     "user.sign-in-refused": "refused to sign in",
+    "question.removed": "removed the question",
     "unit.forgotten": "forgot a unit",
 }
 #: what the filter offers: the beginning of acts → in words

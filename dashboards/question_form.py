@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
@@ -31,6 +32,8 @@ _ESTIMATORS = MappingProxyType(
         "cressie-read": "Reweights rows so that the mean weight is 1: good intervals for one look.",
     }
 )
+#: conditions that a question takes, and that a form has room for while few are used
+_MOST_CONDITIONS, _ROOM = 10, 3
 _FIELDS = ("policies", "learn", "estimators", "baseline", "since", "until", "by", "where", "alpha")
 
 
@@ -54,15 +57,14 @@ class Choices:
     since: str = ""
     until: str = ""
     by: str = ""
-    where_field: str = ""
-    where_value: str = ""
+    #: field and value of each condition
+    conditions: tuple[tuple[str, str], ...] = ()
     alpha: str = "0.05"
 
     @property
     def where(self) -> tuple[str, ...]:
-        """The condition, if there is one."""
-        said = self.where_field or self.where_value
-        return (f"{self.where_field}={self.where_value}",) if said else ()
+        """The conditions as a question words them."""
+        return tuple(f"{field}={value}" for field, value in self.conditions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,8 @@ class QuestionForm:
     presets: tuple[tuple[str, str], ...]
     fields: tuple[tuple[str, str], ...]
     where_fields: tuple[tuple[str, str], ...]
+    #: field and value of each condition, with room for more
+    conditions: tuple[tuple[str, str], ...]
     #: field → what is wrong with it
     errors: Mapping[str, str]
     #: what is wrong with the question as a whole
@@ -96,7 +100,6 @@ def choices_from(values: Mapping[str, Sequence[str]]) -> Choices:
 
     asked = [value.strip() for value in values.get("policy") or () if value.strip()]
     fresh = [value for value in asked if value.startswith("learn:")]
-    field, _, value = one("where").partition("=")
     return Choices(
         policies=tuple(dict.fromkeys(value for value in asked if value not in fresh)),
         learn=one("learn") or (fresh[0].partition(":")[2] if fresh else ""),
@@ -105,10 +108,18 @@ def choices_from(values: Mapping[str, Sequence[str]]) -> Choices:
         since=one("since"),
         until=one("until"),
         by=one("by"),
-        where_field=one("where_field") or field,
-        where_value=one("where_value") or value,
+        conditions=_conditions(values),
         alpha=one("alpha", "0.05"),
     )
+
+
+def _conditions(values: Mapping[str, Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    """Those of an address (``where=country=GB``), and those of a form, in two fields each."""
+    worded = [text.partition("=")[::2] for text in values.get("where") or () if text.strip()]
+    fields, wanted = values.get("where_field") or (), values.get("where_value") or ()
+    pairs = [*worded, *zip_longest(fields, wanted, fillvalue="")]
+    stripped = [(field.strip(), value.strip()) for field, value in pairs]
+    return tuple(dict.fromkeys(pair for pair in stripped if any(pair)))[:_MOST_CONDITIONS]
 
 
 def first_choices(known: Mapping[str, str]) -> Choices:
@@ -160,7 +171,7 @@ def address_of(question: Question) -> str:
     said += [("policy", policy) for policy in question.policies]
     said += [("estimator", name) for name in question.estimators]
     said += [("by", field) for field in question.by[:1]]
-    said += [("where", condition) for condition in question.where[:1]]
+    said += [("where", condition) for condition in question.where]
     for name in ("baseline", "since", "until"):
         said += [(name, getattr(question, name))] if getattr(question, name) else []
     return urlencode([*said, ("alpha", f"{question.alpha:g}")])
@@ -208,6 +219,7 @@ def question_form(
         presets=(("", "none"), *((name, name) for name in EXPLORATIONS)),
         fields=(("", "no segments"), *((name, name) for name in spec.context)),
         where_fields=(("", "everybody"), *((name, name) for name in spec.context)),
+        conditions=choices.conditions + (("", ""),) * max(1, _ROOM - len(choices.conditions)),
         errors=_beside(problems, choices),
         trouble=trouble,
     )

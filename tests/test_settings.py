@@ -51,6 +51,7 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         threads=5,
         wait_seconds=0.75,
         connections=64,
+        question_days=30,
     )
     default = Settings()
     assert [

@@ -26,6 +26,8 @@ _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 5.0
 _STOP_SECONDS = 5.0
+#: between looks for questions that have been kept long enough
+_SWEEP_SECONDS = 3600.0
 #: a question never takes the processor from decisions or learning
 _NICE = 10
 
@@ -58,6 +60,7 @@ class Answering:
         self._child: subprocess.Popen[bytes] | None = None
         self._holder = ""
         self._quiet_until = 0.0
+        self._sweep_at = 0.0
 
     def start(self, stop: Event) -> Thread:
         """Look for questions in a thread until ``stop`` is set."""
@@ -77,6 +80,9 @@ class Answering:
                 self._collect(self._child)
             elif time.monotonic() >= self._quiet_until and self._questions.waiting():
                 self._child = self._begin()
+            if time.monotonic() >= self._sweep_at:
+                self._questions.remove_old()
+                self._sweep_at = time.monotonic() + _SWEEP_SECONDS
         except UnavailableError as error:
             self._quiet_until = time.monotonic() + _PAUSE_SECONDS
             _log.warning("questions unknown", error=str(error))

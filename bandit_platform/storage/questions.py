@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.question import Question, QuestionState, StoredQuestion
@@ -181,6 +181,19 @@ def cancel_question(connection: Connection, question_id: str, now: datetime) -> 
         "holder": None,
     }
     return _change(connection, question_id, _OPEN, None, values)
+
+
+def remove_question(connection: Connection, question_id: str) -> None:
+    """Delete a question with its answer."""
+    connection.execute(delete(_QUESTION).where(_QUESTION.c.question_id == question_id))
+
+
+def remove_questions_before(connection: Connection, moment: datetime) -> int:
+    """Delete the questions that were over before a moment, with their answers."""
+    over = func.coalesce(_QUESTION.c.finished_at, _QUESTION.c.created_at)
+    return connection.execute(
+        delete(_QUESTION).where(_QUESTION.c.state.not_in(_OPEN), over < to_micros(moment))
+    ).rowcount
 
 
 def release_questions(connection: Connection, holder: str, *, died: bool) -> int:

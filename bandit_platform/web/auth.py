@@ -42,6 +42,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
     "questions.one": Permission.ANALYSE,
     "questions.state": Permission.ANALYSE,
     "questions.cancel": Permission.ANALYSE,
+    "questions.remove": Permission.ANALYSE,
     "questions.again": Permission.ANALYSE,
     "questions.file": Permission.ANALYSE,
     "downloads.table": Permission.VIEW,

@@ -30,8 +30,13 @@
 
   const share = (form) => {
     const said = new URLSearchParams();
-    for (const [name, value] of new FormData(form)) {
-      if (name !== "csrf_token" && value !== "") said.append(name, value);
+    const values = new FormData(form);
+    const wanted = values.getAll("where_value");
+    values.getAll("where_field").forEach((field, row) => {
+      if (field || wanted[row]) said.append("where", `${field}=${wanted[row]}`);
+    });
+    for (const [name, value] of values) {
+      if (name !== "csrf_token" && !name.startsWith("where_") && value !== "") said.append(name, value);
     }
     history.replaceState(null, "", `/questions/new?${said}`);
   };

@@ -265,6 +265,58 @@ def test_a_question_can_be_cancelled_and_asked_again(full: Any, ana: Any) -> Non
     assert "Take it away" in ana.get(again).text
 
 
+def test_only_who_asked_and_administrators_end_a_question(
+    full: Any, ana: Any, console_as: Callable[..., FlaskClient]
+) -> None:
+    address = ask(ana)
+    ben = console_as(Role.EXPERIMENTER, "ben")
+    page = ben.get(address).text
+    assert "ana or an administrator can cancel it" in page
+    assert f"{address}/cancel" not in page
+    for act in ("cancel", "remove"):
+        refused = ben.post(f"{address}/{act}")
+        assert refused.status_code == 403
+        assert "ana asked this question" in refused.text
+    answer_all(full)
+    assert f"{address}/remove" not in ben.get(address).text
+    assert f"{address}/remove" in ana.get(address).text
+    assert console_as(Role.ADMIN, "ada").post(f"{address}/remove").status_code == 303
+    assert ana.get(address).status_code == 404
+
+
+def test_the_pages_say_how_long_questions_are_kept(full: Any, ana: Any) -> None:
+    address = ask(ana)
+    answer_all(full)
+    assert "Kept for 180 days" in ana.get(address).text
+    assert "kept for 180 days" in ana.get("/questions/").text
+
+
+def test_several_conditions_are_asked_and_come_back_in_the_form(full: Any, ana: Any) -> None:
+    address = ask(
+        ana,
+        where_field=["country", "", "cart_value"],
+        where_value=["GB", "", "50..100"],
+    )
+    (asked,) = full.platform.questions.newest()
+    assert asked.question.where == ("country=GB", "cart_value=50..100")
+    answer_all(full)
+    (variation,) = re.findall(
+        r'href="(/questions/new[^"]*)">Ask a variation', ana.get(address).text
+    )
+    form = ana.get(variation.replace("&amp;", "&")).text
+    assert re.findall(r'name="where_value" type="text" value="([^"]*)"', form) == [
+        "GB",
+        "50..100",
+        "",
+    ]
+    assert re.search(r'<details class="more" open>', form)
+
+
+def test_versions_that_have_seen_everything_are_not_offered(full: Any, ana: Any) -> None:
+    assert full.platform.whole_report(KEY).model_version is not None
+    assert 'value="version:' not in ana.get(f"/questions/new?experiment={KEY}").text
+
+
 def test_too_many_questions_are_told_on_the_form(full: Any, ana: Any) -> None:
     address = ""
     for _ in range(5):

@@ -8,6 +8,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from bandit_platform.domain.actor import Actor
+from bandit_platform.domain.audit_entry import subject_of
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.question import (
     Question,
@@ -15,9 +16,11 @@ from bandit_platform.domain.question import (
     policy_choices,
     question_problems,
 )
+from bandit_platform.domain.revision import Change
 from bandit_platform.domain.selection import parse_moment
-from bandit_platform.errors import ConflictError, Problem, QuestionError
+from bandit_platform.errors import ConflictError, NotYoursError, Problem, QuestionError
 from bandit_platform.services.asking.stored_report import report_from
+from bandit_platform.storage.audit_log import note
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import get_experiment, revisions
 from bandit_platform.storage.interactions import number_of_nth
@@ -32,6 +35,8 @@ from bandit_platform.storage.questions import (
     question_result,
     questions_ahead,
     release_questions,
+    remove_question,
+    remove_questions_before,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +46,8 @@ if TYPE_CHECKING:
 MOST_OPEN = 5
 #: questions that a list shows
 MOST_LISTED = 200
+#: how long a question is kept after it was answered or given up
+KEPT = timedelta(days=180)
 #: silence after which a process that answers is taken for dead
 SILENCE = timedelta(seconds=20)
 #: versions that a form offers
@@ -55,9 +62,13 @@ IN_SAMPLE = (
 class Questions:
     """The questions of a deployment."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], keep: timedelta = KEPT
+    ) -> None:
         self._database = database
         self._clock = clock
+        #: how long a question is kept after it was answered or given up
+        self.keep = keep
 
     def ask(self, question: Question, by: Actor) -> str:
         """Put a question into the queue.
@@ -112,18 +123,46 @@ class Questions:
         with self._database.read() as connection:
             return questions_ahead(connection, question.created_at)
 
-    def cancel(self, question_id: str) -> bool:
+    def cancel(self, question_id: str, by: Actor, *, of_anybody: bool = False) -> bool:
         """Give a question up; False if it was over already.
+
+        Args:
+            question_id: the question.
+            by: who asks for it.
+            of_anybody: whether it may be somebody else's.
 
         Raises:
             NotFoundError: there is no such question.
+            NotYoursError: it is somebody else's.
         """
         with self._database.write() as connection:
-            get_question(connection, question_id)
+            _own(connection, question_id, by, of_anybody=of_anybody)
             return cancel_question(connection, question_id, self._clock())
+
+    def remove(self, question_id: str, by: Actor, *, of_anybody: bool = False) -> None:
+        """Delete a question with its answer; one that is at work is given up by that.
+
+        Args and errors as for :meth:`cancel`.
+        """
+        with self._database.write() as connection:
+            asked = _own(connection, question_id, by, of_anybody=of_anybody)
+            remove_question(connection, question_id)
+            subject = subject_of("question", question_id)
+            gone = [
+                Change(path="experiment", before=asked.question.experiment, after=None),
+                Change(path="asked by", before=asked.asked_by.name, after=None),
+            ]
+            note(connection, self._clock(), by, "question.removed", subject, difference=gone)
+
+    def remove_old(self) -> int:
+        """Delete the questions that have been over for as long as they are kept."""
+        with self._database.write() as connection:
+            return remove_questions_before(connection, self._clock() - self.keep)
 
     def choices(self, experiment: str) -> dict[str, str]:
         """Policies that can be asked about, with what each is; the newest versions among them.
+
+        A version that has learned from every interaction there is cannot be valued, so it is not.
 
         Raises:
             NotFoundError: there is no such experiment.
@@ -131,7 +170,11 @@ class Questions:
         with self._database.read() as connection:
             specs = _specs(connection, experiment)
             versions = versions_by_number(connection, experiment)
-        newest = sorted(versions, reverse=True)[:_VERSIONS]
+            newest = [
+                number
+                for number in sorted(versions, reverse=True)[:_VERSIONS]
+                if number_of_nth(connection, experiment, versions[number] + 1) is not None
+            ]
         return {
             **policy_choices(specs),
             **{f"version:{number}": _version_words(versions[number]) for number in newest},
@@ -146,6 +189,17 @@ class Questions:
         """Put back into the queue what a process held that has ended."""
         with self._database.write() as connection:
             return release_questions(connection, holder, died=died)
+
+
+def _own(
+    connection: Connection, question_id: str, by: Actor, *, of_anybody: bool
+) -> StoredQuestion:
+    asked = get_question(connection, question_id)
+    if asked.asked_by != by and not of_anybody:
+        raise NotYoursError(
+            f"{asked.asked_by.name} asked this question; only they or an administrator may do that"
+        )
+    return asked
 
 
 def _version_words(interactions: int) -> str:

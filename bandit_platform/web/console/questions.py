@@ -6,8 +6,9 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from bandit_platform.bootstrap import Platform
+from bandit_platform.domain.access import Permission
 from bandit_platform.domain.question import QuestionState, StoredQuestion
-from bandit_platform.errors import ConflictError, NotFoundError, QuestionError
+from bandit_platform.errors import ConflictError, NotFoundError, NotYoursError, QuestionError
 from bandit_platform.web.console.downloads import question_file
 from bandit_platform.web.console.frame import page_blueprint
 from bandit_platform.web.viewer import viewer
@@ -28,6 +29,7 @@ def questions_blueprint(platform: Platform) -> Blueprint:
     """The pages over the platform's questions."""
     pages = page_blueprint("questions", __name__, url_prefix="/questions")
     pages.register_error_handler(NotFoundError, _unknown)
+    pages.register_error_handler(NotYoursError, _not_yours)
     questions, experiments = platform.questions, platform.experiments
 
     def zone_of(key: str) -> str:
@@ -45,7 +47,8 @@ def questions_blueprint(platform: Platform) -> Blueprint:
             question_line(each, zones.get(each.question.experiment, "UTC"), platform.clock())
             for each in questions.newest()
         ]
-        return render_template("dashboards/questions.html", lines=lines)
+        days = questions.keep.days
+        return render_template("dashboards/questions.html", lines=lines, days=days)
 
     @pages.get("/new")
     def new() -> str:
@@ -80,6 +83,8 @@ def questions_blueprint(platform: Platform) -> Blueprint:
             answer=None if report is None else answer(asked, report, zone),
             ahead=questions.ahead(asked) if asked.state is QuestionState.QUEUED else 0,
             again=address_of(asked.question),
+            may_end=asked.asked_by == viewer().actor or _administers(),
+            days=questions.keep.days,
             zone=zone,
             terms=TERMS,
         )
@@ -91,8 +96,13 @@ def questions_blueprint(platform: Platform) -> Blueprint:
 
     @pages.post("/<question>/cancel")
     def cancel(question: str) -> AnyResponse:
-        questions.cancel(question)
+        questions.cancel(question, viewer().actor, of_anybody=_administers())
         return redirect(url_for("questions.one", question=question), 303)
+
+    @pages.post("/<question>/remove")
+    def remove(question: str) -> AnyResponse:
+        questions.remove(question, viewer().actor, of_anybody=_administers())
+        return redirect(url_for("questions.all_questions"), 303)
 
     @pages.post("/<question>/again")
     def again(question: str) -> AnyResponse:
@@ -133,6 +143,14 @@ def _done(asked: StoredQuestion) -> StoredQuestion:
     if asked.state is not QuestionState.DONE:
         raise NotFoundError("this question has no answer to take away")
     return asked
+
+
+def _administers() -> bool:
+    return viewer().may(Permission.ADMINISTER)
+
+
+def _not_yours(error: Exception) -> tuple[str, int]:
+    return render_template("dashboards/question_not_yours.html", error=error), 403
 
 
 def _unknown(error: Exception) -> tuple[str, int]:

@@ -10,12 +10,25 @@ import pytest
 
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.question import Question, QuestionState
-from bandit_platform.errors import ConflictError, EvaluationError, NotFoundError, QuestionError
+from bandit_platform.errors import (
+    ConflictError,
+    EvaluationError,
+    NotFoundError,
+    NotYoursError,
+    QuestionError,
+)
 from bandit_platform.ope.plan import Options
 from bandit_platform.services.asking import answer
 from bandit_platform.services.asking.answer import Answerer
-from bandit_platform.services.asking.questions import MOST_OPEN, SILENCE, Questions, pinned_until
+from bandit_platform.services.asking.questions import (
+    KEPT,
+    MOST_OPEN,
+    SILENCE,
+    Questions,
+    pinned_until,
+)
 from bandit_platform.services.evaluation.evaluate_live import evaluate_live
+from bandit_platform.storage.audit_log import Sought, entries
 
 KEY = "checkout-offers"
 ANA = Actor(kind="user", name="ana")
@@ -183,7 +196,7 @@ def test_a_version_that_has_seen_everything_is_refused(
 def test_an_unknown_experiment_or_question_is_not_found(questions: Questions) -> None:
     with pytest.raises(NotFoundError):
         questions.ask(asked(experiment="nowhere"), ANA)
-    for look in (questions.get, questions.cancel):
+    for look in (questions.get, lambda each: questions.cancel(each, ANA)):
         with pytest.raises(NotFoundError):
             look("nothing")
 
@@ -193,16 +206,54 @@ def test_one_person_may_have_so_many_open(questions: Questions) -> None:
     with pytest.raises(ConflictError, match="of your questions"):
         questions.ask(asked(), ANA)
     questions.ask(asked(), BEN)
-    questions.cancel(made[0])
+    questions.cancel(made[0], ANA)
     questions.ask(asked(), ANA)
 
 
 def test_a_waiting_question_can_be_cancelled_once(questions: Questions, answerer: Answerer) -> None:
     question_id = questions.ask(asked(), ANA)
-    assert questions.cancel(question_id)
-    assert not questions.cancel(question_id)
+    assert questions.cancel(question_id, ANA)
+    assert not questions.cancel(question_id, ANA)
     assert not answerer.answer_next()
     assert questions.get(question_id).state is QuestionState.CANCELLED
+
+
+def test_only_who_asked_ends_a_question(questions: Questions) -> None:
+    question_id = questions.ask(asked(), ANA)
+    for end in (questions.cancel, questions.remove):
+        with pytest.raises(NotYoursError, match="ana asked this question"):
+            end(question_id, BEN)
+    assert questions.get(question_id).state is QuestionState.QUEUED
+    assert questions.cancel(question_id, BEN, of_anybody=True)
+
+
+def test_a_removed_question_is_gone_and_the_removal_is_noted(
+    running: Any, questions: Questions, answerer: Answerer
+) -> None:
+    question_id, other = questions.ask(asked(), ANA), questions.ask(asked(), ANA)
+    assert answerer.answer_next()
+    questions.remove(question_id, BEN, of_anybody=True)
+    questions.remove(other, ANA)  # it waits still
+    assert not answerer.answer_next()
+    assert questions.newest() == []
+    with pytest.raises(NotFoundError):
+        questions.get(question_id)
+    with running.database.read() as connection:
+        (noted,) = entries(connection, sought=Sought(subject=f"question:{question_id}"), most=5)
+    assert (noted.what, noted.by) == ("question.removed", BEN)
+    assert [each.before for each in noted.difference] == [KEY, "ana"]
+
+
+def test_questions_are_kept_for_so_long_after_they_are_over(
+    running: Any, questions: Questions
+) -> None:
+    given_up, waits = questions.ask(asked(), ANA), questions.ask(asked(), ANA)
+    questions.cancel(given_up, ANA)
+    running.clock.advance(KEPT.total_seconds() - 1)
+    assert questions.remove_old() == 0
+    running.clock.advance(2)
+    assert questions.remove_old() == 1
+    assert [each.question_id for each in questions.newest()] == [waits]
 
 
 def test_a_running_question_ends_soon_after_it_was_cancelled(
@@ -217,7 +268,7 @@ def test_a_running_question_ends_soon_after_it_was_cancelled(
 
     def evaluate(*_: Any, progress: Any, **__: Any) -> Any:
         nonlocal rounds
-        questions.cancel(question_id)
+        questions.cancel(question_id, ANA)
         for rounds in range(100_000):
             progress(rounds, 100_000)
             answer.Event().wait(0.001)

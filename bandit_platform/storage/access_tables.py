@@ -52,6 +52,22 @@ class LinkRow(SQLModel, table=True):
     used_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
+class AttemptRow(SQLModel, table=True):
+    """An attempt to sign in that failed, or is being looked at; kept for a quarter of an hour."""
+
+    __tablename__ = "sign_in_attempt"
+
+    number: int | None = Field(
+        default=None,
+        sa_column=Column(
+            BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+        ),
+    )
+    #: keyed hash of name and address, or of the address alone; a name may be a mistyped password
+    who: str = Field(index=True)
+    at: int = Field(sa_column=_moment(index=True))
+
+
 class AuditRow(SQLModel, table=True):
     """Who did what. Triggers of the database refuse to change or delete a row."""
 

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, inspect, text
+from sqlalchemy import MetaData, insert, inspect, select, text
 from sqlmodel import SQLModel
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.errors import OutdatedError, StorageError
-from bandit_platform.storage import tables
+from bandit_platform.storage import migrations, tables
 from bandit_platform.storage.database import Database, newest_form
 from bandit_platform.storage.decisions import decision_row, get_decision
 from bandit_platform.storage.positions import journal_positions, put_journal_position
@@ -97,3 +99,55 @@ def test_from_the_first_tables_model_uses_are_read_from_the_decisions(
             assert list(uses) == [3, 5]
             found = get_decision(connection, decisions[0].decision_id)
     assert found == decisions[0]
+
+
+def forms() -> list[str]:
+    """Every form the tables ever had, the first one first."""
+    folder = Path(str(migrations.__file__)).parent / "versions"
+    return sorted(path.name[:4] for path in folder.glob("[0-9]*.py"))
+
+
+def stored(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, by the columns it has at the moment."""
+    with database.read() as connection:
+        found = MetaData()
+        found.reflect(connection)
+        return {
+            name: [dict(row) for row in connection.execute(select(each)).mappings()]
+            for name, each in found.tables.items()
+            if name != "alembic_version"
+        }
+
+
+def fill(database: Database, names: set[str]) -> None:
+    """A row into each of the tables, with a value in every column."""
+    with database.write() as connection:
+        found = MetaData()
+        found.reflect(connection)
+        for name in names:
+            row = {}
+            for column in found.tables[name].columns:
+                kind = column.type.python_type
+                row[column.name] = f"{name} {column.name}" if kind is str else kind(1)
+            connection.execute(insert(found.tables[name]), [row])
+
+
+def test_every_step_from_the_first_tables_keeps_every_row(blank_url: str) -> None:
+    with closing(Database(blank_url)) as database:
+        before: dict[str, list[dict[str, Any]]] = {}
+        for form in forms():
+            database.migrate(form)
+            with database.read() as connection:
+                current = MigrationContext.configure(connection).get_current_revision()
+            assert current == form
+            now = stored(database)
+            for name, rows in before.items():
+                kept = [{column: new[column] for column in rows[0]} for new in now[name]]
+                assert kept == rows, (form, name)
+            fill(database, {name for name, rows in now.items() if not rows})
+            before = stored(database)
+            assert all(before.values())
+        assert database.is_current()
+        with database.read() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, SQLModel.metadata) == []

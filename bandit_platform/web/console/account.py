@@ -7,13 +7,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.errors import ConflictError, InputError
-from bandit_platform.web.attempts import Attempts
 from bandit_platform.web.limits import address_of, retry_after
 from bandit_platform.web.sessions import begin_session, signed_in
 
 
-def add_account(pages: Blueprint, platform: Platform, attempts: Attempts, proxies: int) -> None:
+def add_account(pages: Blueprint, platform: Platform, proxies: int) -> None:
     """Add the views; a wrong present password counts as a failed attempt to sign in."""
+    attempts = platform.attempts
 
     @pages.get("/account")
     def account() -> AnyResponse:

@@ -9,7 +9,6 @@ from bandit_platform.bootstrap import Platform
 from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.people.sign_in import OpenLink
 from bandit_platform.services.people.users import Purpose
-from bandit_platform.web.attempts import Attempts
 from bandit_platform.web.console.account import add_account
 from bandit_platform.web.console.frame import page_blueprint
 from bandit_platform.web.limits import address_of, retry_after
@@ -27,7 +26,7 @@ def sign_in_blueprint(platform: Platform, *, proxies: int = 0) -> Blueprint:
         proxies: how many proxies in front are believed about addresses.
     """
     pages = page_blueprint("sign_in", __name__)
-    attempts = Attempts()
+    attempts = platform.attempts
 
     def enter_with(session: str, place: str | None) -> AnyResponse:
         before, user = signed_in(), platform.sign_in.user_of(session)
@@ -87,7 +86,7 @@ def sign_in_blueprint(platform: Platform, *, proxies: int = 0) -> Blueprint:
             return _choose(opened, 422, name=name, errors={field: f"{error}".capitalize() + "."})
         return enter_with(session, None)
 
-    add_account(pages, platform, attempts, proxies)
+    add_account(pages, platform, proxies)
     return pages
 
 

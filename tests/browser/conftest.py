@@ -44,11 +44,20 @@ class Counter:
         return page
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def a_browser() -> Iterator[Any]:
-    """Chromium, one for all tests of a module."""
+    """Chromium, one for all tests; everybody opens windows in a context of their own."""
     with shops.chromium() as launched:
         yield launched
+
+
+@pytest.fixture(autouse=True)
+def _windows_are_closed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The browser stays; what a test opened in it does not."""
+    yield
+    if "a_browser" in request.fixturenames:
+        for context in request.getfixturevalue("a_browser").contexts:
+            context.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +82,6 @@ def counter(_counter: Counter) -> Iterator[Counter]:
     _counter.service.received.clear()
     _counter.complaints.clear()
     yield _counter
-    for context in _counter.browser.contexts:
+    for context in _counter.browser.contexts:  # what pages do at last may bring complaints
         context.close()
     assert _counter.complaints == []

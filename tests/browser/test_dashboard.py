@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
-from werkzeug.serving import make_server
 
 from bandit_platform.errors import NotFoundError
 from bandit_platform.services.reporting.report_records import EstimateRow, ExperimentReport
 from bandit_platform.web.console.overview import console_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
 from bandit_platform.web.console.segments import segments_blueprint
+from tests.browser.shop import listening, needs_chromium
 from tests.dashboards.fake_comparisons import rich_whole, whole_reports
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-REQUIRED = os.environ.get("BANDIT_PLATFORM_REQUIRE_BROWSER") == "1"
+pytestmark = needs_chromium
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists() and not REQUIRED,
-    reason=f"there is no {CHROMIUM}; install Chromium, or set BANDIT_PLATFORM_REQUIRE_BROWSER=1",
-)
-
-if REQUIRED:
-    playwright_api = importlib.import_module("playwright.sync_api")
-else:
-    playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing")
 REPORTS = {report.experiment: report for report in whole_reports()}
 PATHS = [
     "/",
@@ -71,21 +49,8 @@ def url() -> Iterator[str]:
     app.register_blueprint(console_blueprint(lambda: list(REPORTS.values()), _report))
     app.register_blueprint(policies_blueprint(_report))
     app.register_blueprint(segments_blueprint(_report))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with playwright_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield launched
-        launched.close()
+    with listening(app) as address:
+        yield address
 
 
 class Visit:
@@ -108,29 +73,29 @@ class Visit:
         return self.page
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "light"), (390, "dark")])
-def test_no_page_complains_scrolls_sideways_or_calls_elsewhere(url, browser, width, scheme):
-    visit = Visit(browser, width, scheme)
-    for path in PATHS:
+def test_no_page_complains_scrolls_sideways_or_calls_elsewhere(url, a_browser):
+    visit = Visit(a_browser, 390, "dark")
+    for path in [*PATHS, "/experiments/unknown"]:
+        visit.page.set_viewport_size({"width": 390, "height": 844})
         page = visit.to(f"{url}{path}")
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        assert visit.complaints == [], path
+        for width in (390, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert path.endswith("unknown") or visit.complaints == [], path
     assert all(address.startswith(url) for address in visit.requested)
-    visit.to(f"{url}/experiments/unknown")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert len(visit.complaints) == 1
     assert "404" in visit.complaints[0]
     page.close()
 
 
-def test_charts_are_drawn_where_their_space_was_reserved(url, browser):
+def test_charts_are_drawn_where_their_space_was_reserved(url, a_browser):
     _are_drawn_in_place(
-        Visit(browser, 1440).to(f"{url}/experiments/confirmation-page"),
+        Visit(a_browser, 1440).to(f"{url}/experiments/confirmation-page"),
         {"uplift-figure .scatterlayer": 6, "programme-figure .scatterlayer": 3},
     )
     _are_drawn_in_place(
-        Visit(browser, 1440).to(f"{url}/experiments/confirmation-page/policies"),
+        Visit(a_browser, 1440).to(f"{url}/experiments/confirmation-page/policies"),
         {
             "value-figure .scatterlayer": 12,
             "share-figure .barlayer": 6,
@@ -154,8 +119,8 @@ def _are_drawn_in_place(page, traces):
     page.close()
 
 
-def test_charts_follow_the_colour_scheme(url, browser):
-    page = Visit(browser, 1440).to(f"{url}/experiments/confirmation-page")
+def test_charts_follow_the_colour_scheme(url, a_browser):
+    page = Visit(a_browser, 1440).to(f"{url}/experiments/confirmation-page")
     line = page.locator("[data-figure=uplift-figure] .scatterlayer .trace .js-line").last
     light = line.evaluate("node => getComputedStyle(node).stroke")
     page.emulate_media(color_scheme="dark")
@@ -170,9 +135,9 @@ def _exact(row: EstimateRow) -> tuple[float | None, float, float]:
     return row.value, row.lower, row.upper
 
 
-def test_the_tables_numbers_are_the_reports(url, browser):
+def test_the_tables_numbers_are_the_reports(url, a_browser):
     report = rich_whole()
-    page = Visit(browser, 1440).to(f"{url}/experiments/{report.experiment}/policies")
+    page = Visit(a_browser, 1440).to(f"{url}/experiments/{report.experiment}/policies")
     read = """row => Object.fromEntries([...row.querySelectorAll('[data-cell]')].map(cell => {
         const value = cell.querySelector('data'), bounds = cell.querySelector('.bounds');
         return [cell.dataset.cell, [value && +value.value,
@@ -197,8 +162,8 @@ def test_the_tables_numbers_are_the_reports(url, browser):
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_words_are_explained_on_hover_on_focus_and_inside_the_window(url, browser, width):
-    page = Visit(browser, width).to(f"{url}/experiments/confirmation-page")
+def test_words_are_explained_on_hover_on_focus_and_inside_the_window(url, a_browser, width):
+    page = Visit(a_browser, width).to(f"{url}/experiments/confirmation-page")
     words = page.locator(".term:visible")
     assert words.count() > 10
     for word in words.all():
@@ -219,8 +184,8 @@ def test_words_are_explained_on_hover_on_focus_and_inside_the_window(url, browse
     page.close()
 
 
-def test_a_command_can_be_copied(url, browser):
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+def test_a_command_can_be_copied(url, a_browser):
+    context = a_browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.goto(f"{url}/experiments/checkout-insurance")
     page.get_by_role("button", name="Copy").click()
@@ -230,8 +195,8 @@ def test_a_command_can_be_copied(url, browser):
     context.close()
 
 
-def test_without_scripts_every_number_is_still_there(url, browser):
-    context = browser.new_context(java_script_enabled=False)
+def test_without_scripts_every_number_is_still_there(url, a_browser):
+    context = a_browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{url}/experiments/confirmation-page")
     assert page.get_by_text("its numbers are in the table below").first.is_visible()

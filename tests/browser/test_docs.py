@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from bandit_platform.settings import Settings
+from tests.browser.shop import listening, needs_chromium
 from tests.web.both_ports import CONTEXT, Site
 
-CHROMIUM = Path("/usr/bin/chromium")
-REQUIRED = os.environ.get("BANDIT_PLATFORM_REQUIRE_BROWSER") == "1"
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists() and not REQUIRED,
-    reason=f"there is no {CHROMIUM}; install Chromium, or set BANDIT_PLATFORM_REQUIRE_BROWSER=1",
-)
-if REQUIRED:
-    playwright_api = importlib.import_module("playwright.sync_api")
-else:
-    playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing")
-
-
-@contextmanager
-def listening(app: Any) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -52,12 +27,9 @@ def site(tmp_path: Path, spec: Any, clock: Any) -> Iterator[Site]:
 
 
 @contextmanager
-def opened(app: Any) -> Iterator[Any]:
+def opened(browser: Any, app: Any) -> Iterator[Any]:
     """The page, which must load nothing from elsewhere and have nothing blocked."""
-    with listening(app) as url, playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with listening(app) as url:
         page = browser.new_page()
         trouble: list[str] = []
         elsewhere: list[str] = []
@@ -69,11 +41,11 @@ def opened(app: Any) -> Iterator[Any]:
         yield page
         assert trouble == []
         assert elsewhere == []
-        browser.close()
+        page.close()
 
 
-def test_a_decision_can_be_asked_for(site: Site) -> None:
-    with opened(site.shop) as page:
+def test_a_decision_can_be_asked_for(a_browser: Any, site: Site) -> None:
+    with opened(a_browser, site.shop) as page:
         page.fill("#key", str(site.keys["server"]))
         page.click("#decide summary")
         page.fill("#decide input", "checkout-offers")
@@ -85,8 +57,8 @@ def test_a_decision_can_be_asked_for(site: Site) -> None:
         assert page.text_content("#decide pre").startswith("201")
 
 
-def test_experiments_can_be_read(site: Site) -> None:
-    with opened(site.console) as page:
+def test_experiments_can_be_read(a_browser: Any, site: Site) -> None:
+    with opened(a_browser, site.console) as page:
         page.fill("#key", str(site.keys["viewer"]))
         page.click("#list_experiments summary")
         page.click("#list_experiments button")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
-from contextlib import suppress
 from importlib import import_module
 from threading import Event
 from typing import TYPE_CHECKING
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from bandit_platform.settings import Settings
 
 _WORKER_STOP_SECONDS = 5
-_STOP_SECONDS = 15.0
 
 
 def serve() -> None:
@@ -59,7 +56,10 @@ def work() -> None:
         build_worker,
     )
     from bandit_platform.cli.answering import Answering  # noqa: PLC0415
-    from bandit_platform.services.working.rounds import once_possible  # noqa: PLC0415
+    from bandit_platform.services.working.rounds import (  # noqa: PLC0415
+        once_possible,
+        spare_what_is_loaded,
+    )
 
     settings = _settings()
     stop = _stopped_by_signals()
@@ -67,6 +67,7 @@ def work() -> None:
     questions = once_possible(lambda: build_questions(settings), stop)
     if worker is None or questions is None:
         return
+    spare_what_is_loaded()
     answering = Answering(questions).start(stop)
     worker.run(stop, settings.work_seconds)
     answering.join()
@@ -75,12 +76,17 @@ def work() -> None:
 def ingest() -> None:
     """Move this node's journal into the database (on serving nodes without a worker)."""
     from bandit_platform.bootstrap import build_ingest  # noqa: PLC0415 - keeps --help fast
-    from bandit_platform.services.working.rounds import go_round, once_possible  # noqa: PLC0415
+    from bandit_platform.services.working.rounds import (  # noqa: PLC0415
+        go_round,
+        once_possible,
+        spare_what_is_loaded,
+    )
 
     settings = _settings()
     stop = _stopped_by_signals()
     mover = once_possible(lambda: build_ingest(settings), stop)
     if mover is not None:
+        spare_what_is_loaded()
         go_round(lambda: mover.run_once().records > 0, stop, settings.work_seconds)
 
 
@@ -94,33 +100,24 @@ def migrate() -> None:
 
 def up() -> None:
     """Run serve, console and work on this machine until interrupted."""
+    from bandit_platform.cli.supervision import Household  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.logs import configure_logs  # noqa: PLC0415
+
     settings = _settings()
     _demand_two_ports(settings)
     stop = _stopped_by_signals()
     command = [sys.executable, "-m", "bandit_platform"]
-    running = {
-        name: subprocess.Popen([*command, name], env={**os.environ, TOLD: "1"})  # noqa: S603 - our own program
-        for name in ("serve", "console", "work")
-    }
-    typer.echo(f"Shops ask      http://{settings.host}:{settings.port}/v1/…")
+    household = Household(
+        {name: [*command, name] for name in ("serve", "console", "work")},
+        {**os.environ, TOLD: "1"},
+    )
+    configure_logs()
+    typer.echo(f"Shops ask      {settings.service_address}/v1/…")
     typer.echo(f"The console is {settings.console_address}/")
-    ended: str | None = None
-    while ended is None and not stop.wait(0.2):
-        ended = next((n for n, process in running.items() if process.poll() is not None), None)
-    _end(list(running.values()))
-    if ended is not None:
-        typer.echo(f"{ended} ended, so everything was stopped; its message is above.", err=True)
+    failed = household.run(stop)
+    if failed is not None:
+        typer.echo(f"{failed} ended, so everything was stopped; its message is above.", err=True)
         raise typer.Exit(1)
-
-
-def _end(running: list[subprocess.Popen[bytes]]) -> None:
-    for process in running:
-        process.terminate()
-    for process in running:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
-        process.kill()
-        process.wait()
 
 
 def _settings() -> Settings:
@@ -159,16 +156,18 @@ def _run_web(
     What the application imports is imported here, before the server forks its processes: they
     share it, and one that was killed is back in the time that the rest of its start takes.
     """
-    from granian import Granian  # noqa: PLC0415 - keeps --help fast
-    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
+    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - keeps --help fast
     from granian.log import LogLevels  # noqa: PLC0415
 
+    from bandit_platform.cli.server import Server  # noqa: PLC0415
+    from bandit_platform.logs import configure_logs  # noqa: PLC0415
     from bandit_platform.parent import be_parent  # noqa: PLC0415
 
     _demand_free(host, port)
     import_module(f"bandit_platform.web.{factory.partition(':')[0]}")
     be_parent()
-    Granian(
+    configure_logs()
+    Server(
         f"bandit_platform.web.{factory}",
         address=host,
         port=port,

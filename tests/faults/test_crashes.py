@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -12,6 +15,15 @@ from bandit_platform.simulation.load import Load
 from bandit_platform.storage.lease import leader
 
 ROUNDS = 10
+
+
+def slowness() -> float:
+    """By how much other work on this machine makes a start longer: 1 where there is none."""
+    began, before = time.monotonic(), os.times()
+    subprocess.run([sys.executable, "-c", "import bandit_platform.web.decision_app"], check=True)
+    taken, after = time.monotonic() - began, os.times()
+    worked = (after[2] - before[2]) + (after[3] - before[3])
+    return max(1.0, taken / worked)
 
 
 def test_ten_crashes_under_load(deploy: Any, start: Any) -> None:
@@ -30,10 +42,10 @@ def test_ten_crashes_under_load(deploy: Any, start: Any) -> None:
     assert len(deployment.ledger.events) > 50
     assert totals.interactions > 150
     assert deployment.ledger.fallbacks == 0
+    longest = 3.0 * slowness()
     for times in ([r.serving for r in recoveries], [r.working for r in recoveries]):
         taken = [seconds for seconds in times if seconds is not None]
-        # starting is mostly importing, which a machine busy with other tests makes slow
-        assert min(taken) < 3.0, taken
+        assert min(taken) < longest, (taken, longest)
 
 
 def test_only_the_parent_of_the_serving_processes_is_killed(deploy: Any, start: Any) -> None:

@@ -1,0 +1,206 @@
+"""What is killed is started again, after growing pauses; what cannot start ends everything."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import psutil
+import pytest
+
+from bandit_platform.cli import supervision
+from bandit_platform.cli.server import Server
+from bandit_platform.cli.supervision import Household, Pauses, could_not_start, how
+from bandit_platform.settings import Settings
+from tests.cli.test_processes import ready, running_in
+from tests.test_readme import free_ports
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def test_pauses_grow_to_a_limit_and_begin_anew_after_a_long_life() -> None:
+    pauses = Pauses()
+    assert [pauses.after(1.0) for _ in range(7)] == [0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 5.0]
+    assert pauses.after(9.9) == 5.0
+    assert [pauses.after(10.0), pauses.after(10.0), pauses.after(1.0)] == [0.0, 0.0, 0.25]
+    assert [Pauses(1.0).after(1.0) for _ in range(2)] == [1.0, 1.0]
+
+
+def test_how_a_process_ended() -> None:
+    assert (how(-9), how(1), how(-250)) == ("SIGKILL", "status 1", "status -250")
+    assert could_not_start(1, 29.0)
+    assert not could_not_start(1, 31.0)
+    assert not could_not_start(-9, 0.1)
+    assert not could_not_start(0, 0.1)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that tests need not wait for."""
+    for name in ("_FREE_SECONDS", "_FIRST_PAUSE_SECONDS", "_LONGEST_PAUSE_SECONDS"):
+        monkeypatch.setattr(supervision, name, 0.02)
+    monkeypatch.setattr(supervision, "_LOOK_SECONDS", 0.02)
+
+
+def eventually(holds: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def children() -> dict[int, list[str]]:
+    return {p.pid: p.cmdline() for p in psutil.Process().children() if p.status() != "zombie"}
+
+
+def test_one_that_is_killed_again_and_again_is_started_again(
+    soon: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    household, stop, found = Household({"one": SLEEP, "two": [*SLEEP, "two"]}, {}), Event(), []
+    thread = Thread(target=lambda: found.append(household.run(stop)))
+    thread.start()
+    try:
+        eventually(lambda: len(children()) == 2)
+        (steady,) = (pid for pid, line in children().items() if line[-1] == "two")
+        for _ in range(4):
+            (victim,) = children().keys() - {steady}
+            psutil.Process(victim).kill()
+            eventually(lambda v=victim: len(children()) == 2 and v not in children())
+        assert steady in children()
+    finally:
+        stop.set()
+        thread.join(20)
+    assert found == [None]
+    assert children() == {}
+    assert "".join(capfd.readouterr()).count("SIGKILL") == 4
+
+
+def test_one_that_cannot_start_ends_everything(soon: None) -> None:
+    broken = [sys.executable, "-c", "raise SystemExit(1)"]
+    assert Household({"one": SLEEP, "broken": broken}, {}).run(Event()) == "broken"
+    assert children() == {}
+
+
+def test_one_that_was_killed_may_fail_to_start_for_a_while(soon: None, tmp_path: Path) -> None:
+    """Its port may be taken a little longer."""
+    count = tmp_path / "count"
+    text = (
+        "import os, signal, sys, pathlib\n"
+        f"path = pathlib.Path({str(count)!r})\n"
+        "n = int(path.read_text()) if path.exists() else 0\n"
+        "path.write_text(str(n + 1))\n"
+        "os.kill(os.getpid(), signal.SIGKILL) if n == 0 else sys.exit(1)\n"
+    )
+    assert Household({"one": [sys.executable, "-c", text]}, {}).run(Event()) == "one"
+    assert count.read_text() == "7"  # the one that was killed, five chances, and the end
+
+
+class Worker:
+    """One of Granian's, of which only this is looked at."""
+
+    def __init__(self, status: int | None, age: float) -> None:
+        self.birth = time.monotonic() - age
+        self.inner = self
+        self.exitcode = status
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A server that starts nothing, and how often it would have."""
+    made = Server("nowhere:app", workers=2)
+    again: list[int] = []
+
+    def respawn(self: Any, workers: list[int], *_: Any) -> None:
+        again.extend(workers)
+        self.respawned_wrks[workers[0]] = time.monotonic()
+
+    monkeypatch.setattr("granian.server.mp.MPServer._respawn_workers", respawn)
+    monkeypatch.setattr("bandit_platform.cli.server._STEP_SECONDS", 0.001)
+    monkeypatch.setattr(supervision, "_FIRST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr(supervision, "_LONGEST_PAUSE_SECONDS", 0.004)
+    made.again = again
+    return made
+
+
+def test_a_serving_process_that_is_killed_within_seconds_is_replaced_each_time(server: Any) -> None:
+    for _ in range(5):
+        server.wrks = [Worker(None, 50), Worker(-signal.SIGKILL, 1)]
+        server._respawn_workers([1], None, None)
+        assert server.respawned_wrks == {}  # Granian sees no loop of crashes
+    assert server.again == [1] * 5
+    assert not server.interrupt_signal
+
+
+def test_a_serving_process_that_cannot_start_ends_the_server(server: Any) -> None:
+    server.wrks = [Worker(1, 2), Worker(None, 50)]
+    server._respawn_workers([0], None, None)
+    assert (server.again, server.interrupt_signal) == ([0], False)
+    server.wrks = [Worker(-signal.SIGKILL, 2), Worker(None, 50)]
+    server._respawn_workers([0], None, None)  # not twice in a row
+    for _ in range(2):
+        server.wrks = [Worker(1, 2), Worker(None, 50)]
+        server._respawn_workers([0], None, None)
+    assert server.again == [0, 0, 0]
+    assert server.interrupt_signal
+    assert server.interrupt_children == [0]
+    assert server.main_loop_interrupt.is_set()
+
+
+def test_the_real_server_does_what_granian_does_to_itself() -> None:
+    """What is overridden must exist, and be asked as it is here."""
+    import inspect  # noqa: PLC0415
+
+    from granian.server import common  # noqa: PLC0415
+
+    source = inspect.getsource(common.AbstractServer._serve_loop)
+    assert "self._respawn_workers(workers, spawn_target, target_loader)" in source
+    assert "self.respawned_wrks.get(idx, 0)" in source
+
+
+def test_up_survives_repeated_kills(tmp_path: Path) -> None:
+    """Of a serving process, of the one that started it, and of the worker."""
+    ports = free_ports(2)
+    settings = Settings(data_dir=tmp_path / "data", port=ports[0], console_port=ports[1])
+    command = [sys.executable, "-m", "bandit_platform", "up"]
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(command, env=settings.to_environment(), stdout=file, stderr=file) as up,
+    ):
+        try:
+            assert ready(ports[0])
+            family = psutil.Process(up.pid)
+
+            def named(name: str) -> psutil.Process:
+                return next(c for c in family.children() if c.cmdline()[-1] == name)
+
+            for _ in range(3):
+                eventually(lambda: [c for c in named("serve").children() if c.cmdline()])
+                for child in named("serve").children():
+                    if "serve" in child.cmdline():
+                        child.kill()
+                time.sleep(0.3)
+            assert ready(ports[0])
+            for name in ("serve", "work"):
+                victim = named(name)
+                victim.kill()
+                eventually(lambda v=victim, n=name: v.pid not in {c.pid for c in family.children()})
+            assert ready(ports[0])
+            eventually(lambda: named("work"))
+        finally:
+            up.terminate()
+        assert up.wait(30) == 0
+    told = log.read_text()
+    assert "crash loop" not in told
+    events = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    ended = [e["event"] for e in events if e.get("how") == "SIGKILL"]
+    assert ended.count("serving process ended") >= 3
+    assert [e["process"] for e in events if e["event"] == "process ended"] == ["serve", "work"]
+    assert running_in(tmp_path) == []

@@ -12,7 +12,9 @@ import structlog
 from bandit_platform.bootstrap import build
 from bandit_platform.cli.storefront import storefront
 from bandit_platform.simulation.stage import Stage, stage_settings
+from tests.browser.axe import PHONE, needs_axe, problems
 from tests.browser.shop import needs_chromium
+from tests.browser.walk import Window
 
 pytestmark = needs_chromium
 
@@ -147,3 +149,36 @@ def test_nothing_is_counted_like_an_offer(house: House, visitor: Any) -> None:
     until(lambda: house.is_activated(decision))
     visitor.get_by_role("button", name="Return the order").click()
     until(lambda: house.events(decision) == {"return": (0.0, True)})
+
+
+@needs_axe
+def test_nobody_is_left_out_of_the_shop(house: House, a_browser: Any) -> None:
+    # axe-core comes with the tests, not with the shop, so its policy would not let it run
+    page = a_browser.new_context(viewport=PHONE, bypass_csp=True).new_page()
+    opened = Window(page)
+    found = {}
+
+    def look(name: str) -> None:
+        found[name] = problems(opened)
+        page.set_viewport_size(PHONE)
+
+    page.goto(house.url)
+    look("what's on")
+    page.get_by_role("link", name="Cart").click()
+    look("empty cart")
+    page.goto(f"{house.url}?experiment=unknown")
+    look("unknown experiment")
+    buy_until(page, house, offered=True)
+    look("offer")
+    page.get_by_role("button", name="Yes, add it").click()
+    look("extra")
+    page.get_by_role("button", name="Buy for").click()
+    page.get_by_role("button", name="Complain").click()
+    page.get_by_role("button", name="Return the order").click()
+    look("returned")
+    page.get_by_role("link", name="What").click()
+    page.get_by_role("button", name="Add to cart: Northern Lights").click()
+    look("cart")
+    page.get_by_role("link", name="Go to checkout").click()
+    look("checkout")
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}

@@ -112,9 +112,15 @@ ORDINARY = Furniture(
 
 
 @contextmanager
-def house(folder: Path, furniture: Furniture | None) -> Iterator[House]:
-    """A platform that listens; without furniture it is as on the first day."""
-    settings = Settings(data_dir=folder, refresh_seconds=3600)
+def house(folder: Path, furniture: Furniture | None, **more: Any) -> Iterator[House]:
+    """A platform that listens; without furniture it is as on the first day.
+
+    Args:
+        folder: where its data are.
+        furniture: what there is.
+        more: further settings.
+    """
+    settings = Settings(data_dir=folder, refresh_seconds=3600, **more)
     clock = Clock()
     platform = build(settings, clock)
     app = create_console_app(platform, settings, Limits(stranger_rate=0))

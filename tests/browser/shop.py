@@ -54,9 +54,9 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def listening(app: Any) -> Iterator[str]:
-    """The address at which a WSGI application answers."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+def listening(app: Any, port: int = 0) -> Iterator[str]:
+    """The address at which a WSGI application answers; without a port a free one."""
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

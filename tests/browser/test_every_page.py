@@ -51,3 +51,16 @@ def test_strangers_are_not_left_out(a_browser: Any, ordinary: House) -> None:
     link = ordinary.platform.users.link("somebody.with.a.long.name@shop.example").path
     addresses = ["/sign-in", link, "/link/unknown", "/settings", "/no/such/page"]
     assert _wrong(a_browser, ordinary, addresses, None) == {}
+
+
+def test_whoever_is_left_out_is_noticed(a_browser: Any, ordinary: House) -> None:
+    with window(a_browser, ordinary, bypass_csp=True) as opened:
+        open_first(opened, f"{ordinary.url}/account")
+        opened.page.evaluate("""() => { document.querySelector('main').innerHTML += `<h1>Two</h1>
+            <p style="color: #777; background: #666; width: 1500px">Pale</p><input>`; }""")
+        found = problems(opened)
+    for name in ("phone, dark", "phone, light", "desk, light", "desk, dark"):
+        assert any(each.startswith(f"{name}: color-contrast") for each in found)
+        assert any(each.startswith(name) and "too wide" in each for each in found)
+    assert "not one heading" in found
+    assert any("label" in each for each in found)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from bandit_platform.bootstrap import build_serving, build_worker
 from bandit_platform.domain.access import Role
-from tests.browser.furnished import MAIN, ORDINARY, House, house
-from tests.browser.shop import needs_chromium
+from bandit_platform.web.apps import create_decision_app
+from tests.browser.furnished import ORDINARY, House, house
+from tests.browser.shop import listening, needs_chromium
 from tests.browser.walk import split, window
 from tests.signing_in import signed_in
 
 pytestmark = needs_chromium
 
+KEY = "by-hand"
+PASSWORD = "seven quiet lanterns"  # noqa: S105 - of users who exist in these tests only
 #: everything that can be used, in the order of the page; of radio buttons the chosen one
 _USABLE = """() => {
     const found = [];
@@ -40,7 +45,9 @@ _NOTE = """() => {
 
 @pytest.fixture(scope="module")
 def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with house(tmp_path_factory.mktemp("keyboard"), ORDINARY) as made:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with house(tmp_path_factory.mktemp("keyboard"), ORDINARY, port=port) as made:
         yield made
 
 
@@ -103,16 +110,56 @@ class Hands:
 
 @pytest.fixture
 def hands(a_browser: Any, ordinary: House) -> Iterator[Hands]:
-    with window(a_browser, ordinary) as opened:
+    with window(a_browser, ordinary, None) as opened:
         opened.to(f"{ordinary.url}/")
         yield Hands(opened.page)
         assert opened.complaints == []
 
 
-def test_an_experiment_is_made_and_paused(hands: Hands, ordinary: House) -> None:
+def test_from_signing_in_to_signing_out(hands: Hands, ordinary: House) -> None:
+    """Every action of an experiment's life, without a mouse."""
+    _sign_in(hands, ordinary, "ada", Role.ADMIN)
+    _create(hands)
+    assert _state(ordinary) == "draft"
+    hands.press("Go through the checklist")
+    _try(hands, ordinary)
+    hands.press("Look again")
+    hands.press("Start")
+    _confirm(hands, "Start", "Running. Shoppers outside")
+    hands.press("Pause")
+    hands.page.get_by_text("Paused. Every shopper").wait_for()
+    assert _state(ordinary) == "paused"
+    _change(hands)
+    hands.press("Resume")
+    hands.page.get_by_text("Running. Shoppers outside").wait_for()
+    _ask(hands)
+    hands.page.goto(f"{ordinary.url}/experiments/{KEY}/setup/launch")
+    hands.press("Stop for good")
+    _confirm(hands, "Stop for good", "Stopped. Every shopper")
+    hands.press("Archive")
+    _confirm(hands, "Archive", "No further step is possible")
+    assert _state(ordinary) == "archived"
+    hands.press("Sign out")
+    hands.page.get_by_role("heading", name="Sign in").wait_for()
+
+
+def _state(made: House) -> str:
+    return str(made.platform.experiments.get(KEY).state)
+
+
+def _sign_in(hands: Hands, made: House, name: str, role: Role) -> None:
+    link = made.platform.users.create(name, role)
+    made.platform.sign_in.choose_password(link.token, PASSWORD)
+    hands.page.keyboard.type(name)  # the field has the focus
+    hands.write("Password", PASSWORD)
+    with hands.page.expect_navigation():
+        hands.page.keyboard.press("Enter")
+
+
+def _create(hands: Hands) -> None:
     hands.press("New experiment")
     page = hands.page
-    for name, text in (("key", "by-hand"), ("placement", "checkout"), ("arms-0-key", "parking")):
+    for name, text in (("key", KEY), ("placement", "checkout"), ("arms-0-key", "parking")):
         _write_into(page, name, text)
     for name, text in (
         ("reward-range_low", "0"),
@@ -123,13 +170,44 @@ def test_an_experiment_is_made_and_paused(hands: Hands, ordinary: House) -> None
         _write_into(page, name, text)
     hands.press("Save as a draft")
     page.get_by_text("Saved as a draft.").wait_for()
-    assert ordinary.platform.experiments.get("by-hand").state == "draft"
-    page.goto(f"{ordinary.url}/experiments/{MAIN}/setup/launch")
-    hands.press("Pause")
-    page.get_by_text("Paused.").first.wait_for()
-    assert ordinary.platform.experiments.get(MAIN).state == "paused"
-    hands.press("Resume")
-    page.get_by_text("Running.").first.wait_for()
+
+
+def _try(hands: Hands, made: House) -> None:
+    """Send a test decision and a test event to the service, which listens for this only."""
+    key = made.platform.keys.create(role=Role.SERVER, label="to be tried").text
+    serving = build_serving(made.settings, made.clock)
+    with listening(create_decision_app(serving), made.settings.port):
+        hands.write("The shop's key", key)
+        hands.press("Send both")
+    serving.registry.close()
+    serving.upkeep.close()
+    serving.journal.close()
+    worker = build_worker(made.settings, made.clock)
+    while worker.round():
+        pass
+
+
+def _confirm(hands: Hands, name: str, told: str) -> None:
+    hands.page.wait_for_url("**/steps/**")
+    hands.press(name)
+    hands.page.get_by_text(told).first.wait_for()
+
+
+def _change(hands: Hands) -> None:
+    hands.press("Definition")
+    _write_into(hands.page, "arms-0-title", "Park at the door")
+    hands.press("Review the changes")
+    hands.press("Save as revision 2")
+    hands.page.get_by_text("Saved as revision 2.").wait_for()
+    hands.press("Pause, stop, archive")
+
+
+def _ask(hands: Hands) -> None:
+    hands.press("Questions")
+    hands.press("Ask a question")
+    hands.press(KEY)
+    hands.press("Ask")
+    hands.page.get_by_text("Waiting for the worker.").wait_for()
 
 
 def _write_into(page: Any, name: str, text: str) -> None:
@@ -142,15 +220,8 @@ def _write_into(page: Any, name: str, text: str) -> None:
     raise AssertionError(f"{name} cannot be reached")
 
 
-def test_a_question_is_asked(hands: Hands, ordinary: House) -> None:
-    hands.press("Questions")
-    hands.press("Ask a question")
-    hands.press(MAIN)
-    hands.press("Ask")
-    hands.page.get_by_text("Waiting for the worker.").wait_for()
-
-
 def test_a_key_is_revoked(hands: Hands, ordinary: House) -> None:
+    _sign_in(hands, ordinary, "bob", Role.ADMIN)
     ordinary.platform.keys.create(role=Role.SERVER, label="to be ended")
     hands.press("Settings")
     hands.press("to be ended")

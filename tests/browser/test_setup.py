@@ -164,38 +164,6 @@ def test_a_change_of_a_running_experiment_is_reviewed(
     assert complaints == []
 
 
-def test_a_whole_life_by_keyboard(a_browser: Any, console: Any, spec_text: str) -> None:
-    key = "by-keyboard"
-    page, complaints = window(
-        a_browser, console, applied(console, spec_text, key, start=True) + "/launch"
-    )
-
-    def press(name: str) -> None:
-        """Go to a button or link by Tab alone, and press it."""
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement.textContent").strip() in {name, f"{name} …"}:
-                page.keyboard.press("Enter")
-                return
-        raise AssertionError(f"{name} cannot be reached")
-
-    for name, says in (
-        ("Pause", "Paused. Every shopper gets nothing"),
-        ("Resume", "Running. Shoppers outside"),
-        ("Stop for good", "Stopped. Every shopper"),
-        ("Archive", "No further step is possible"),
-    ):
-        page.goto(f"{console.url}/experiments/{key}/setup/launch")
-        press(name)
-        if says.startswith(("Stopped", "No further")):
-            page.get_by_text("This cannot be undone").first.wait_for()
-            page.wait_for_url("**/steps/**")
-            press(name)
-        page.get_by_text(says).first.wait_for()
-    assert console.platform.experiments.get(key).state == "archived"
-    assert complaints == []
-
-
 def test_hostile_values_stay_text(a_browser: Any, console: Any, spec_text: str) -> None:
     """Every field of the form filled with an attack: shown again as typed, never run."""
     page, complaints = window(a_browser, console, applied(console, spec_text, "hostile"))

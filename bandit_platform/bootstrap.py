@@ -150,13 +150,23 @@ class Platform:
         """See :func:`audit`."""
         return audit(self.database, self._secret, key, since)
 
-    def export(self, key: str, out: Path, kind: Kind, *, targets: bool = False) -> Iterator[int]:
+    def export(
+        self,
+        key: str,
+        out: Path,
+        kind: Kind,
+        *,
+        targets: bool = False,
+        register: Path | None = None,
+    ) -> Iterator[int]:
         """See :func:`export`."""
-        return export(self.database, key, out, kind, targets=targets)
+        return export(self.database, key, out, kind, targets=targets, register=register)
 
-    def forget(self, unit_id: str, journal: Path, by: Actor = PLATFORM) -> Forgotten:
+    def forget(
+        self, unit_id: str, journal: Path, exports: Mapping[Path, Kind], by: Actor = PLATFORM
+    ) -> Forgotten:
         """See :func:`forget`."""
-        return forget(self.database, journal, self._secret, unit_id, by=by)
+        return forget(self.database, journal, self._secret, unit_id, exports=exports, by=by)
 
     def audit_log(
         self, sought: Sought = EVERYONE, *, most: int = 100, older_than: int | None = None

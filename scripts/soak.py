@@ -201,18 +201,20 @@ def stopped_postgres(seconds: float) -> Finding:
 
 
 def _judged(here: Ground, part: str, found: Outage) -> Finding:
-    finding = here.finding(
-        part,
-        {
-            "median ms before": round(found.median_before * 1000, 2),
-            "median ms during": round(found.median_during * 1000, 2),
-            "worst ms during": round(found.worst_during * 1000, 1),
-            "decisions during": found.decisions,
-            "events during": found.events,
-        },
-    )
-    if found.median_during > 2 * found.median_before + 0.005:
-        finding.wrong.append("decisions became slower without a database")
+    figures: dict[str, Any] = {}
+    slower = []
+    for kind, before, during in (
+        ("decisions", found.decisions_before, found.decisions_during),
+        ("events", found.events_before, found.events_during),
+    ):
+        for name in ("median", "p99", "worst"):
+            pair = [round(getattr(each, name) * 1000, 1) for each in (before, during)]
+            figures[f"{kind}, {name} ms"] = f"{pair[0]} before, {pair[1]} during"
+        figures[f"{kind} during"] = during.count
+        if during.median > 2 * before.median + 0.005 or during.p99 > 2 * before.p99 + 0.02:
+            slower.append(f"{kind} became slower without a database")
+    finding = here.finding(part, figures)
+    finding.wrong += slower
     return finding
 
 

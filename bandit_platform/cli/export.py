@@ -22,6 +22,7 @@ def export(
 
     from bandit_platform.bootstrap import build  # noqa: PLC0415
     from bandit_platform.errors import InputError  # noqa: PLC0415
+    from bandit_platform.services.evaluation.exported_files import REGISTER  # noqa: PLC0415
     from bandit_platform.services.evaluation.log_writers import Kind  # noqa: PLC0415
     from bandit_platform.settings import load_settings  # noqa: PLC0415
 
@@ -33,9 +34,11 @@ def export(
     columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} interactions"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("export")
-        platform = build(load_settings())
+        settings = load_settings()
+        platform = build(settings)
         low, high = platform.experiments.get(key).spec.reward.range
-        for written in platform.export(key, out, Kind(kind), targets=targets):
+        register = settings.data_dir / REGISTER
+        for written in platform.export(key, out, Kind(kind), targets=targets, register=register):
             progress.update(task, completed=written)
     typer.echo(
         f"{written:,} interactions of {key} are in {out}; value any policy on them with\n"

@@ -31,8 +31,10 @@ class Ledger:
     refusals: list[str] = field(default_factory=list)
     #: answers that were not recorded and said so
     fallbacks: int = 0
-    #: seconds from sending to the answer, in the order of the answers
+    #: seconds from sending to the answer, in the order of the answers: of decisions
     latencies: list[float] = field(default_factory=list)
+    #: and of events
+    event_latencies: list[float] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def decided(self, body: Mapping[str, Any], seconds: float) -> None:
@@ -52,9 +54,10 @@ class Ledger:
                 first = self.decisions[decision_id]
                 self.contradictions.append(f"{decision_id}: first {first}, then {told}")
 
-    def reported(self, decision_id: str, event_id: str) -> None:
+    def reported(self, decision_id: str, event_id: str, seconds: float = 0.0) -> None:
         """Note an event that was taken in."""
         with self._lock:
+            self.event_latencies.append(seconds)
             self.events.add((decision_id, event_id))
 
     def refused(self, what: str) -> None:

@@ -89,21 +89,23 @@ class Load:
             return
         self._ledger.decided(answer.body, time.monotonic() - began)
         if "request_key" in request and chance.random() < 0.2:
+            repeated = time.monotonic()
             again = self._insist(path, request)
             if again is not None:
-                self._ledger.decided(again.body, 0.0)
+                self._ledger.decided(again.body, time.monotonic() - repeated)
         if answer.body["arm"] != "nothing" and chance.random() < 0.6:
             self._report(answer.body["decision_id"], f"event-{name}", chance)
 
     def _report(self, decision_id: str, event_id: str, chance: random.Random) -> None:
         kind = "accept" if chance.random() < 0.5 else "dismiss"
         event = {"event_id": event_id, "decision_id": decision_id, "type": kind}
+        began = time.monotonic()
         answer = self._insist("/v1/events", {"events": [event]})
         if answer is None:
             return
         status = answer.body["events"][0]["status"]
         if status in {"accepted", "duplicate"}:
-            self._ledger.reported(decision_id, event_id)
+            self._ledger.reported(decision_id, event_id, time.monotonic() - began)
         else:
             self._ledger.refused(f"event {status}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from statistics import median
@@ -11,18 +11,28 @@ from statistics import median
 from bandit_platform.simulation.ledger import Ledger
 from bandit_platform.simulation.load import Load, Shop
 
+#: how long is measured before, at most
+_BEFORE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """How long answers took, in seconds."""
+
+    count: int
+    median: float
+    p99: float
+    worst: float
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outage:
-    """Decision latencies before and during an outage, in seconds."""
+    """Latencies before and during an outage, of what was acknowledged."""
 
-    median_before: float
-    median_during: float
-    worst_during: float
-    #: decisions acknowledged while the database was away
-    decisions: int
-    #: events acknowledged while the database was away
-    events: int
+    decisions_before: Latency
+    decisions_during: Latency
+    events_before: Latency
+    events_during: Latency
 
 
 def outage(
@@ -42,18 +52,27 @@ def outage(
         seconds: how long it is away, and how long is measured before.
         seed: of the load.
     """
+    decisions, events = ledger.latencies, ledger.event_latencies
     with Load(shop, ledger, seed=seed):
-        time.sleep(min(seconds, 5.0))
-        before = len(ledger.latencies)
+        time.sleep(min(seconds, _BEFORE_SECONDS))
+        before = len(decisions), len(events)
         with away():
-            first, events = len(ledger.latencies), len(ledger.events)
+            first = len(decisions), len(events)
             time.sleep(seconds)
-            last, reported = len(ledger.latencies), len(ledger.events)
-    during = ledger.latencies[first:last]
+            last = len(decisions), len(events)
     return Outage(
-        median_before=median(ledger.latencies[:before]),
-        median_during=median(during),
-        worst_during=max(during),
-        decisions=last - first,
-        events=reported - events,
+        decisions_before=_latency(decisions[: before[0]]),
+        decisions_during=_latency(decisions[first[0] : last[0]]),
+        events_before=_latency(events[: before[1]]),
+        events_during=_latency(events[first[1] : last[1]]),
+    )
+
+
+def _latency(seconds: Sequence[float]) -> Latency:
+    ordered = sorted(seconds)
+    return Latency(
+        count=len(ordered),
+        median=median(ordered),
+        p99=ordered[int(0.99 * (len(ordered) - 1))],
+        worst=ordered[-1],
     )

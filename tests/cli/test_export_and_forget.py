@@ -90,3 +90,31 @@ def test_forgetting_says_what_it_did_and_what_stays(data_dir: Path) -> None:
     again = run(data_dir, "forget", "unit-1", "--format", "json")
     assert not any(json.loads(again.stdout)["removed"].values())
     assert "Nothing was kept" in run(data_dir, "forget", "unit-1").stdout
+
+
+def test_forgetting_reaches_what_was_exported(data_dir: Path, tmp_path: Path) -> None:
+    stays, moved = tmp_path / "log.csv", tmp_path / "elsewhere.csv"
+    for out in (stays, moved):
+        run(data_dir, "export", "checkout-offers", "--format", "csv", "--out", str(out))
+    moved = moved.rename(tmp_path / "archive.csv")
+    before = len(stays.read_text().splitlines())
+    done = run(data_dir, "forget", "unit-2", "--export", str(moved), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    rows = {Path(each["path"]).name: each["rows"] for each in told["exports"]}
+    assert rows["log.csv"] == rows["archive.csv"] > 0
+    assert told["removed"]["exported rows"] == 2 * rows["log.csv"]
+    assert len(stays.read_text().splitlines()) == before - rows["log.csv"]
+    assert stays.read_text() == moved.read_text()
+    troubles = {Path(each["path"]).name: each["trouble"] for each in told["exports"]}
+    assert troubles == {
+        "log.csv": None,
+        "archive.csv": None,
+        "elsewhere.csv": "is not there any more",
+    }
+    assert "backups" in told["kept"]
+    again = run(data_dir, "forget", "unit-3")
+    assert f"in {stays}" in again.stdout
+    assert f"Not searched: {tmp_path / 'elsewhere.csv'} is not there any more." in again.stderr
+    missing = run(data_dir, "forget", "unit-3", "--export", str(tmp_path / "none.csv"))
+    assert (missing.returncode, missing.stdout) == (2, "")

@@ -15,8 +15,16 @@ from bandit_platform.simulation.outages import Outage, outage
 
 def unharmed(found: Outage) -> bool:
     """Whether shops noticed nothing; generous, because tests share their machine."""
-    pace = found.median_during < 3 * found.median_before + 0.01
-    return pace and found.worst_during < 2.0 and found.decisions > 30 and found.events > 5
+    return all(
+        during.median < 3 * before.median + 0.01
+        and during.p99 < 3 * before.p99 + 0.5
+        and during.worst < 2.0
+        and during.count > least
+        for before, during, least in (
+            (found.decisions_before, found.decisions_during, 30),
+            (found.events_before, found.events_during, 5),
+        )
+    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Forgetting a unit: its rows, and its records in this node's journal.
+"""Forgetting a unit: its rows, its records in this node's journal, and what was exported here.
 
 Sums that estimates are made of stay. They hold no unit, only how much all together brought, and
 taking one unit out of them would change results that were already reported.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.audit_entry import subject_of
@@ -20,6 +21,8 @@ from bandit_platform.domain.identity import pseudonym
 from bandit_platform.domain.revision import Change
 from bandit_platform.journal.erase import erase, journal_records
 from bandit_platform.journal.records import Record
+from bandit_platform.services.evaluation.exported_files import SearchedFile, forget_in_exports
+from bandit_platform.services.evaluation.log_writers import Kind
 from bandit_platform.storage.audit_log import note
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.forget import decisions_of, forget_unit
@@ -40,6 +43,8 @@ class Forgotten:
     rows: dict[str, int]
     #: records of this node's journal
     journal: int
+    #: the files that were exported on this machine, and what was found in them
+    exports: tuple[SearchedFile, ...] = ()
 
 
 def forget(
@@ -48,6 +53,7 @@ def forget(
     secret: bytes,
     unit_id: str,
     *,
+    exports: Mapping[Path, Kind] = MappingProxyType({}),
     by: Actor = PLATFORM,
     pause: float = _PAUSE_SECONDS,
 ) -> Forgotten:
@@ -58,6 +64,7 @@ def forget(
         folder: of this node's journal.
         secret: of the deployment.
         unit_id: as the shop calls the unit.
+        exports: exported files to clear as well, with their kinds.
         by: who asks for it; the audit log tells who and how much, but not of which unit.
         pause: seconds between passes.
 
@@ -68,6 +75,10 @@ def forget(
     rows: Counter[str] = Counter()
     journal = 0
     known: set[str] = set()
+    with database.read() as connection:
+        known |= decisions_of(connection, unit)
+    searched = forget_in_exports(exports.items(), unit, known)  # while its decisions are known
+    _note_exports(database, by, searched)
     for _ in range(_MOST_PASSES):
         removed, erased = _pass(database, folder, unit, known, by)
         rows.update(removed)
@@ -76,7 +87,7 @@ def forget(
             break
         time.sleep(pause)
     database.shrink()
-    return Forgotten(unit=unit, rows=dict(rows), journal=journal)
+    return Forgotten(unit=unit, rows=dict(rows), journal=journal, exports=tuple(searched))
 
 
 def _pass(
@@ -99,6 +110,13 @@ def _pass(
         removed = forget_unit(connection, unit, known)
         _note(connection, by, {**removed, "journal records": erased})
     return removed, erased
+
+
+def _note_exports(database: Database, by: Actor, searched: Collection[SearchedFile]) -> None:
+    rows = sum(each.rows for each in searched)
+    if rows:
+        with database.write() as connection:
+            _note(connection, by, {"exported rows": rows})
 
 
 def _note(connection: Connection, by: Actor, removed: Mapping[str, int]) -> None:

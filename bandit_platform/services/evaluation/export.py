@@ -8,6 +8,7 @@ from typing import Any
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import InputError
+from bandit_platform.services.evaluation.exported_files import register_export
 from bandit_platform.services.evaluation.log_writers import Kind, open_writer
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
 from bandit_platform.services.learning.tracked import tracked_policies
@@ -20,7 +21,13 @@ Row = dict[str, Any]
 
 
 def export(
-    database: Database, experiment: str, out: Path, kind: Kind, *, targets: bool = False
+    database: Database,
+    experiment: str,
+    out: Path,
+    kind: Kind,
+    *,
+    targets: bool = False,
+    register: Path | None = None,
 ) -> Iterator[int]:
     """Write the interactions of the policy traffic; the file appears when it is whole.
 
@@ -31,6 +38,7 @@ def export(
         kind: of the file.
         targets: add what each tracked policy would have given the logged arm, which means walking
             through all learning again.
+        register: remembers the file, so that forgetting a unit reaches it.
 
     Yields:
         How many rows were written so far, after each batch.
@@ -52,6 +60,8 @@ def export(
                 writer.write([_row(each, specs, walked) for each in batch])
                 written += len(batch)
                 yield written
+        if register is not None:
+            register_export(register, out, kind)
         draft.replace(out)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error

@@ -114,6 +114,7 @@ def _event(row: dict[str, Any]) -> dict[str, Any]:
         "Timestamp": row["decided_at"],
         "Version": "1",
         "EventId": row["decision_id"],
+        "UnitId": row["unit_id"],  # Vowpal Wabbit passes over it; forgetting a unit finds it
         "a": list(range(1, len(arms) + 1)),
         "c": {**row["context"], "_multi": actions},
         "p": list(row["pmf"].values()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.scores import ModelColumns, correction
+from bandit_platform.ope.scores import ModelColumns
 
 
 def dr_scores(columns: ModelColumns) -> Floats:
@@ -12,7 +12,4 @@ def dr_scores(columns: ModelColumns) -> Floats:
     Estimand: V(π). Unbiased for known propensities and any predictable model; the better the
     model, the smaller the variance.
     """
-    scores = correction(columns)
-    scores *= columns.weight
-    scores += columns.direct
-    return scores
+    return columns.direct + columns.correction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.scores import ModelColumns, correction
+from bandit_platform.ope.scores import ModelColumns
 
 
 def dros_scores(columns: ModelColumns, *, shrinkage: float) -> Floats:
@@ -18,8 +18,6 @@ def dros_scores(columns: ModelColumns, *, shrinkage: float) -> Floats:
     """
     if shrinkage == 0.0:
         return columns.direct.copy()
-    weight = columns.weight
-    scores = correction(columns)
-    scores *= weight / (weight * weight / shrinkage + 1.0)
+    scores = columns.correction / (columns.weight**2 / shrinkage + 1.0)
     scores += columns.direct
     return scores

@@ -15,12 +15,13 @@ from bandit_platform.ope.features import Encoder
 from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.model_state import LearnerFactory, fits_within
 from bandit_platform.ope.model_sums import DrTotals
-from bandit_platform.ope.modelling import Lessons, Modelling, Predictions
+from bandit_platform.ope.modelling import Lessons, Modelling
 from bandit_platform.ope.mrdr import mrdr_fit_weights
 from bandit_platform.ope.plan import Plan
 from bandit_platform.ope.policy_state import empty_segment
 from bandit_platform.ope.reward_model import RidgeLearner
 from bandit_platform.ope.reward_range import Floats
+from bandit_platform.ope.scores import ModelColumns
 from bandit_platform.ope.segments import Segmenter
 from bandit_platform.ope.starts import GainTotals, PolicyTotals, Segment
 from bandit_platform.ope.targets import Target, TargetSource, target_of
@@ -180,14 +181,13 @@ class DrLookout(Modelling):
     def _add_up(
         self,
         policy: str,
-        targets: Mapping[str, Target],
-        predictions: Predictions,
-        special: Predictions | None,
+        columns: Mapping[str, ModelColumns | None],
+        special: ModelColumns | None,
     ) -> None:
         del special  # MRDR has no sequence
-        own = predictions.columns(targets[policy])
-        other = predictions.columns(targets[self.plan.baseline])
+        own = columns[policy]
         if own is not None:
+            other = columns[self.plan.baseline]
             self.totals[policy] = self.totals[policy].updated(own, other)
 
 

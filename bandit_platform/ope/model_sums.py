@@ -10,10 +10,10 @@ from bandit_platform.ope.dm import dm_scores
 from bandit_platform.ope.dr import dr_scores
 from bandit_platform.ope.dr_sequence import DrSequence, ModelSpan
 from bandit_platform.ope.dros import dros_scores
-from bandit_platform.ope.scores import ModelColumns, ScoreSums
-from bandit_platform.ope.slope import weight_grid
+from bandit_platform.ope.scores import ModelColumns, ScoreSums, updated_together
+from bandit_platform.ope.slope import GRID_SIZE, weight_grid
 from bandit_platform.ope.sndr import SndrSums
-from bandit_platform.ope.switch_dr import switch_dr_scores
+from bandit_platform.ope.switch_dr import SwitchSums
 from bandit_platform.ope.tuning import TuningSums
 
 
@@ -52,10 +52,9 @@ class ModelSums:
         value: confidence sequence of the value by DR.
         uplift: confidence sequence of the uplift by DR.
         dm: sums of the direct method.
-        dr: sums of DR.
         mrdr: sums of DR with the model fitted for it.
         sndr: sums of SNDR.
-        switch: sums of SWITCH-DR by threshold, the least biased first.
+        switch: sums of SWITCH-DR for all thresholds.
         dros: sums of DRos by shrinkage, the least biased first.
     """
 
@@ -64,10 +63,9 @@ class ModelSums:
     value: DrSequence
     uplift: DrSequence
     dm: ScoreSums = field(default_factory=ScoreSums)
-    dr: ScoreSums = field(default_factory=ScoreSums)
     mrdr: ScoreSums = field(default_factory=ScoreSums)
     sndr: SndrSums = field(default_factory=SndrSums)
-    switch: tuple[ScoreSums, ...] = ()
+    switch: SwitchSums = field(default_factory=lambda: SwitchSums.empty(GRID_SIZE))
     dros: tuple[ScoreSums, ...] = ()
 
     @property
@@ -123,10 +121,9 @@ class ModelSums:
             value=self.value.joined(later.value),
             uplift=self.uplift.joined(later.uplift),
             dm=self.dm.merged(later.dm),
-            dr=self.dr.merged(later.dr),
             mrdr=self.mrdr.merged(later.mrdr),
             sndr=self.sndr.merged(later.sndr),
-            switch=_merged(self.switch, later.switch),
+            switch=self.switch.merged(later.switch),
             dros=_merged(self.dros, later.dros),
         )
 
@@ -145,23 +142,15 @@ class ModelSums:
             self,
             value=self.value.updated(doubly),
             uplift=self.uplift if other is None else self.uplift.updated(doubly - dr_scores(other)),
-            dr=self.dr.updated(doubly),
             dm=self.dm.updated(dm_scores(own)) if "dm" in self.estimators else self.dm,
             sndr=self.sndr.updated(own) if "sndr" in self.estimators else self.sndr,
             mrdr=self.mrdr
             if fitted_for_dr is None
             else self.mrdr.updated(dr_scores(fitted_for_dr)),
-            switch=self._switched(own),
+            switch=self.switch.updated(own, self.grid)
+            if "switch-dr" in self.estimators
+            else self.switch,
             dros=self._shrunk(own),
-        )
-
-    def _switched(self, own: ModelColumns) -> tuple[ScoreSums, ...]:
-        if "switch-dr" not in self.estimators:
-            return ()
-        before = self.switch or (ScoreSums(),) * len(self.grid)
-        return tuple(
-            sums.updated(switch_dr_scores(own, threshold=threshold))
-            for sums, threshold in zip(before, self.grid, strict=True)
         )
 
     def _shrunk(self, own: ModelColumns) -> tuple[ScoreSums, ...]:
@@ -169,9 +158,8 @@ class ModelSums:
             return ()
         grid = (np.inf, *self.grid)
         before = self.dros or (ScoreSums(),) * len(grid)
-        return tuple(
-            sums.updated(dros_scores(own, shrinkage=threshold**2))
-            for sums, threshold in zip(before, grid, strict=True)
+        return updated_together(
+            before, [dros_scores(own, shrinkage=threshold**2) for threshold in grid]
         )
 
 

@@ -39,6 +39,10 @@ class Predictions:
         """The predictions for the rows of a log."""
         return cls(every=every, logged=every[np.arange(len(log)), log.arm], reward=reward)
 
+    def by_policy(self, targets: Mapping[str, Target]) -> dict[str, ModelColumns | None]:
+        """The columns of every policy."""
+        return {policy: self.columns(target) for policy, target in targets.items()}
+
     def columns(self, target: Target) -> ModelColumns | None:
         """The columns of one policy; None where its whole PMF is not known."""
         if target.pmf is None:
@@ -91,11 +95,13 @@ class Modelling:
         self.common, features = self.common.features(log)
         every = self.common.predicted(features)
         if every is not None:
-            predictions = Predictions.of(every, log, reward)
+            columns = Predictions.of(every, log, reward).by_policy(targets)
             for policy in self.plan.policies:
                 own = self.own[policy].predicted(features) if policy in self.own else None
                 special = None if own is None else Predictions.of(own, log, reward)
-                self._add_up(policy, targets, predictions, special)
+                self._add_up(
+                    policy, columns, None if special is None else special.columns(targets[policy])
+                )
         self.common = self.common.learned(log, features, reward)
         for policy, state in self.own.items():
             weight = mrdr_fit_weights(targets[policy].probability, log.propensity)
@@ -133,27 +139,29 @@ class Modelling:
     def _add_up(
         self,
         policy: str,
-        targets: Mapping[str, Target],
-        predictions: Predictions,
-        special: Predictions | None,
+        columns: Mapping[str, ModelColumns | None],
+        special: ModelColumns | None,
     ) -> None:
-        sums = self.sums[policy]
-        own = predictions.columns(targets[policy])
-        other = predictions.columns(targets[self.plan.baseline])
+        """Add one policy's rows up.
+
+        Args:
+            policy: its specification.
+            columns: every policy with the common model.
+            special: the policy with its MRDR model; None where that is not asked for.
+        """
+        sums, own = self.sums[policy], columns[policy]
         if sums is None or own is None:
             self.sums[policy] = None
             return
-        for_dr = None if special is None else special.columns(targets[policy])
-        self.sums[policy] = sums.updated(own, other, for_dr)
+        self.sums[policy] = sums.updated(own, columns[self.plan.baseline], special)
 
     def _start(self, targets: Mapping[str, Target], predictions: Predictions) -> None:
         """Fix what the DR sequences need from the rows before the first fit."""
-        span = self.common.span
-        other = predictions.columns(targets[self.plan.baseline])
+        span, columns = self.common.span, predictions.by_policy(targets)
         for policy, sums in self.sums.items():
-            own = predictions.columns(targets[policy])
+            own = columns[policy]
             if span is not None and sums is not None and own is not None:
-                self.sums[policy] = sums.started(span, own, other)
+                self.sums[policy] = sums.started(span, own, columns[self.plan.baseline])
 
 
 def empty_model_sums(plan: Plan, policy: str) -> ModelSums:

@@ -15,7 +15,7 @@ from bandit_platform.ope.log import DecisionLog
 from bandit_platform.ope.pareto import TopWeights
 from bandit_platform.ope.plan import Plan
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.scores import ScoreSums
+from bandit_platform.ope.scores import ScoreSums, updated_together
 from bandit_platform.ope.slope import weight_grid
 from bandit_platform.ope.targets import Target
 
@@ -72,14 +72,14 @@ class SupportSums:
             floor: least propensity the logging policy permits.
         """
         k, w = len(log.arms), target.weight
-        mass = np.bincount(log.arm, weights=target.probability, minlength=k)
         thin = 0.0
-        if target.pmf is not None:
-            mass = target.pmf.sum(axis=0)
+        if target.pmf is None:
+            logged = np.bincount(log.arm, weights=target.probability, minlength=k)
+            mass = logged.astype(np.float64)
+        else:
+            mass = np.ones(len(log)) @ target.pmf  # far faster than a sum along the long axis
             if pmf is not None:
                 thin = float(target.pmf[pmf <= _thin_limit(log, floor)].sum())
-        place = np.searchsorted(histogram_edges(1.0 / floor), w, side="left")
-        place = np.where(w > 0.0, np.minimum(place, HISTOGRAM_BINS - 1) + 1, 0)
         return SupportSums(
             rows=self.rows + len(log),
             unsupported=self.unsupported + int(target.unsupported.sum()),
@@ -87,7 +87,7 @@ class SupportSums:
             arm_weight=self.arm_weight + np.bincount(log.arm, weights=w, minlength=k),
             arm_square=self.arm_square + np.bincount(log.arm, weights=w * w, minlength=k),
             arm_mass=self.arm_mass + mass,
-            histogram=self.histogram + np.bincount(place, minlength=HISTOGRAM_BINS + 1),
+            histogram=self.histogram + _histogram(w, 1.0 / floor),
         )
 
     def merged(self, other: SupportSums) -> SupportSums:
@@ -105,6 +105,12 @@ class SupportSums:
 
 def _thin_limit(log: DecisionLog, floor: float) -> float:
     return floor * (1.0 + 1e-9) if floor < 0.5 / len(log.arms) else 0.0
+
+
+def _histogram(weight: Floats, bound: float) -> npt.NDArray[np.int64]:
+    """Rows of weight 0, then of those up to each edge; the last bin takes what is above it."""
+    upto = [np.count_nonzero(weight <= edge) for edge in (0.0, *_edges(bound)[:-1])]
+    return np.diff(upto, prepend=0, append=weight.shape[0])
 
 
 def histogram_edges(bound: float) -> Floats:
@@ -176,10 +182,9 @@ class PolicyState:
         clipped = self.clipped
         if clipped:
             scaled = plan.scale.scale(log.reward)
-            clipped = tuple(
-                sums.updated(clipped_ips_scores(first.weight, scaled, most=most))
-                for sums, most in zip(clipped, weight_grid(bound), strict=True)
-            )
+            grid = weight_grid(bound)
+            scores = [clipped_ips_scores(first.weight, scaled, most=most) for most in grid]
+            clipped = updated_together(clipped, scores)
         return replace(
             self,
             accumulator=fed(self.accumulator, plan, log, first, second),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from functools import cached_property
+from itertools import chain
 
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.ope.normal import vacuous, value_estimate
 from bandit_platform.ope.reward_range import Floats, RewardRange
-from bandit_platform.ope.running import CHUNK, running_sums
+from bandit_platform.ope.running import totals
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +33,13 @@ class ModelColumns:
     direct: Floats
     fitted: Floats
 
+    @cached_property
+    def correction(self) -> Floats:
+        """w(r - q̂(A)) of the logged arm, shape (n,)."""
+        correction: Floats = self.reward - self.fitted
+        correction *= self.weight
+        return correction
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSums:
@@ -49,11 +57,7 @@ class ScoreSums:
 
     def updated(self, score: Floats) -> ScoreSums:
         """The sums after more rows, shape (n,); independent of how rows are cut into batches."""
-        carry = [self.total, self.square]
-        for start in range(0, score.shape[0], CHUNK):
-            part = score[start : start + CHUNK]
-            carry = running_sums(carry, (part, part * part))[:, -1].tolist()
-        return ScoreSums(n=self.n + score.shape[0], total=carry[0], square=carry[1])
+        return updated_together((self,), (score,))[0]
 
     def merged(self, other: ScoreSums) -> ScoreSums:
         """The sums of both sets of rows."""
@@ -90,6 +94,17 @@ class ScoreSums:
         )
 
 
-def correction(columns: ModelColumns) -> Floats:
-    """The residual r - q̂(A) of the logged arm, shape (n,)."""
-    return np.subtract(columns.reward, columns.fitted)
+def updated_together(sums: Sequence[ScoreSums], scores: Sequence[Floats]) -> tuple[ScoreSums, ...]:
+    """Sums of k scores of the same rows after more of them, with the bits of one at a time.
+
+    Args:
+        sums: k sums so far.
+        scores: k scores of each row, shape (n,) each.
+    """
+    carry = [*chain.from_iterable((one.total, one.square) for one in sums)]
+    columns = [*chain.from_iterable((score, score * score) for score in scores)]
+    found = iter(totals(carry, columns))
+    return tuple(
+        ScoreSums(n=one.n + score.shape[0], total=next(found), square=next(found))
+        for one, score in zip(sums, scores, strict=True)
+    )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.normal import quantile
 from bandit_platform.ope.scores import ScoreSums
+
+GRID_SIZE = 7
+"""Parameters that are tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,7 @@ def slope(candidates: Sequence[tuple[float, ScoreSums]], *, alpha: float) -> Cho
     return Choice(parameter=parameter, value=sums.mean, n=sums.n)
 
 
-def weight_grid(bound: float, size: int = 7) -> tuple[float, ...]:
+@lru_cache(maxsize=16)
+def weight_grid(bound: float) -> tuple[float, ...]:
     """Thresholds for weights from their greatest value down to 1, the least biased first."""
-    return tuple(float(value) for value in np.geomspace(max(bound, 1.0), 1.0, size))
+    return tuple(float(value) for value in np.geomspace(max(bound, 1.0), 1.0, GRID_SIZE))

@@ -9,9 +9,9 @@ import numpy as np
 
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.ope.normal import vacuous, value_estimate
-from bandit_platform.ope.reward_range import Floats, RewardRange
-from bandit_platform.ope.running import CHUNK, running_sums
-from bandit_platform.ope.scores import ModelColumns, correction
+from bandit_platform.ope.reward_range import RewardRange
+from bandit_platform.ope.running import CHUNK, totals
+from bandit_platform.ope.scores import ModelColumns
 
 INTERVAL = "linearised-normal"
 _PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
@@ -34,14 +34,12 @@ class SndrSums:
     def updated(self, columns: ModelColumns) -> SndrSums:
         """The sums after more rows, independent of how rows are cut into batches."""
         carry = [*self.totals, *self.products]
-        error = correction(columns)
-        error *= columns.weight
-        for start in range(0, error.shape[0], CHUNK):
+        for start in range(0, columns.weight.shape[0], CHUNK):
             rows = slice(start, start + CHUNK)
-            parts = (columns.direct[rows], columns.weight[rows], error[rows])
+            parts = (columns.direct[rows], columns.weight[rows], columns.correction[rows])
             crossed = [parts[i] * parts[j] for i, j in _PAIRS]
-            carry = running_sums(carry, [*parts, *crossed])[:, -1].tolist()
-        n = self.n + error.shape[0]
+            carry = totals(carry, [*parts, *crossed])
+        n = self.n + columns.weight.shape[0]
         return SndrSums(n=n, totals=tuple(carry[:3]), products=tuple(carry[3:]))
 
     def merged(self, other: SndrSums) -> SndrSums:
@@ -81,5 +79,4 @@ class SndrSums:
 
 def sndr(columns: ModelColumns) -> float:
     """The SNDR point alone, on the reward scale."""
-    error: Floats = correction(columns) * columns.weight
-    return float(columns.direct.mean() + error.sum() / columns.weight.sum())
+    return float(columns.direct.mean() + columns.correction.sum() / columns.weight.sum())

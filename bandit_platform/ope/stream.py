@@ -58,7 +58,7 @@ class Stream:
             outcome: Z, shape (m,), m ≥ 1.
             prior: the same at every call.
         """
-        z_path = running_sums([self.z], [outcome])[0]
+        z_path = running_sums(self.z, outcome)
         before = np.arange(self.n, self.n + outcome.shape[0], dtype=np.float64)
         before += prior.rows
         guess = z_path[:-1] + prior.total
@@ -66,7 +66,7 @@ class Stream:
         np.minimum(np.maximum(guess, prior.least, out=guess), prior.most, out=guess)
         miss = np.subtract(outcome, guess, out=guess)
         miss *= miss
-        v_path = running_sums([self.v], [miss])[0]
+        v_path = running_sums(self.v, miss)
         stream = Stream(
             n=self.n + outcome.shape[0],
             z=float(z_path[-1]),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bandit_platform.errors import EvaluationError
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.running import CHUNK, running_sums
+from bandit_platform.ope.running import CHUNK, totals
 
 _MOMENTS = ("w", "ww", "wr", "wwr", "wwrr")
 
@@ -79,7 +79,7 @@ class WeightSums:
         for start in range(0, w.shape[0], CHUNK):
             wc, rc = w[start : start + CHUNK], r[start : start + CHUNK]
             wr = wc * rc
-            carry = running_sums(carry, (wc, wc * wc, wr, wc * wr, wr * wr))[:, -1].tolist()
+            carry = totals(carry, (wc, wc * wc, wr, wc * wr, wr * wr))
         sums = dict(zip(_MOMENTS, carry, strict=True))
         return WeightSums(n=self.n + w.shape[0], w_max=max(self.w_max, float(w.max())), **sums)
 
@@ -120,7 +120,7 @@ class CrossSums:
             rows = slice(start, start + CHUNK)
             ww = w1[rows] * w2[rows]
             wwr = ww * r[rows]
-            carry = running_sums(carry, (ww, wwr, wwr * r[rows]))[:, -1].tolist()
+            carry = totals(carry, (ww, wwr, wwr * r[rows]))
         return CrossSums(ww=carry[0], wwr=carry[1], wwrr=carry[2])
 
     def merged(self, other: CrossSums) -> CrossSums:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bandit_platform.errors import EvaluationError, InputError
 from bandit_platform.ope.log import NOTHING, DecisionLog
 from bandit_platform.ope.reward_range import Floats
+from bandit_platform.ope.running import CHUNK
 
 KINDS = ("logging", "uniform", "always:<arm>", "column:<policy>")
 
@@ -125,11 +126,15 @@ def from_pmf(log: DecisionLog, policy: str, pmf: Floats, *, floor: float | None 
     """
     if pmf.shape != (len(log), len(log.arms)):
         raise EvaluationError(f"{policy}: PMF has shape {pmf.shape}")
-    total = pmf @ np.ones(len(log.arms))  # far faster than a sum along a short axis
-    if len(log) and not bool((np.abs(total - 1.0) < 1e-6).all()):
-        raise EvaluationError(f"{policy}: a row's probabilities do not sum to 1")
+    logged, ones = np.empty(len(log)), np.ones(len(log.arms))
+    for start in range(0, len(log), CHUNK):
+        rows = slice(start, start + CHUNK)
+        part = pmf[rows]
+        total = part @ ones  # far faster than a sum along a short axis
+        if not bool((np.abs(total - 1.0) < 1e-6).all()):
+            raise EvaluationError(f"{policy}: a row's probabilities do not sum to 1")
+        logged[rows] = part[np.arange(len(part)), log.arm[rows]]
     least = log.least_propensity if floor is None else floor
-    logged = pmf[np.arange(len(log)), log.arm]
     return _made(log, policy, logged, np.broadcast_to(1.0 / least, (len(log),)), pmf=pmf)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.running import CHUNK, running_sums
+from bandit_platform.ope.running import CHUNK, totals
 
 _SUMS = ("r", "rr", "g", "size", "gg", "gr", "ggr", "ggrr")
 _PRIOR_ESS = 25.0
@@ -52,7 +52,7 @@ class TuningSums:
             gc, rc = g[start : start + CHUNK], r[start : start + CHUNK]
             gr = gc * rc
             columns = (rc, rc * rc, gc, np.abs(gc), gc * gc, gr, gc * gr, gr * gr)
-            carry = running_sums(carry, columns)[:, -1].tolist()
+            carry = totals(carry, columns)
         return TuningSums(n=self.n + g.shape[0], **dict(zip(_SUMS, carry, strict=True)))
 
     def merged(self, other: TuningSums) -> TuningSums:

@@ -10,7 +10,7 @@ from typing import Any
 from bandit_platform.ope.asymptotic import INTERVAL, asymptotic_bounds, burnt_in
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.running import running_sums
+from bandit_platform.ope.running import totals
 from bandit_platform.ope.stream import Prior, Stream
 
 NOTE = "too few rows, or too few that matter, for an asymptotic sequence"
@@ -53,8 +53,8 @@ class UnboundedAccumulator:
         taken = min(self.tuning_rows - self.tuned, outcome.shape[0])
         state = self
         if taken > 0:
-            total = running_sums([self.total], [outcome[:taken]])[0, -1]
-            state = replace(self, tuned=self.tuned + taken, total=float(total))
+            (total,) = totals([self.total], [outcome[:taken]])
+            state = replace(self, tuned=self.tuned + taken, total=total)
         if taken == outcome.shape[0]:
             return state
         offset = state.total / state.tuned

@@ -197,7 +197,7 @@ def _by_model(name: str, models: ModelSums, plan: Plan) -> Estimate:
     if name == "mrdr":
         return models.mrdr.estimate(scale=plan.scale, alpha=plan.alpha_each)
     if name == "switch-dr":
-        return tuned(models.grid, models.switch, unbiased, plan=plan)
+        return tuned(models.grid, models.switch.by_threshold(), unbiased, plan=plan)
     if name == "dros":
         grid = (math.inf, *(threshold**2 for threshold in models.grid))
         return tuned(grid, models.dros, unbiased, plan=plan)

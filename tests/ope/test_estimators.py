@@ -13,9 +13,9 @@ from bandit_platform.ope.dm import dm_scores
 from bandit_platform.ope.dr import dr_scores
 from bandit_platform.ope.dros import dros_scores
 from bandit_platform.ope.mrdr import mrdr_fit_weights
-from bandit_platform.ope.scores import ModelColumns, ScoreSums
+from bandit_platform.ope.scores import ModelColumns, ScoreSums, updated_together
 from bandit_platform.ope.sndr import SndrSums, sndr
-from bandit_platform.ope.switch_dr import switch_dr_scores
+from bandit_platform.ope.switch_dr import SwitchSums
 
 UNIT = RewardRange(low=0, high=1)
 HAND = ModelColumns(
@@ -54,10 +54,21 @@ def by_loop(table, weight_of) -> float:
     return total / len(table["arm"])
 
 
+def switched(columns: ModelColumns, threshold: float) -> ScoreSums:
+    """The sums of SWITCH-DR for one threshold."""
+    return SwitchSums.empty(1).updated(columns, (threshold,)).by_threshold()[0]
+
+
+def part_of(columns: ModelColumns, rows: slice) -> ModelColumns:
+    """Some of the rows."""
+    names = ("weight", "reward", "direct", "fitted")
+    return ModelColumns(**{name: getattr(columns, name)[rows] for name in names})
+
+
 def test_by_hand() -> None:
     assert dm_scores(HAND).tolist() == [0.5, 0.25, 0.5]
     assert dr_scores(HAND).tolist() == [1.5, 0.25, -0.5]
-    assert switch_dr_scores(HAND, threshold=2.0).tolist() == [1.5, 0.25, 0.5]
+    assert switched(HAND, 2.0) == ScoreSums().updated(np.array([1.5, 0.25, 0.5]))
     assert dros_scores(HAND, shrinkage=4.0).tolist() == pytest.approx([1.0, 0.25, 0.3])
     assert clipped_ips_scores(HAND.weight, HAND.reward, most=1.5).tolist() == [1.5, 0, 0]
     assert sndr(HAND) == pytest.approx(1.25 / 3 + 0.0)
@@ -68,7 +79,7 @@ def test_by_hand() -> None:
 def test_switch_and_shrinkage_equal_a_loop(threshold: float) -> None:
     columns, table = drawn()
     assert dr_scores(columns).mean() == pytest.approx(by_loop(table, lambda w: w))
-    assert switch_dr_scores(columns, threshold=threshold).mean() == pytest.approx(
+    assert switched(columns, threshold).mean == pytest.approx(
         by_loop(table, lambda w: w if w <= threshold else 0.0)
     )
     assert dros_scores(columns, shrinkage=threshold).mean() == pytest.approx(
@@ -79,11 +90,11 @@ def test_switch_and_shrinkage_equal_a_loop(threshold: float) -> None:
 def test_the_ends_of_the_parameters() -> None:
     columns, _ = drawn()
     dr, dm = dr_scores(columns), dm_scores(columns)
-    assert switch_dr_scores(columns, threshold=np.inf) == pytest.approx(dr)
+    assert switched(columns, np.inf).square == pytest.approx((dr**2).sum())
     assert dros_scores(columns, shrinkage=np.inf) == pytest.approx(dr)
     assert dros_scores(columns, shrinkage=0.0) == pytest.approx(dm)
     nothing = replace(columns, weight=columns.weight * 0)
-    assert switch_dr_scores(nothing, threshold=0.0) == pytest.approx(dm)
+    assert switched(nothing, 0.0).square == pytest.approx((dm**2).sum())
 
 
 def test_without_a_model_dr_is_ips_and_sndr_is_snips() -> None:
@@ -115,15 +126,7 @@ def test_sndr_error_is_that_of_its_influence() -> None:
 
 def test_sums_merge_and_do_not_feel_the_cuts() -> None:
     columns, _ = drawn()
-    halves = [
-        ModelColumns(
-            **{
-                name: getattr(columns, name)[part]
-                for name in ("weight", "reward", "direct", "fitted")
-            }
-        )
-        for part in (slice(0, 123), slice(123, None))
-    ]
+    halves = [part_of(columns, slice(0, 123)), part_of(columns, slice(123, None))]
     scores = dr_scores(columns)
     whole = ScoreSums().updated(scores)
     assert ScoreSums().updated(scores[:123]).updated(scores[123:]) == whole
@@ -132,6 +135,38 @@ def test_sums_merge_and_do_not_feel_the_cuts() -> None:
     assert SndrSums().updated(halves[0]).updated(halves[1]) == SndrSums().updated(columns)
     joined = SndrSums().updated(halves[0]).merged(SndrSums().updated(halves[1]))
     assert joined.products == pytest.approx(SndrSums().updated(columns).products)
+
+
+def test_all_thresholds_at_once_equal_each_score_added_up() -> None:
+    columns, _ = drawn()
+    grid = (20.0, 4.0, float(columns.weight[7]), 1.0, 0.1)
+    sums = SwitchSums.empty(5).updated(columns, grid)
+    for threshold, found in zip(grid, sums.by_threshold(), strict=True):
+        kept = np.where(columns.weight <= threshold, columns.weight, 0.0)
+        scores = columns.direct + kept * (columns.reward - columns.fitted)
+        expected = ScoreSums().updated(scores)
+        assert (found.n, found.total) == (400, pytest.approx(expected.total, rel=1e-12))
+        assert found.square == pytest.approx(expected.square, rel=1e-12)
+
+
+def test_sums_for_thresholds_merge_and_do_not_feel_the_cuts() -> None:
+    columns, _ = drawn()
+    grid, none = (4.0, 1.0), SwitchSums.empty(2)
+    first, second = part_of(columns, slice(0, 123)), part_of(columns, slice(123, None))
+    whole = none.updated(columns, grid)
+    assert none.updated(first, grid).updated(second, grid) == whole
+    merged = none.updated(first, grid).merged(none.updated(second, grid))
+    for one, other in zip(merged.by_threshold(), whole.by_threshold(), strict=True):
+        assert (one.n, one.total) == (other.n, pytest.approx(other.total, rel=1e-12))
+        assert one.square == pytest.approx(other.square, rel=1e-12)
+
+
+def test_sums_added_up_together_have_the_bits_of_each_alone() -> None:
+    rng = np.random.default_rng(4)
+    before = (ScoreSums(), ScoreSums(n=2, total=0.3, square=0.1), ScoreSums())
+    scores = [rng.normal(size=20_000) for _ in before]
+    together = updated_together(before, scores)
+    assert together == tuple(one.updated(score) for one, score in zip(before, scores, strict=True))
 
 
 def test_mean_and_error_by_hand() -> None:

@@ -20,7 +20,7 @@ import structlog
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.ope import RewardRange
-from bandit_platform.ope.running import running_sums
+from bandit_platform.ope.running import totals
 from bandit_platform.services.learning.metric_state import MetricState, Weights
 from bandit_platform.services.learning.outcomes import Outcomes, outcomes
 from bandit_platform.services.learning.tracked import LOGGING, SERVING
@@ -142,7 +142,7 @@ def _day_sums(
 ) -> dict[str, Any]:
     carry = (known.get("reward", 0.0), known.get("revenue", 0.0))
     columns = (happened.reward[rows], happened.revenue[rows])
-    reward, revenue = running_sums(carry, columns)[:, -1].tolist()
+    reward, revenue = totals(carry, columns)
     counts = {name: int(column[rows].sum()) for name, column in happened.happened.items()}
     before = known.get("happened", {})
     return {

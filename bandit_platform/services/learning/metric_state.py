@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bandit_platform.errors import BanditPlatformError
 from bandit_platform.ope import PolicyAccumulator, RewardRange
-from bandit_platform.ope.running import running_sums
+from bandit_platform.ope.running import totals
 from bandit_platform.ope.unbounded import UnboundedAccumulator
 from bandit_platform.services.learning.outcomes import PURCHASE, RETURN, Outcomes
 
@@ -49,7 +49,7 @@ class GroupSums:
     def updated(self, batch: Outcomes, chosen: npt.NDArray[np.bool_]) -> GroupSums:
         """The sums after the chosen rows of a batch, added one after the other."""
         columns = (batch.reward[chosen], batch.revenue[chosen])
-        reward, revenue = running_sums((self.reward, self.revenue), columns)[:, -1].tolist()
+        reward, revenue = totals((self.reward, self.revenue), columns)
         happened = dict(self.happened)
         for name, column in batch.happened.items():
             happened[name] = happened.get(name, 0) + int(column[chosen].sum())

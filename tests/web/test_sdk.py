@@ -5,11 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
-
-import pytest
 
 from bandit_platform import __version__
 from bandit_platform.web.sdk import files
@@ -79,28 +75,6 @@ def test_the_types_name_what_the_script_can_do() -> None:
     assert set(re.findall(r"\bo\.(\w+)", script)) - {"accept", "dismiss"} <= set(
         re.findall(r"(\w+)\??:", TYPES)
     )
-
-
-@pytest.mark.skipif(shutil.which("tsc") is None, reason="there is no TypeScript compiler")
-def test_the_types_compile_and_fit_their_use(tmp_path: Path) -> None:
-    (tmp_path / "offers.d.ts").write_text(TYPES)
-    (tmp_path / "use.ts").write_text(
-        'import type { Decision } from "./offers";\n'
-        'window.offers("init", { service: "https://d.example", key: "pk_", consent: true });\n'
-        'const made: Promise<Decision> = offers("decide", "e", { context: { a: 1 } });\n'
-        'made.then(d => offers("render", "#slot", d)).then(box => box && box.tagName);\n'
-        "// @ts-expect-error\n"
-        'offers("decide", "e", { context: { a: {} } });\n'
-    )
-    done = subprocess.run(
-        ["tsc", "--noEmit", "--strict", "--target", "es2018", "use.ts"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
 
 
 def test_a_page_may_send_its_publishable_key_in_the_address(site: Site) -> None:

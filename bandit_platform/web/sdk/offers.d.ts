@@ -21,7 +21,7 @@ export interface Decision {
  * before; a request that the service did not take; no decision that `last` could find.
  */
 export type Reason =
-  | "policy" | "uniform" | "holdout" | "fallback" | "paused" | "stopped"
+  | "policy" | "uniform" | "holdout" | "fallback" | "draft" | "paused" | "stopped"
   | "timeout" | "unavailable" | "refused" | "none";
 
 /** What `render` understands; an experiment's offers may hold more. */

@@ -16,8 +16,8 @@ TRACK = "([answer, type, more]) => offers('track', answer, type, more)"
 
 @pytest.mark.parametrize("consent", [True, None])
 def test_events_arrive_although_the_page_leaves_at_once(counter: Any, consent: Any) -> None:
-    """Each page reports a click and is left in the same moment."""
-    clicks = 50
+    """Each page reports a click and is left in the same moment, 200 times in all."""
+    clicks = 100
     answer = decide(counter.open(settings={"consent": consent}))
     walk = f"""
         const n = Number(new URLSearchParams(location.search).get('n'));

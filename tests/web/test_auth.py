@@ -217,6 +217,18 @@ def test_a_rotated_key_stays_valid_during_the_overlap(site: Site) -> None:
     assert site.decide(new.text).status_code == 201
 
 
+def test_the_successor_of_a_key_lives_as_long_as_that_was_meant_to(site: Site) -> None:
+    keys = site.platform.keys
+    old = keys.create(role=Role.SERVER, lifetime=timedelta(hours=2))
+    site.clock.advance(7000)
+    new = keys.rotate(old.key.key_id, timedelta(minutes=1))
+    assert new.key.expires_at == site.clock() + timedelta(hours=2)
+    site.serving.registry.refresh()
+    site.clock.advance(300)
+    assert site.decide(old.text).status_code == 401
+    assert site.decide(new.text).status_code == 201
+
+
 def test_a_key_of_one_experiment_does_not_open_another(site: Site) -> None:
     issued = site.platform.keys.create(role=Role.SERVER, experiments=["another"])
     site.serving.registry.refresh()

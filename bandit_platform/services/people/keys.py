@@ -101,6 +101,8 @@ class Keys:
     def rotate(self, key_id: str, overlap: timedelta, by: Actor = PLATFORM) -> IssuedKey:
         """Issue a key like another one, which stays valid for ``overlap`` more.
 
+        The new one is valid for as long as the old one was meant to be.
+
         Raises:
             NotFoundError: there is no such key.
         """
@@ -109,7 +111,9 @@ class Keys:
             old = all_keys(connection).get(key_id)
             if old is None:
                 raise NotFoundError("there is no key with this id")
-            issued = _insert(connection, replace(old, created_at=now, revoked_at=None))
+            ends = old.expires_at and now + (old.expires_at - old.created_at)
+            fresh = replace(old, created_at=now, expires_at=ends, revoked_at=None)
+            issued = _insert(connection, fresh)
             if not revoke(connection, key_id, now + overlap):
                 raise NotFoundError("there is no valid key with this id")
             self._note(

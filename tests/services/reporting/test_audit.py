@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -132,3 +133,21 @@ def test_a_unit_moved_into_the_holdout_is_found(audited: Any) -> None:
         id=victim.decision_id,
     )
     assert [each.what for each in run(audited).mismatches] == ["the unit is in the holdout"]
+
+
+def test_two_thousand_decisions_a_second(lite: Any, spec: Any) -> None:
+    """By processor time, for other tests share the machine; all were decided by a model."""
+    lite.launch(spec)
+    lite.traffic(60)
+    lite.settle()
+    while lite.learn():
+        pass
+    lite.refresh()
+    lite.traffic(1500)
+    lite.ingest()
+    run(lite)  # what is imported and compiled at first
+    began = time.process_time()
+    found = run(lite)
+    taken = time.process_time() - began
+    assert found.recomputed > 1200
+    assert found.checked / taken > 2000

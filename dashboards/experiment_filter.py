@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.services.reporting.report_records import ExperimentReport
 
+#: experiments on one page of the list
+MOST_SHOWN = 50
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -27,12 +30,27 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A page of the list: its first and last line, of how many, and the pages beside it."""
+
+    first: int
+    last: int
+    of: int
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExperimentFilter:
     """What somebody wants to see; empty means all, archived ones excepted."""
 
     state: str = ""
     placement: str = ""
     owner: str = ""
+    #: what a key contains, in whatever case
+    name: str = ""
+    #: which page of those that fit, from 1
+    page: int = 1
 
     @classmethod
     def of(cls, asked: Mapping[str, str]) -> ExperimentFilter:
@@ -41,6 +59,8 @@ class ExperimentFilter:
             state=asked.get("state", ""),
             placement=asked.get("placement", ""),
             owner=asked.get("owner", ""),
+            name=asked.get("name", "").strip(),
+            page=_number(asked.get("page", "")),
         )
 
     @property
@@ -51,7 +71,7 @@ class ExperimentFilter:
     @property
     def narrows(self) -> bool:
         """Whether anything is filtered."""
-        return bool(self.state or self.placement or self.owner)
+        return bool(self.state or self.placement or self.owner or self.name)
 
     def shown(self, reports: Sequence[ExperimentReport]) -> list[ExperimentReport]:
         """The reports that fit."""
@@ -61,7 +81,33 @@ class ExperimentFilter:
             if self.state in {"", each.state}
             and self.placement in {"", each.placement}
             and self.owner in {"", each.owner}
+            and self.name.casefold() in each.experiment.casefold()
         ]
+
+    def cut(self, found: Sequence[ExperimentReport]) -> tuple[Sequence[ExperimentReport], Cut]:
+        """The page of those that fit, and where it stands among them."""
+        pages = max(1, -(-len(found) // MOST_SHOWN))
+        page = min(self.page, pages)
+        first = (page - 1) * MOST_SHOWN
+        shown = found[first : first + MOST_SHOWN]
+        return shown, Cut(
+            first=first + 1,
+            last=first + len(shown),
+            of=len(found),
+            before=page - 1 or None,
+            after=page + 1 if page < pages else None,
+        )
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The filters as an address says them."""
+        named = {
+            "state": self.state,
+            "placement": self.placement,
+            "owner": self.owner,
+            "name": self.name,
+        }
+        return {name: text for name, text in named.items() if text}
 
     def choices(self, reports: Sequence[ExperimentReport]) -> tuple[Choice, ...]:
         """The fields, with what occurs among the experiments."""
@@ -71,6 +117,10 @@ class ExperimentFilter:
             _choice("placement", "Placement", self.placement, [r.placement for r in reports]),
             _choice("owner", "Owner", self.owner, [r.owner for r in reports]),
         )
+
+
+def _number(text: str) -> int:
+    return max(1, int(text[:6])) if text.isdecimal() and text.isascii() else 1
 
 
 def _choice(name: str, label: str, chosen: str, values: Sequence[str]) -> Choice:

@@ -51,8 +51,9 @@ def first_experiment() -> Guidance:
     """What to do where there is no experiment at all."""
     return Guidance(
         title="No experiment yet",
-        text="An experiment is a file that says which offers there are, who may see them and what "
-        "counts as reward. Apply one and it appears here as a draft.",
+        text="An experiment says which offers there are, who may see them and what counts as "
+        "reward. Make one here with “New experiment”, or apply a file; either appears as a draft, "
+        "and no shopper sees anything before it is started.",
         command="bandit-platform experiment apply experiments/confirmation_page",
     )
 

@@ -11,7 +11,7 @@ from bandit_platform.domain.revision import changes
 from bandit_platform.services.reporting.model_history import ModelComparison, ModelLine
 from bandit_platform.storage.experiments import StoredRevision
 from dashboards.setup_review import ChangeLine, change_lines, value_text
-from dashboards.text import moment, percent
+from dashboards.text import moment, percent, short_moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def version_lines(stored: Sequence[ModelLine], zone: str) -> tuple[VersionLine, 
     return tuple(
         VersionLine(
             version=each.version,
-            at=moment(each.published_at, zone),
+            at=short_moment(each.published_at, zone, seconds=True),
             exact_at=each.published_at.isoformat(),
             interactions=f"{each.interactions:,}",
             arguments=each.arguments,

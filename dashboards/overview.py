@@ -57,7 +57,10 @@ def experiment_lines(
 
 
 def _pace(per_day: float | None) -> str:
-    return f"{float(f'{per_day:.3g}'):,.0f} a day" if per_day else ""
+    """Rounded, since it is the pace of the newest decisions where there are many."""
+    if not per_day:
+        return ""
+    return f"{float(f'{per_day:.2g}'):,.0f} a day" if per_day >= 100 else f"{per_day:,.0f} a day"
 
 
 def _beyond(verdict: str, finding: str) -> str:

@@ -39,13 +39,13 @@ class PlanPage:
 
     Attributes:
         per_day: decisions a day, as typed or measured.
-        measured_per_day: those measured on this page; empty for none.
+        measured_per_day: those measured on its placement; empty for none.
         source: guess, or the key of the experiment whose numbers are taken.
         sources: what can be chosen.
         events: guesses.
         uplifts: as typed, separated by commas.
         rows: the plan; empty while something is missing.
-        basis: what it was reckoned from, in a sentence.
+        basis: what it was worked out from, in a sentence.
         trouble: what is missing or wrong.
     """
 
@@ -73,10 +73,12 @@ def event_fields(spec: ExperimentSpec, typed: Mapping[str, str]) -> tuple[EventF
 
 
 def plan_rows(lines: Sequence[PlanLine]) -> tuple[PlanRow, ...]:
-    """The table's rows."""
+    """The table's rows; as many decimals as the finest uplift needs."""
+    texts = [number_text(line.uplift) for line in lines]
+    decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
     return tuple(
         PlanRow(
-            uplift=f"+{number_text(line.uplift)}",
+            uplift=f"+{line.uplift:,.{decimals}f}",
             decisions="more than can be waited for"
             if line.decisions is None
             else f"about {float(f'{line.decisions:.2g}'):,.0f}",
@@ -92,8 +94,12 @@ def _wait(line: PlanLine) -> str:
     return f"about {duration(line.wait)}"
 
 
+def _signed(value: float) -> str:
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+
+
 def basis(spec: ExperimentSpec, rewards: Rewards, source: str) -> str:
-    """What the plan was reckoned from."""
+    """What the plan was worked out from."""
     spread = rewards.variance**0.5
     numbers = (
         f"a mean reward of {rewards.mean:.3g} that varies by {spread:.3g} (standard deviation)"
@@ -110,6 +116,7 @@ def basis(spec: ExperimentSpec, rewards: Rewards, source: str) -> str:
     )
     low, high = spec.reward.range
     return (
-        f"Reckoned from {origin}; {shared}; rewards declared from {low:g} to {high:g}. It is the "
+        f"Worked out from {origin}; {shared}; rewards declared from {_signed(low)} to "
+        f"{_signed(high)}. It is the "
         "width of the very band that the report will show, so you may look at it all the time."
     )

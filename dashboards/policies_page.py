@@ -12,6 +12,7 @@ from dashboards.arm_table import ArmLine, arm_lines
 from dashboards.bands import Band, BandRow, band_figure, band_table, is_cut
 from dashboards.embedding import figure_json
 from dashboards.figures import arm_share_figure
+from dashboards.findings import policies_finding
 from dashboards.leaderboard import Leaderboard, leaderboard
 from dashboards.page_head import PageHead, page_head
 from dashboards.palette import arm_legend
@@ -37,6 +38,8 @@ class PoliciesPage:
     """The policies of one experiment."""
 
     head: PageHead
+    #: what is known, as a sentence
+    finding: str
     #: what the address asked for and there is not; empty for nothing
     missing: str
     baselines: tuple[Choice, ...]
@@ -70,6 +73,7 @@ def policies_page(report: ExperimentReport, baseline: str, *, together: bool) ->
     bands = value_bands(report, baseline)
     return PoliciesPage(
         head=page_head(report),
+        finding=policies_finding(leaderboard(report, baseline, together=True)),
         missing=missing,
         baselines=tuple(
             Choice(

@@ -49,6 +49,11 @@ class CheckGroup:
     #: empty where there is nothing to check yet
     lines: tuple[CheckLine, ...]
 
+    @property
+    def fine(self) -> bool:
+        """Whether no check asks for anything."""
+        return not any(line.state in {"look", "broken"} for line in self.lines)
+
 
 @dataclass(frozen=True, kw_only=True)
 class QualityPage:
@@ -57,7 +62,19 @@ class QualityPage:
     headline: str
     groups: tuple[CheckGroup, ...]
 
+    @property
+    def folds(self) -> bool:
+        """Whether there are so many experiments that those without trouble are folded."""
+        return len(self.groups) - 1 > MOST_OPEN
 
+    @property
+    def quiet(self) -> tuple[str, ...]:
+        """Experiments with nothing to check yet, named together where there are many."""
+        return tuple(each.experiment for each in self.groups if self.folds and not each.lines)
+
+
+#: experiments whose checks all stand open
+MOST_OPEN = 6
 _WORDS = MappingProxyType(
     {
         "worker": Words(
@@ -195,12 +212,17 @@ def _line(check: QualityCheck) -> CheckLine:
 def _value(check: QualityCheck) -> str:
     if check.value is None:
         return ""
-    if check.name == "worker":
-        return "leads" if check.value else "none leads"
-    if check.name == "audit":
-        return f"{check.count:,} of {check.of:,} differ"
-    if check.name == "calibration":
-        return "agrees" if not check.found else f"{len(check.found)} arms do not agree"
+    some = len(check.found)
+    worded = {
+        "worker": "leads" if check.value else "none leads",
+        "audit": f"{check.count or 0:,} of {check.of or 0:,} differ",
+        "calibration": f"{some} {'arm does' if some == 1 else 'arms do'} not agree"
+        if some
+        else "agrees",
+        "sample_ratio": f"evidence {check.value:,.1f}",
+    }
+    if check.name in worded:
+        return worded[check.name]
     if check.of is not None:
         return f"{percent(check.value)} ({check.count:,} of {check.of:,})"
     return _amount(check.name, check.value)
@@ -229,4 +251,4 @@ def _amount(name: str, value: float) -> str:
         return f"{value:,.0f} s"
     if name == "journal_pending":
         return f"{value / 2**20:,.1f} MiB"
-    return f"{value:,.1f}" if name == "sample_ratio" else f"{value:,.0f}"
+    return f"{value:,.0f}"

@@ -36,6 +36,23 @@ def _shares(report: Mapping[str, Any]) -> Table:
     )
 
 
+def _pairs(report: Mapping[str, Any]) -> Table:
+    """A row a policy and baseline."""
+    return table_of(report["pairwise"])
+
+
+def _segments(report: Mapping[str, Any]) -> Table:
+    """A row a field, segment and policy."""
+    return table_of(
+        {"field": each["field"], **row} for each in report["segments"] for row in each["rows"]
+    )
+
+
+def _metrics(report: Mapping[str, Any]) -> Table:
+    """A row an outcome."""
+    return table_of((report["happened"] or {}).get("metrics", ()))
+
+
 def _counts(report: Mapping[str, Any]) -> Table:
     return table_of([report["counts"]])
 
@@ -48,8 +65,14 @@ TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = MappingProxyType(
         "timeline": _timeline,
         "arm-shares": _shares,
         "counts": _counts,
+        "metrics": _metrics,
+        "pairs": _pairs,
+        "all-segments": _segments,
     }
 )
+
+#: those that only a whole report holds
+WHOLE = frozenset({"pairs", "all-segments"})
 
 
 def report_table(report: ExperimentReport, name: str) -> Table:

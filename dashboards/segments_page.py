@@ -9,6 +9,7 @@ from bandit_platform.services.evaluation.csv_cells import csv_text
 from bandit_platform.services.learning.tracked import LOGGING, SERVING
 from bandit_platform.services.reporting.comparison_records import SegmentField, SegmentRow
 from bandit_platform.services.reporting.report_records import ExperimentReport
+from dashboards.findings import segments_finding
 from dashboards.page_head import PageHead, page_head
 from dashboards.policies import ALWAYS_NOTHING, policy_words
 from dashboards.policies_page import Choice
@@ -39,6 +40,8 @@ class SegmentsPage:
     """The segments of one field, for one policy."""
 
     head: PageHead
+    #: what is known, as a sentence; empty where there is no segment
+    finding: str
     #: None where the experiment declares no context field
     field: SegmentField | None
     fields: tuple[Choice, ...]
@@ -67,8 +70,10 @@ def segments_page(report: ExperimentReport, by: str | None, policy: str | None) 
     names = [name for name in kinds if name in followed]
     chosen = policy if policy in names else _default(names)
     rows = tuple(row for row in field.rows if row.policy == chosen) if field else ()
+    plot = forest(rows)
     return SegmentsPage(
         head=page_head(report),
+        finding=segments_finding(field.field, plot) if field else "",
         field=field,
         fields=tuple(
             Choice(value=each.field, label=each.field, chosen=each is field)
@@ -80,7 +85,7 @@ def segments_page(report: ExperimentReport, by: str | None, policy: str | None) 
         ),
         policy=chosen,
         policy_words=policy_words(chosen, kinds.get(chosen, "fixed")),
-        forest=forest(rows),
+        forest=plot,
         missing=_missing(by, by_name, "field") or _missing(policy, names, "policy"),
         level=f"{100 * (1 - 0.05 / max(report.segment_looks, 1)):.2f}",
     )

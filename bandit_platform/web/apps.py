@@ -60,7 +60,7 @@ def create_console_app(
     app.register_blueprint(quality_blueprint(platform, lambda: _fresh_look(watch)))
     app.register_blueprint(questions_api(platform))
     app.register_blueprint(questions_blueprint(platform))
-    app.register_blueprint(downloads_blueprint(platform.report))
+    app.register_blueprint(downloads_blueprint(platform.report, platform.whole_report))
     app.register_blueprint(policies_blueprint(platform.whole_report))
     app.register_blueprint(segments_blueprint(platform.whole_report))
     app.register_blueprint(sign_in_blueprint(platform, proxies=settings.proxies))

@@ -95,7 +95,21 @@
     }
   };
 
+  // A form that was sent says so until its answer comes, and is not sent twice.
+  const sendOnce = () => {
+    addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (event.defaultPrevented || !button) return;
+      if (button.getAttribute("aria-busy") === "true") event.preventDefault();
+      button.setAttribute("aria-busy", "true");
+    });
+    addEventListener("pageshow", () => {
+      for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+    });
+  };
+
   explainWords();
+  sendOnce();
   offerCopies();
   if (document.querySelector("[data-figure]")) {
     draw();

@@ -3,13 +3,27 @@
 (() => {
   const KINDS = ["png", "svg"];
 
-  const save = (holder, format) => {
+  // Plotly reads a little markup in titles; names are text.
+  const plain = (text) => text.replace(/[<>&]/g, (mark) => ({ "<": "&lt;", ">": "&gt;", "&": "&amp;" })[mark]);
+
+  // An image leaves the page that says what it shows, so it says so itself.
+  const caption = (holder) => {
+    const what = holder.closest("section")?.querySelector("h2")?.textContent ?? "";
+    const zone = document.querySelector("[data-zone]")?.dataset.zone;
+    const words = [document.querySelector("h1").textContent, what, zone && `times in ${zone}`];
+    return plain(words.filter(Boolean).map((text) => text.trim().replace(/\s+/g, " ")).join(" · "));
+  };
+
+  const save = async (holder, format) => {
     const { data, layout } = JSON.parse(document.getElementById(holder.dataset.figure).textContent);
     const width = 1000;
     const height = Math.max(360, Math.round(holder.clientHeight * 1.2));
-    const plain = { ...layout, width, height, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff" };
+    const title = { text: caption(holder), font: { size: 15 }, x: 0.01, xanchor: "left" };
+    const margin = { ...layout.margin, t: 56 };
+    const paper = { paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff" };
+    const picture = { ...layout, ...paper, title, margin, width, height };
     const filename = holder.dataset.name ?? `${location.pathname.split("/").pop()}-${holder.dataset.figure}`;
-    return Plotly.downloadImage({ data, layout: plain }, { format, width, height, filename });
+    return Plotly.downloadImage({ data, layout: picture }, { format, width, height, filename });
   };
 
   for (const holder of document.querySelectorAll("[data-figure]")) {
@@ -21,7 +35,10 @@
       button.className = "save";
       button.textContent = `Save as ${kind.toUpperCase()}`;
       button.setAttribute("aria-label", `Save this chart as ${kind.toUpperCase()}`);
-      button.addEventListener("click", () => save(holder, kind));
+      button.addEventListener("click", () => {
+        button.setAttribute("aria-busy", "true");
+        save(holder, kind).finally(() => button.removeAttribute("aria-busy"));
+      });
       row.append(button);
     }
     holder.after(row);

@@ -65,6 +65,7 @@
       const button = event.submitter?.value ?? "check";
       if (!STAYS.test(button)) return;
       event.preventDefault();
+      event.submitter?.setAttribute("aria-busy", "true");
       swap(button).catch(() => form.submit());
     });
     form.addEventListener("change", (event) => {

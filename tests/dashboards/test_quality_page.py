@@ -30,6 +30,22 @@ def test_troubled_experiments_come_first_and_drafts_are_brief() -> None:
     assert "bandit-platform audit" in audit.mend
 
 
+def test_among_many_experiments_those_without_trouble_are_folded() -> None:
+    troubled = replace(rich(), experiment="troubled")
+    few = quality_page(data_quality(upkeep(), [(draft(), None, 0), (rich(), audited(), 0)]))
+    assert (few.folds, few.quiet) == (False, ())
+    drafts = [(replace(draft(), experiment=f"draft-{n}"), None, 0) for n in range(6)]
+    page = quality_page(
+        data_quality(upkeep(), [*drafts, (rich(), audited(), 0), (troubled, audited(2), 0)])
+    )
+    assert page.folds
+    assert len(page.quiet) == 6
+    looked = {each.experiment: {line.state for line in each.lines} for each in page.groups}
+    for each in page.groups:
+        assert each.fine is not bool(looked[each.experiment] & {"look", "broken"})
+    assert {each.fine for each in page.groups if each.lines} == {True, False}
+
+
 def test_every_check_has_a_value_limits_and_a_meaning() -> None:
     page = quality_page(data_quality(upkeep(), [(rich(), audited(), 0)]))
     for group in page.groups:

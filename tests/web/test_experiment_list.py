@@ -51,6 +51,21 @@ def test_filters(many: Any, query: dict[str, str], found: list[str]) -> None:
     assert listed(many, **query) == found
 
 
+def test_a_long_list_is_cut_into_pages_and_searched(running: Any, spec: Any) -> None:
+    for number in range(60):
+        running.platform.apply_experiment(spec.model_copy(update={"key": f"campaign-{number:02}"}))
+    assert len(listed(running)) == 50
+    rest = listed(running, page="2")
+    assert rest[0] == "campaign-50"
+    assert rest[-1] == "checkout-offers"
+    assert listed(running, page="99") == rest
+    assert listed(running, page="-1") == listed(running)
+    assert listed(running, name="PAIGN-07") == ["campaign-07"]
+    page = signed_in(running.console, running.platform, Role.VIEWER).get("/?name=campaign").text
+    assert "1 to 50 of 60 experiments" in page
+    assert '<a rel="next" href="/?page=2&amp;name=campaign">' in page
+
+
 def test_nothing_that_fits_is_said_with_the_way_back(many: Any) -> None:
     client = signed_in(many.console, many.platform, Role.VIEWER)
     page = client.get("/?placement=<i>").text
@@ -74,4 +89,4 @@ def test_traffic_stands_beside_the_count(running: Any) -> None:
     assert "7 a day" in page
     running.clock.advance(90_000)
     page = signed_in(running.console, running.platform, Role.VIEWER).get("/").text
-    assert "a day" not in page
+    assert "7 a day" not in page

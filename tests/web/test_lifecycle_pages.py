@@ -188,7 +188,8 @@ def test_the_plan_from_guesses(draft: Any, team: Any) -> None:
     assert "Say below how often" in team.get(path).text
     typed = {"source": "guess", "per_day": "1000", "share-accept": "10", "uplifts": "0.1, 0.3"}
     page = team.get(path, query_string=typed).text
-    rows = re.findall(r'<th scope="row">(\+[\d.]+)</th><td class="num">about ([\d,]+)</td>', page)
+    cell = r'<td class="num"[^>]*><span>about ([\d,]+)</span>'
+    rows = re.findall(r'<th scope="row">(\+[\d.]+)</th>' + cell, page)
     assert [uplift for uplift, _ in rows] == ["+0.1", "+0.3"]
     many, few = (int(count.replace(",", "")) for _, count in rows)
     assert many > 2 * few > 800

@@ -420,6 +420,25 @@ def test_the_reports_tables_are_the_reports_numbers(
                 assert float(row[column]) == value
 
 
+@pytest.mark.parametrize("name", ["pairs", "all-segments", "metrics"])
+def test_comparisons_and_metrics_are_tables_too(full: Any, console_as: Any, name: str) -> None:
+    answer = console_as(Role.VIEWER).get(f"/experiments/{KEY}/{name}.csv")
+    assert answer.status_code == 200
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    report = full.platform.whole_report(KEY).to_dict()
+    wanted = {
+        "pairs": [(each["policy"], each["baseline"]) for each in report["pairwise"]],
+        "all-segments": [
+            (each["field"], row["policy"]) for each in report["segments"] for row in each["rows"]
+        ],
+        "metrics": [(each["name"], each["unit"]) for each in report["happened"]["metrics"]],
+    }[name]
+    columns = {"pairs": ("policy", "baseline"), "all-segments": ("field", "policy")}
+    one, other = columns.get(name, ("name", "unit"))
+    assert wanted
+    assert [(row[one], row[other]) for row in rows] == wanted
+
+
 def flat(record: Any, prefix: str = "") -> Any:
     for name, value in record.items():
         if isinstance(value, dict):

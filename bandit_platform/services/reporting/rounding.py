@@ -20,11 +20,14 @@ def decimals_for(width: float) -> int:
 
 
 def interval_decimals(lower: float, upper: float) -> int:
-    """Decimals for an interval: two digits of its width, and none of its ends rounded to zero.
+    """Decimals for an interval: two digits of its width.
 
-    An interval that excludes zero must not read as if it touched it.
+    An interval that excludes zero must not read as if it touched it, so its ends get up to two
+    more before they are rounded to zero.
     """
     decimals = decimals_for(upper - lower)
+    if lower < 0 < upper:
+        return decimals
     ends = [end for end in (lower, upper) if end != 0 and math.isfinite(end)]
     for more in range(3):
         if all(round(end, decimals + more) != 0 for end in ends):

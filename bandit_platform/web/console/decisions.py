@@ -16,7 +16,9 @@ from bandit_platform.services.reporting.find_decisions import parse_place, place
 from bandit_platform.storage.decision_search import Search
 from bandit_platform.web.console.frame import page_blueprint
 from dashboards.decision_list import decision_lines, fates
+from dashboards.findings import decisions_finding
 from dashboards.glossary import TERMS
+from dashboards.text import moment
 from dashboards.trace_story import story
 
 _TIMES = ("since", "until")
@@ -33,6 +35,7 @@ def decision_pages_blueprint(platform: Platform) -> Blueprint:
         choices = finder.choices(key)
         sought, wrong = _search(key, request.args, choices.time_zone)
         found = finder.page(sought, parse_place(request.args.get("after", "")))
+        fallen = fates(platform.exclusions(key), choices.arms)
         kept = {name: request.args[name] for name in _KEPT if request.args.get(name)}
         return render_template(
             "dashboards/decisions.html",
@@ -46,7 +49,9 @@ def decision_pages_blueprint(platform: Platform) -> Blueprint:
             lines=decision_lines(found.decisions, choices.time_zone),
             cut=found.cut,
             after=place_text(found.after) if found.after else None,
-            fates=fates(platform.exclusions(key), choices.arms),
+            finding=decisions_finding(fallen),
+            fates=fallen,
+            as_of=moment(platform.clock(), choices.time_zone),
             terms=TERMS,
         )
 

@@ -16,7 +16,7 @@ from bandit_platform.services.evaluation.evaluation_page import page
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint
 from dashboards.question_tables import over_time_table, result_table
-from dashboards.report_tables import TABLES, report_table
+from dashboards.report_tables import TABLES, WHOLE, report_table
 from dashboards.tables import Table
 
 _CSV = "text/csv; charset=utf-8"
@@ -24,11 +24,14 @@ _PARQUET = "application/vnd.apache.parquet"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
-def downloads_blueprint(report: Callable[[str], ExperimentReport]) -> Blueprint:
+def downloads_blueprint(
+    report: Callable[[str], ExperimentReport], whole_report: Callable[[str], ExperimentReport]
+) -> Blueprint:
     """The tables of an experiment's pages, with the numbers of its report.
 
     Args:
         report: the report on one experiment; raises NotFoundError for an unknown key.
+        whole_report: the report with its comparisons, for the tables that hold them.
     """
     files = page_blueprint("downloads", __name__)
 
@@ -36,7 +39,8 @@ def downloads_blueprint(report: Callable[[str], ExperimentReport]) -> Blueprint:
     def table(key: str, name: str) -> Response:
         if name not in TABLES:
             raise NotFound
-        return csv_file(report_table(report(key), name), f"{key}-{name}")
+        found = (whole_report if name in WHOLE else report)(key)
+        return csv_file(report_table(found, name), f"{key}-{name}")
 
     return files
 

@@ -48,9 +48,11 @@ def console_blueprint(
         wanted = ExperimentFilter.of(request.args)
         known = {} if wanted.archived else states()
         reports = (archived if wanted.archived else list_experiments)()
+        found, cut = wanted.cut(wanted.shown(reports))
         return render_template(
             "dashboards/experiments.html",
-            lines=experiment_lines(wanted.shown(reports), per_day),
+            lines=experiment_lines(found, per_day),
+            cut=cut,
             wanted=wanted,
             choices=wanted.choices(reports),
             may_create="setup.new" in current_app.view_functions

@@ -35,13 +35,18 @@ def add_planning(pages: Blueprint, platform: Platform) -> None:
         return render_template("dashboards/setup_plan.html", stored=stored, plan=page)
 
 
+def _about(pace: float) -> float:
+    """A pace as exactly as it is known: two digits."""
+    return float(f"{pace:.2g}") if pace >= 100 else float(round(pace))
+
+
 def _page(platform: Platform, spec: ExperimentSpec, typed: Mapping[str, str]) -> PlanPage:
     borrowed = with_data(platform.database)
     pace = traffic(platform.database, spec, platform.clock())
     source = typed.get("source", spec.key if spec.key in borrowed else GUESS)
     page = PlanPage(
-        per_day=typed.get("per_day", number_text(round(pace)) if pace else ""),
-        measured_per_day=f"{pace:,.0f}" if pace else "",
+        per_day=typed.get("per_day", number_text(_about(pace)) if pace else ""),
+        measured_per_day=f"{_about(pace):,.0f}" if pace else "",
         source=source,
         sources=((GUESS, "my guesses below"), *((key, f"data of {key}") for key in borrowed)),
         events=event_fields(spec, typed),

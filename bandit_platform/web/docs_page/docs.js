@@ -152,7 +152,10 @@ async function start() {
     document.title = document.getElementById("title").textContent = found.info.title;
     const main = document.getElementById("operations");
     const sections = new Map();
-    for (const [path, item] of Object.entries(found.paths)) {
+    // what a shop or a team asks first, what machines ask last
+    const ofMachines = ([, item]) => (Object.values(item)[0].tags || [])[0] === "Health";
+    const paths = Object.entries(found.paths);
+    for (const [path, item] of [...paths.filter((each) => !ofMachines(each)), ...paths.filter(ofMachines)]) {
       for (const verb of VERBS.filter((each) => item[each])) {
         const tag = (item[verb].tags || ["Other"])[0];
         if (!sections.has(tag)) {

@@ -38,6 +38,7 @@ def test_an_interval_that_excludes_zero_never_reads_as_touching_it() -> None:
 
 
 def test_an_interval_across_zero_carries_signs() -> None:
+    assert bounds_text(-0.06076, 0.00002) == "\N{MINUS SIGN}0.061 to just above 0"
     assert bounds_text(-0.006, 0.014) == "\N{MINUS SIGN}0.006 to +0.014"
     assert bounds_text(0.012, 0.03) == "0.012 to 0.030"
     assert bounds_text(0.012, 0.03, sign=True) == "+0.012 to +0.030"

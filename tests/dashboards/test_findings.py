@@ -1,0 +1,86 @@
+"""The sentences at the top of pages claim no more than the intervals do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bandit_platform.services.reporting.report_records import ExperimentReport
+from bandit_platform.storage.exclusions import Place
+from dashboards.decision_list import fates
+from dashboards.findings import decisions_finding, policies_finding, segments_finding
+from dashboards.leaderboard import leaderboard
+from dashboards.policies_page import policies_page
+from dashboards.segment_lines import forest
+from dashboards.segments_page import segments_page
+from tests.dashboards.fake_comparisons import rich_whole, segment, whole, whole_reports
+from tests.dashboards.fake_reports import collecting, draft, estimate
+
+
+@pytest.mark.parametrize("report", whole_reports(), ids=lambda report: report.experiment)
+@pytest.mark.parametrize("together", [False, True])
+def test_a_policy_is_called_better_only_where_all_intervals_hold_together(
+    report: ExperimentReport, together: bool
+) -> None:
+    said = policies_page(report, "always:nothing", together=together).finding
+    board = leaderboard(report, together=True)
+    told = [line for line in board.lines if not line.is_baseline and not line.uplift.collecting]
+    better = [line for line in told if line.uplift.exact_lower > 0]
+    assert said.startswith("Collecting data") is not bool(told)
+    assert ("all intervals together" in said) is bool(better)
+    if better:
+        assert better[0].uplift.bounds in said
+
+
+def test_policies_without_data_collect() -> None:
+    assert "no reward window has ended" in policies_finding(leaderboard(draft()))
+    assert "too few so far" in policies_finding(leaderboard(collecting()))
+
+
+def test_no_winner_is_named_where_there_is_none() -> None:
+    report = rich_whole()
+    row = report.policies[0]
+    lost = replace(row, uplift=estimate(-0.05, 0.01, 5000), name="lost", kind="fixed")
+    said = policies_finding(leaderboard(replace(report, policies=(lost,), pairwise=())))
+    assert said == "No policy clearly beats nothing yet; 1 of 1 are clearly worse."
+
+
+def test_segments_are_named_by_what_offers_do_there() -> None:
+    said = segments_page(rich_whole(), None, None).finding
+    assert (
+        said
+        == "By country, offers help GB and harm DE and =cmd(); 2 of 5 segments are not clear yet."
+    )
+
+
+def test_segments_that_cannot_be_told_are_not() -> None:
+    page = segments_page(whole(collecting()), None, None)
+    assert page.finding == "Collecting data: no segment of country can be told yet."
+    (line,) = ((segment("GB", "serving", estimate(0.01, 0.02, 5000))),)
+    assert segments_finding("country", forest((line,))) == (
+        "Not clear yet for the one segment of country whether offers help."
+    )
+    assert segments_finding("country", forest(())) == ""
+
+
+def test_the_arm_that_falls_out_most_is_named_with_its_reason() -> None:
+    counts = {
+        Place(experiment="x", revision=1, fate="decided", why="policy", arm=""): 90,
+        Place(experiment="x", revision=1, fate="decided", why="holdout", arm=""): 10,
+        Place(experiment="x", revision=1, fate="eligible", why="", arm="vip"): 60,
+        Place(
+            experiment="x", revision=1, fate="out", why="cart_value must be at least 50", arm="vip"
+        ): 30,
+        Place(experiment="x", revision=1, fate="eligible", why="", arm="parking"): 90,
+    }
+    arms = ("nothing", "vip", "parking")
+    assert decisions_finding(fates(counts, arms)) == (
+        "vip falls out most: it could not be shown in 33.3\N{NO-BREAK SPACE}% of 90 decisions, "
+        "mostly because cart_value must be at least 50."
+    )
+    assert decisions_finding(fates({}, arms)) == ""
+    held = {Place(experiment="x", revision=1, fate="decided", why="holdout", arm=""): 10}
+    assert decisions_finding(fates(held, arms)) == (
+        "Nothing could be shown in any of 10 decisions so far."
+    )

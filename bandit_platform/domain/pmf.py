@@ -22,13 +22,13 @@ def sound_pmf(raw: Sequence[float], size: int) -> tuple[float, ...]:
     Raises:
         PolicyError: the wrong number of arms, or not a probability distribution.
     """
-    if len(raw) != size:
+    if len(raw) != size or not size:
         raise PolicyError(f"the model gave {len(raw)} probabilities for {size} arms")
-    within = all(0.0 <= p <= 1.0 + TOLERANCE for p in raw)
+    within = min(raw) >= 0.0 and max(raw) <= 1.0 + TOLERANCE
     total = math.fsum(raw) if within else 0.0  # fsum itself refuses opposite infinities
     if not abs(total - 1.0) <= TOLERANCE:
         raise PolicyError("the model gave no probability distribution")
-    return tuple(p / total for p in raw)
+    return tuple([p / total for p in raw])
 
 
 def with_floor(pmf: Sequence[float], floor: float) -> tuple[float, ...]:
@@ -39,4 +39,4 @@ def with_floor(pmf: Sequence[float], floor: float) -> tuple[float, ...]:
     """
     share = floor / len(pmf)
     rest = 1.0 - floor
-    return tuple(rest * p + share for p in pmf)
+    return tuple([rest * p + share for p in pmf])

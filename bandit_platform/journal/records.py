@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
@@ -83,7 +83,7 @@ def parse_line(line: bytes) -> Record:
     Raises:
         ValueError: the line is torn or not a record.
     """
-    data = json.loads(line)
+    data = from_json(line)
     try:
         match data["k"]:
             case "decision":

@@ -35,12 +35,17 @@ def encode(text: str) -> str:
 
 def feature(name: str, value: float | str | bool) -> str:
     """One feature: ``name=value`` for text and booleans, ``name:value`` for numbers."""
+    if isinstance(value, (str, bool)):
+        return _named(name, value)
+    limited = value if -_LARGEST <= value <= _LARGEST else min(max(value, -_LARGEST), _LARGEST)
+    return f"{encode(name)}:{limited:.9g}".replace("e+", "e")
+
+
+@lru_cache(maxsize=65536)
+def _named(name: str, value: str | bool) -> str:
     if isinstance(value, bool):
         return f"{encode(name)}={'true' if value else 'false'}"
-    if isinstance(value, str):
-        return f"{encode(name)}={encode(value)}"
-    limited = min(max(value, -_LARGEST), _LARGEST)
-    return f"{encode(name)}:{limited:.9g}".replace("e+", "e")
+    return f"{encode(name)}={encode(value)}"
 
 
 class FeatureText:
@@ -57,6 +62,9 @@ class FeatureText:
 
     def lines(self, context: Context, eligible: Sequence[str]) -> list[str]:
         """The lines of one decision: the shared context, then one line an eligible arm."""
-        shared = " ".join(["shared |c", *(feature(k, v) for k, v in context.items())])
+        features = [
+            _named(name, value) if value.__class__ is str else feature(name, value)
+            for name, value in context.items()
+        ]
         arms = self._lines
-        return [shared, *(arms[arm] for arm in eligible)]
+        return [" ".join(["shared |c", *features]), *[arms[arm] for arm in eligible]]

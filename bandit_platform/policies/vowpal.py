@@ -114,12 +114,13 @@ class VowpalModel:
             raise InputError("a reward must be finite")
         if not 0 <= position < len(lines) - 1:
             raise InputError("the arm's position must be one of the eligible arms")
-        labelled = list(lines)
+        labelled = [*lines]
         labelled[position + 1] = f"0:{cost:.9g}:{propensity:.9g} {lines[position + 1]}"
         with self._lock:
             workspace, example = self._parsed(labelled)
             try:
-                raw = _prediction(workspace, example)
+                _Core.predict_multi(workspace, example)
+                raw: list[float] = list(example[0].get_action_scores())
                 _Core.learn_multi(workspace, example)
             except RuntimeError as error:
                 raise PolicyError(f"Vowpal Wabbit failed: {error}") from error

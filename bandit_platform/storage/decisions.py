@@ -9,10 +9,18 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, Select, delete, func, select
 
 from bandit_platform.domain.decision import MEASURED, Decision, Reason
-from bandit_platform.storage.statements import batches, from_micros, insert_new, table, to_micros
+from bandit_platform.storage.statements import (
+    batches,
+    from_micros,
+    insert_many,
+    insert_new,
+    table,
+    to_micros,
+)
 from bandit_platform.storage.tables import (
     ActivationRow,
     DecisionRow,
@@ -22,6 +30,8 @@ from bandit_platform.storage.tables import (
 _DECISION = table(DecisionRow)
 _IMMATURE = table(ImmatureRow)
 _ACTIVATION = table(ActivationRow)
+_COLUMNS = tuple(column.name for column in _DECISION.c)
+_REASONS = {reason.value: reason for reason in Reason}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,22 +53,17 @@ def insert_decisions(connection: Connection, decisions: Iterable[Decision]) -> l
     by_id: dict[str, Decision] = {}
     for decision in decisions:
         by_id.setdefault(decision.decision_id, decision)
-    rows = [decision_row(decision) for decision in by_id.values()]
-    new = insert_new(connection, DecisionRow, rows)
-    fresh = [decision for key, decision in by_id.items() if (key,) in new]
-    insert_new(
-        connection,
-        ImmatureRow,
-        [
-            {
-                "decision_id": decision.decision_id,
-                "experiment": decision.experiment,
-                "matures_at": to_micros(decision.expires_at),
-            }
-            for decision in fresh
-            if decision.reason in MEASURED
-        ],
-    )
+    fresh = list(by_id.values())
+    values = [decision_values(decision) for decision in fresh]
+    new = insert_many(connection, DecisionRow, _COLUMNS, values)
+    if new is not None:
+        fresh = [decision for key, decision in by_id.items() if (key,) in new]
+    waiting = [
+        (decision.decision_id, decision.experiment, to_micros(decision.expires_at))
+        for decision in fresh
+        if decision.reason in MEASURED
+    ]
+    insert_many(connection, ImmatureRow, ("decision_id", "experiment", "matures_at"), waiting)
     return fresh
 
 
@@ -205,30 +210,41 @@ def overdue_statement(experiment: str, before: datetime) -> Select[int]:
     )
 
 
+def decision_values(d: Decision) -> tuple[Any, ...]:
+    """A decision as the values of its columns, in the order of the table."""
+    return (
+        d.decision_id,
+        d.experiment,
+        d.revision,
+        d.unit,
+        d.slate_id,
+        d.slot,
+        to_micros(d.decided_at),
+        to_micros(d.expires_at),
+        str(d.reason),
+        d.arm,
+        d.propensity,
+        _names_json(d.eligible),
+        to_json(d.pmf).decode(),
+        _json(d.excluded) if d.excluded else "{}",
+        _json(d.context),
+        d.seed,
+        d.model_version,
+        d.deferred,
+        d.request_key,
+        d.body_hash,
+    )
+
+
 def decision_row(d: Decision) -> dict[str, Any]:
     """A decision as columns."""
-    return {
-        "decision_id": d.decision_id,
-        "experiment": d.experiment,
-        "revision": d.revision,
-        "unit": d.unit,
-        "slate_id": d.slate_id,
-        "slot": d.slot,
-        "decided_at": to_micros(d.decided_at),
-        "expires_at": to_micros(d.expires_at),
-        "reason": d.reason.value,
-        "arm": d.arm,
-        "propensity": d.propensity,
-        "eligible": _names_json(d.eligible),
-        "pmf": f"[{', '.join(map(repr, d.pmf))}]",  # as json writes finite numbers, sooner
-        "excluded": json.dumps(d.excluded) if d.excluded else "{}",
-        "context": json.dumps(d.context),
-        "seed": d.seed,
-        "model_version": d.model_version,
-        "deferred": d.deferred,
-        "request_key": d.request_key,
-        "body_hash": d.body_hash,
-    }
+    return dict(zip(_COLUMNS, decision_values(d), strict=True))
+
+
+def _json(value: object) -> str:
+    """JSON in ASCII, which every database can keep."""
+    text = to_json(value)
+    return text.decode() if text.isascii() else json.dumps(value)
 
 
 @lru_cache(maxsize=4096)
@@ -243,26 +259,48 @@ def _names_from(text: str) -> tuple[str, ...]:
 
 
 def decision_from(row: Row[Any]) -> Decision:
-    """A decision from its columns."""
+    """A decision from a row that begins with the table's columns, in their order."""
+    (
+        decision_id,
+        experiment,
+        revision,
+        unit,
+        slate_id,
+        slot,
+        decided_at,
+        expires_at,
+        reason,
+        arm,
+        propensity,
+        eligible,
+        pmf,
+        excluded,
+        context,
+        seed,
+        model_version,
+        deferred,
+        request_key,
+        body_hash,
+    ) = row[: len(_COLUMNS)]
     return Decision(
-        decision_id=row.decision_id,
-        experiment=row.experiment,
-        revision=row.revision,
-        unit=row.unit,
-        slate_id=row.slate_id,
-        slot=row.slot,
-        decided_at=from_micros(row.decided_at),
-        expires_at=from_micros(row.expires_at),
-        reason=Reason(row.reason),
-        arm=row.arm,
-        propensity=row.propensity,
-        eligible=_names_from(row.eligible),
-        pmf=tuple(json.loads(row.pmf)),
-        excluded=json.loads(row.excluded) if row.excluded != "{}" else {},
-        context=json.loads(row.context),
-        seed=row.seed,
-        model_version=row.model_version,
-        deferred=row.deferred,
-        request_key=row.request_key,
-        body_hash=row.body_hash,
+        decision_id=decision_id,
+        experiment=experiment,
+        revision=revision,
+        unit=unit,
+        slate_id=slate_id,
+        slot=slot,
+        decided_at=from_micros(decided_at),
+        expires_at=from_micros(expires_at),
+        reason=_REASONS.get(reason) or Reason(reason),
+        arm=arm,
+        propensity=propensity,
+        eligible=_names_from(eligible),
+        pmf=tuple(from_json(pmf)),
+        excluded=from_json(excluded) if excluded != "{}" else {},
+        context=from_json(context),
+        seed=seed,
+        model_version=model_version,
+        deferred=deferred,
+        request_key=request_key,
+        body_hash=body_hash,
     )

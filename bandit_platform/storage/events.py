@@ -12,6 +12,8 @@ from bandit_platform.storage.statements import batches, from_micros, insert_new,
 from bandit_platform.storage.tables import EventRow
 
 _EVENT = table(EventRow)
+#: orphans that are looked through here rather than asked for one by one
+_FEW = 500
 
 
 def insert_events(
@@ -44,8 +46,10 @@ def insert_events(
 
 def adopt_orphans(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
     """Events that came before their decision: no longer orphans. Returns their rows."""
+    few = select(_EVENT.c.decision_id).where(_EVENT.c.orphan.is_(True)).limit(_FEW)
+    known = set(connection.execute(few).scalars())
     adopted: list[Row[Any]] = []
-    for some in batches(ids):
+    for some in batches(known & set(ids) if len(known) < _FEW else ids):
         chosen = _EVENT.c.orphan.is_(True) & _EVENT.c.decision_id.in_(some)
         rows = connection.execute(select(_EVENT).where(chosen)).all()
         if rows:

@@ -113,7 +113,7 @@ def policy_interactions(
     if until is not None:
         statement = statement.where(_DECISION.c.decided_at < to_micros(until))
     found = []
-    for row in connection.execute(statement):
+    for row in connection.execute(statement).all():
         try:
             decision = decision_from(row)
         except (ValueError, TypeError, LookupError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
@@ -57,7 +57,19 @@ class PolicyState:
     def own_digest(self) -> str:
         """The hash of what is kept."""
         found = sha256()
-        for part in (*astuple(replace(self, blob=None, digest=None)), self.blob):
+        for part in (
+            self.policy,
+            self.policy_hash,
+            self.cursor,
+            self.interactions,
+            self.accumulator,
+            None,  # where the blob and this hash stand among the fields
+            self.lesson,
+            self.failures,
+            self.failure,
+            None,
+            self.blob,
+        ):
             piece = part if isinstance(part, bytes) else repr(part).encode()
             found.update(b"%d:" % len(piece))
             found.update(piece)

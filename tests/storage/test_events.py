@@ -97,3 +97,17 @@ def test_orphans_wait_for_their_decision(
         assert {row.event_id for row in adopted} == {event.event_id for event in orphans[:2]}
         assert count_orphans(connection) == 1
         assert adopt_orphans(connection, [known.decision_id]) == []
+
+
+def test_an_orphan_is_found_among_very_many_others(
+    database: Database, make_decision: MakeDecision, make_event: MakeEvent
+) -> None:
+    decision = make_decision()
+    others = [make_event(make_decision()) for _ in range(600)]
+    event = make_event(decision)
+    with database.write() as connection:
+        insert_events(connection, [(each, False, True) for each in (*others, event)])
+        adopted = adopt_orphans(connection, [decision.decision_id, "unknown"])
+    assert [row.event_id for row in adopted] == [event.event_id]
+    with database.read() as connection:
+        assert count_orphans(connection) == 600

@@ -30,8 +30,17 @@ def count_exclusions(decisions: Iterable[Decision]) -> dict[Place, int]:
     and no arm's fate is.
     """
     alike: Counter[_Alike] = Counter(
-        (d.experiment, d.revision, d.reason.value, d.arm, d.eligible, tuple(d.excluded.items()))
-        for d in decisions
+        [
+            (
+                d.experiment,
+                d.revision,
+                str(d.reason),
+                d.arm,
+                d.eligible,
+                tuple(d.excluded.items()) if d.excluded else (),
+            )
+            for d in decisions
+        ]
     )
     counts: Counter[Place] = Counter()
     for (key, revision, reason, arm, eligible, excluded), number in alike.items():

@@ -106,7 +106,8 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     counts: Counter[tuple[str, str]] = Counter()
     decisions = [record for record in records if isinstance(record, Decision)]
     new = insert_decisions(connection, decisions)
-    counts.update((decision.experiment, f"decisions.{decision.reason}") for decision in new)
+    made = Counter([(decision.experiment, str(decision.reason)) for decision in new])
+    counts.update({(key, f"decisions.{reason}"): number for (key, reason), number in made.items()})
     mark_disputes(connection, decisions, new, counts)
     note_model_uses(
         connection,

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import structlog
+from pydantic_core import from_json
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import EvaluationError, PolicyError
@@ -31,7 +32,7 @@ def restored(
         return fresh_standing(policy, spec)
     try:
         _demand_whole(state)
-        accumulator = PolicyAccumulator.from_state(json.loads(state.accumulator))
+        accumulator = PolicyAccumulator.from_state(from_json(state.accumulator))
         learned = _model(spec, policy, state, held)
     except (PolicyError, EvaluationError, LookupError, TypeError, ValueError) as error:
         _log.error(

@@ -81,6 +81,8 @@ class Runner:
         self.policy = policy
         self.learned = learned
         self._failures: list[str] = []
+        #: the spec last met, its floor, whether it is learned under: revisions rarely change
+        self._under: tuple[ExperimentSpec | None, float, bool] = (None, 0.0, False)
 
     def take_failures(self) -> list[str]:
         """The interactions on which the model failed since this was last asked, and why."""
@@ -103,9 +105,11 @@ class Runner:
         decision = interaction.decision
         if self.learned is None:
             return self._fixed(decision.eligible, decision.pmf)
-        floor = self.policy.floor(spec)
+        if self._under[0] is not spec:
+            self._under = (spec, self.policy.floor(spec), self.policy.learns_under(spec))
+        _, floor, learns = self._under
         try:
-            if not self.policy.learns_under(spec):
+            if not learns:
                 return self.learned.pmf(lines, floor)
             return self.learned.predict_and_learn(
                 lines,

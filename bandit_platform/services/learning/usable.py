@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
@@ -16,6 +17,7 @@ from bandit_platform.services.learning.walk import RevisionText
 from bandit_platform.storage.interactions import Interaction
 
 _SLACK = 1e-9
+_VALUES = {str, int, float, bool}
 
 
 def why_unusable(
@@ -39,26 +41,39 @@ def why_unusable(
 
 
 def _arms_problem(decision: Decision, spec: ExperimentSpec) -> str | None:
-    known = spec.arm_keys
-    if not decision.eligible or decision.eligible[0] != NOTHING:
-        return "the first eligible arm is not nothing"
-    if any(arm not in known for arm in decision.eligible):
-        return "an eligible arm is not in its revision"
+    if problem := _eligible_problem(decision.eligible, spec.arm_keys):
+        return problem
     if decision.arm not in decision.eligible:
         return "the arm is not among the eligible ones"
-    if not all(isinstance(value, (str, int, float)) for value in decision.context.values()):
+    if not _VALUES.issuperset(map(type, decision.context.values())):
         return "its context holds what no context can"
     return None
 
 
+@lru_cache(maxsize=4096)
+def _eligible_problem(eligible: tuple[str, ...], known: tuple[str, ...]) -> str | None:
+    """What is wrong with a list of eligible arms: the same few come again and again."""
+    if not eligible or eligible[0] != NOTHING:
+        return "the first eligible arm is not nothing"
+    if any(arm not in known for arm in eligible):
+        return "an eligible arm is not in its revision"
+    return None
+
+
 def _chances_problem(decision: Decision, spec: ExperimentSpec) -> str | None:
-    size = len(decision.eligible)
-    if len(decision.pmf) != size or not all(0.0 <= p <= 1.0 + _SLACK for p in decision.pmf):
+    size, pmf = len(decision.eligible), decision.pmf
+    if len(pmf) != size or not _are_probabilities(pmf):
         return "its distribution is none"
-    drawn = decision.pmf[decision.eligible.index(decision.arm)]
+    drawn = pmf[decision.eligible.index(decision.arm)]
     if not math.isclose(drawn, decision.propensity, rel_tol=_SLACK):
         return "its propensity is not the arm's probability"
-    floor = 1.0 if spec.policy.mode in {"uniform", "shadow"} else spec.policy.floor
+    policy = spec.policy
+    floor = 1.0 if policy.mode in {"uniform", "shadow"} else policy.floor
     if not decision.propensity * size >= floor * (1.0 - _SLACK):
         return "its propensity is below what its revision permits"
     return None
+
+
+def _are_probabilities(pmf: tuple[float, ...]) -> bool:
+    """Whether each is one; a sum with something that is no number is no number."""
+    return min(pmf) >= 0.0 and max(pmf) <= 1.0 + _SLACK and sum(pmf) < math.inf

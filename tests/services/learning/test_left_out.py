@@ -31,7 +31,7 @@ DAMAGES = {
         "its propensity is",
     ),
     "context": ("decision", "context = '{\"country\": []}'", "its context holds what no context"),
-    "no JSON": ("decision", "context = '{'", "its decision cannot be read: JSONDecodeError"),
+    "no JSON": ("decision", "context = '{'", "its decision cannot be read: ValueError"),
     "reason": ("decision", "reason = 'whim'", "its decision cannot be read: ValueError"),
 }
 

@@ -38,6 +38,7 @@ OPERATIONS = {
     ],
 }
 CASES = [(port, name) for port, names in OPERATIONS.items() for name in names]
+EXAMPLES = 200
 UNLIMITED = Limits(key_rate=0, stranger_rate=0)
 
 
@@ -70,7 +71,16 @@ def operation(schema: Any, name: str) -> Any:
     raise AssertionError(name)
 
 
-def try_requests(found: Any, examples: int, check: Any) -> None:
+def takes_anything(found: Any) -> bool:
+    """Whether requests can differ at all: a path without parameters and body is asked one way."""
+    raw = found.definition.raw
+    return bool(raw.get("parameters") or raw.get("requestBody") or raw.get("security"))
+
+
+def try_requests(found: Any, strategy: Any, examples: int, check: Any) -> None:
+    """Check so many requests, not one fewer."""
+    tried = 0
+
     @settings(
         max_examples=examples,
         deadline=None,
@@ -79,26 +89,41 @@ def try_requests(found: Any, examples: int, check: Any) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=found.as_strategy())
+    @given(case=strategy)
     def run(case: Any) -> None:
+        nonlocal tried
         check(case)
+        tried += 1
 
     run()
+    assert tried >= (examples if takes_anything(found) else 1)
 
 
+@pytest.mark.parametrize("mode", ["positive", "negative"])
 @pytest.mark.parametrize(("port", "name"), CASES, ids=lambda value: value)
 def test_with_a_key_every_answer_is_a_documented_one(
-    ports: dict[str, Any], port: str, name: str
+    ports: dict[str, Any], port: str, name: str, mode: str
 ) -> None:
-    from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: PLC0415
+    """Also to requests that break the document, each of which is refused."""
+    from schemathesis import GenerationMode  # noqa: PLC0415
+    from schemathesis.specs.openapi.checks import (  # noqa: PLC0415
+        negative_data_rejection,
+        positive_data_acceptance,
+    )
 
+    found = operation(ports[port], name)
+    if mode == "negative" and not takes_anything(found):
+        return  # nothing of such a request could be wrong
     headers = {"Authorization": f"Bearer {ports['key']}"}
     beyond_schemas = [positive_data_acceptance]  # which arms and fields there are, for instance
+    if name == "record_events":  # each event has an answer of its own
+        beyond_schemas.append(negative_data_rejection)
 
     def check(case: Any) -> None:
         case.call_and_validate(headers=headers, excluded_checks=beyond_schemas)
 
-    try_requests(operation(ports[port], name), 200, check)
+    examples = EXAMPLES if mode == "positive" else EXAMPLES // 2
+    try_requests(found, found.as_strategy(GenerationMode(mode)), examples, check)
 
 
 @pytest.mark.parametrize(
@@ -130,19 +155,25 @@ def test_about_an_experiment_that_runs(ports: dict[str, Any], port: str, name: s
         case.path_parameters["experiment"] = "checkout-offers"
         case.call_and_validate(headers=headers, checks=wanted)
 
-    try_requests(operation(ports[port], name), 100, check)
+    found = operation(ports[port], name)
+    try_requests(found, found.as_strategy(), 100, check)
 
 
 @pytest.mark.parametrize(("port", "name"), CASES, ids=lambda value: value)
 def test_without_a_key_nothing_happens(ports: dict[str, Any], port: str, name: str) -> None:
+    from schemathesis import GenerationMode  # noqa: PLC0415
+
     found = operation(ports[port], name)
+    strategy = found.as_strategy()
+    if takes_anything(found):
+        strategy |= found.as_strategy(GenerationMode.NEGATIVE)
     wanted = {401} if found.definition.raw.get("security") else {200}
 
     def check(case: Any) -> None:
         case.headers.pop("Authorization", None)
         assert case.call().status_code in wanted
 
-    try_requests(found, 40, check)
+    try_requests(found, strategy, EXAMPLES, check)
 
 
 def test_no_operation_is_left_out(ports: dict[str, Any]) -> None:

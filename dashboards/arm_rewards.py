@@ -11,11 +11,9 @@ from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.binning import ShareBin, share_bins
 from dashboards.chart_layout import chart_layout, local, revision_marks, short, zero_line
 from dashboards.palette import arm_classes, arm_colour
-from dashboards.text import short_moment, signed_mean
+from dashboards.text import LEAST, short_moment, signed_mean
 
 MOST_BINS = 20
-#: Below, a mean is withheld: single shoppers would move it.
-LEAST_DRAWS = 30
 _TITLE = "Mean reward per decision"
 
 
@@ -48,7 +46,7 @@ def arm_reward_figure(report: ExperimentReport) -> go.Figure:
     for arm, name in arm_classes(report.arms).items():
         if name == "other":
             continue
-        means = [one.mean_reward(arm, least=LEAST_DRAWS) for one in bins]
+        means = [one.mean_reward(arm, least=LEAST) for one in bins]
         label, colour = html.escape(arm), arm_colour(name)
         traces.append(
             {
@@ -74,7 +72,7 @@ def reward_table(report: ExperimentReport) -> tuple[RewardLine, ...]:
             exact_start=one.start.isoformat(),
             cells=tuple(
                 (
-                    signed_mean(one.mean_reward(row.arm, least=LEAST_DRAWS)),
+                    signed_mean(one.mean_reward(row.arm, least=LEAST)),
                     f"{one.counts.get(row.arm, 0):,}",
                 )
                 for row in report.arms

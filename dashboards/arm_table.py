@@ -9,7 +9,7 @@ from bandit_platform.services.reporting.report_records import ArmRow, Experiment
 from bandit_platform.services.reporting.rounding import rounded
 from dashboards.palette import arm_classes
 from dashboards.scale import Axis, padded
-from dashboards.text import percent
+from dashboards.text import COLLECTING, LEAST, percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class ArmLine:
     active: bool
     interactions: str
     share: str
-    exact_share: float
+    exact_share: float | None
     reward: str
     exact_reward: float | None
     #: bar from zero to the mean reward, in percent; None without a reward
@@ -33,30 +33,37 @@ class ArmLine:
 
 def arm_lines(report: ExperimentReport) -> tuple[ArmLine, ...]:
     """The report's arms in its order, rewards on one axis that includes zero."""
-    rewards = [row.mean_reward for row in report.arms if row.mean_reward is not None]
+    rewards = [mean for row in report.arms if (mean := _mean(row)) is not None]
     axis = padded(min([0.0, *rewards]), max([0.0, *rewards]), share=0.02)
     classes = arm_classes(report.arms)
     decimals = _decimals(rewards)
-    return tuple(_line(row, axis, classes[row.arm], decimals) for row in report.arms)
+    enough = report.counts.interactions >= LEAST
+    return tuple(_line(row, axis, classes[row.arm], decimals, enough=enough) for row in report.arms)
 
 
-def _line(row: ArmRow, axis: Axis, colour: str, decimals: int) -> ArmLine:
+def _line(row: ArmRow, axis: Axis, colour: str, decimals: int, *, enough: bool) -> ArmLine:
     zero = axis.place(0.0)
-    place = None if row.mean_reward is None else axis.place(row.mean_reward)
-    unknown = row.mean_reward is None
+    mean = _mean(row)
+    place = None if mean is None else axis.place(mean)
+    few = COLLECTING if row.interactions else "not drawn"
     return ArmLine(
         arm=row.arm,
         colour=colour,
         active=row.active,
         interactions=f"{row.interactions:,}",
-        share=percent(row.share),
-        exact_share=row.share,
-        reward="not drawn" if unknown else rounded(row.mean_reward or 0.0, decimals, sign=True),
-        exact_reward=row.mean_reward,
+        share=percent(row.share) if enough else COLLECTING,
+        exact_share=row.share if enough else None,
+        reward=few if mean is None else rounded(mean, decimals, sign=True),
+        exact_reward=mean,
         left=None if place is None else min(zero, place),
         width=0.0 if place is None else round(abs(place - zero), 2),
         zero=zero,
     )
+
+
+def _mean(row: ArmRow) -> float | None:
+    """Withheld while few shoppers have met the arm."""
+    return row.mean_reward if row.interactions >= LEAST else None
 
 
 def _decimals(rewards: list[float]) -> int:

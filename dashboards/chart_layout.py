@@ -14,7 +14,8 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 
 
 #: How moments read on the axis, by the distance between two ticks in milliseconds.
 _TICK_FORMATS = [
-    {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
+    {"dtickrange": [None, 1000], "value": "%H:%M:%S.%1f"},
+    {"dtickrange": [1000, 60_000], "value": "%H:%M:%S"},
     {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%-d %b"},
     {"dtickrange": [86_400_000, "M1"], "value": "%-d %b"},
     {"dtickrange": ["M1", None], "value": "%b %Y"},

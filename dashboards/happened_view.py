@@ -18,7 +18,7 @@ from bandit_platform.services.reporting.report_records import EstimateRow, Exper
 from dashboards.day_figure import day_figure
 from dashboards.embedding import figure_json
 from dashboards.outcome_words import good_when, outcome_label
-from dashboards.text import COLLECTING, Shown, percent, shown
+from dashboards.text import COLLECTING, LEAST, Shown, percent, shown
 
 #: Days in the table behind the chart.
 MOST_DAYS = 31
@@ -100,6 +100,8 @@ class HappenedView:
     restraint: tuple[RestraintLine, ...]
     funnel: tuple[FunnelLine, ...]
     metrics: tuple[MetricLine, ...]
+    #: the level of each difference, so that all of them hold together
+    metric_level: str
     learns: bool
     interactions: str
     skipped: int
@@ -123,6 +125,7 @@ def happened_view(report: ExperimentReport) -> HappenedView | None:
         restraint=_restraint(happened.restraint),
         funnel=tuple(_step(step, happened.funnel) for step in happened.funnel),
         metrics=tuple(_metric(row) for row in happened.metrics),
+        metric_level=f"{100 * (1 - 0.05 / happened.metric_looks):.2f}",
         learns=any(row.serving is not None for row in happened.metrics),
         interactions=f"{happened.interactions:,}",
         skipped=happened.skipped,
@@ -135,20 +138,21 @@ def happened_view(report: ExperimentReport) -> HappenedView | None:
 
 
 def _restraint(restraint: Restraint) -> tuple[RestraintLine, ...]:
+    enough = restraint.decisions >= LEAST
     lines = [
         RestraintLine(
             key="nothing",
             label="Shown nothing",
-            value=percent(restraint.nothing_share),
-            exact=restraint.nothing_share,
+            value=percent(restraint.nothing_share) if enough else COLLECTING,
+            exact=restraint.nothing_share if enough else None,
             meaning=f"{restraint.nothing:,} of {restraint.decisions:,} decisions left the shopper "
             "alone.",
         ),
         RestraintLine(
             key="offers_per_unit",
             label="Offers per shopper",
-            value=f"{restraint.offers_per_unit:,.2f}",
-            exact=restraint.offers_per_unit,
+            value=f"{restraint.offers_per_unit:,.2f}" if enough else COLLECTING,
+            exact=restraint.offers_per_unit if enough else None,
             meaning=f"{restraint.offers:,} offers shown to {restraint.units:,} shoppers.",
         ),
     ]
@@ -190,15 +194,15 @@ def _step(step: FunnelStep, steps: tuple[FunnelStep, ...]) -> FunnelLine:
     nothing = steps[1].nothing or 0
     beside = "" if step.nothing is None else f"{step.nothing:,}"
     if step.nothing is not None and not first:
-        beside += f" ({percent(step.nothing / nothing)})" if nothing else ""
+        beside += f" ({percent(step.nothing / nothing)})" if nothing >= LEAST else ""
     return FunnelLine(
         key=step.name,
         label=label,
         meaning=meaning,
         offers=step.offers,
         share=percent(step.offers / total) + (" of decisions" if first else " of offers")
-        if total
-        else "",
+        if total >= LEAST
+        else COLLECTING,
         width=round(100 * step.offers / decided, 2) if decided else 0.0,
         trouble=step.name in _TROUBLES,
         nothing=beside,
@@ -213,11 +217,11 @@ def _metric(row: MetricRow) -> MetricLine:
         unit=row.unit + ("; asymptotic interval" if row.name == REVENUE else ""),
         decisions=f"{row.decisions:,}",
         served=shown(row.logging),
-        served_over=difference(row.logging_uplift, row.direction),
+        served_over=difference(row.logging_corrected or row.logging_uplift, row.direction),
         learned=None if row.serving is None else shown(row.serving),
         learned_over=None
         if row.serving_uplift is None
-        else difference(row.serving_uplift, row.direction),
+        else difference(row.serving_corrected or row.serving_uplift, row.direction),
     )
 
 

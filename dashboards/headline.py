@@ -8,7 +8,7 @@ from bandit_platform.domain.decision import MEASURED
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.scale import Bar, Tick, bar, common_axis
-from dashboards.text import COLLECTING, Shown, declared_percent, percent, shown
+from dashboards.text import COLLECTING, LEAST, Shown, declared_percent, percent, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def _reward(report: ExperimentReport) -> Headline:
 def _nothing(report: ExperimentReport) -> Headline:
     row = next((row for row in report.arms if row.arm == NOTHING), None)
     total = report.counts.interactions
-    known = row is not None and total > 0
+    known = row is not None and total >= LEAST
     return Headline(
         key="nothing",
         label="Shown nothing",
@@ -82,7 +82,7 @@ def _nothing(report: ExperimentReport) -> Headline:
         value=percent(row.share) if row and known else COLLECTING,
         exact=row.share if row and known else None,
         note=f"{row.interactions:,} of {total:,} interactions, holdout aside"
-        if row and known
+        if row and total
         else "of the interactions, holdout aside",
     )
 

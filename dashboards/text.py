@@ -13,6 +13,8 @@ from bandit_platform.services.reporting.report_records import EstimateRow
 from bandit_platform.services.reporting.rounding import bounds_text, interval_decimals, rounded
 
 COLLECTING = "collecting data"
+#: Below so many, a share or a mean without an interval is withheld: single shoppers would move it.
+LEAST = 30
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import pytest
 
 from bandit_platform.domain.direction import Direction
 from dashboards.happened_view import MOST_DAYS, HappenedView, difference, happened_view
+from dashboards.text import COLLECTING
 from tests.dashboards.fake_happened import happened, row
 from tests.dashboards.fake_reports import draft, rich
 
@@ -56,6 +57,36 @@ def test_the_funnel_is_told_as_shares_of_the_right_whole() -> None:
     assert steps["purchased"].nothing == "610 (13.3\N{NO-BREAK SPACE}%)"
     assert steps["decided"].width == 100.0
     assert [line.key for line in view().funnel if line.trouble] == ["returned", "complained"]
+
+
+def test_shares_of_few_decisions_are_withheld() -> None:
+    one = happened()
+    few = replace(
+        one,
+        restraint=replace(one.restraint, decisions=29, nothing=9, offers=20),
+        funnel=tuple(
+            replace(step, offers=min(step.offers, 20), nothing=step.nothing and 9)
+            for step in one.funnel
+        ),
+    )
+    made = happened_view(replace(rich(), happened=few))
+    assert made is not None
+    lines = {line.key: line for line in made.restraint}
+    assert (lines["nothing"].value, lines["nothing"].exact) == (COLLECTING, None)
+    assert lines["offers_per_unit"].value == COLLECTING
+    assert {step.share for step in made.funnel} == {COLLECTING}
+    assert {step.nothing for step in made.funnel} == {"", "0", "9"}
+
+
+def test_the_corrected_difference_decides_what_is_said() -> None:
+    one = happened()
+    wide = replace(one.metrics[1], logging_corrected=row(0.21, 0.3), serving_corrected=None)
+    made = happened_view(replace(rich(), happened=replace(one, metrics=(wide,), metric_looks=10)))
+    assert made is not None
+    assert made.metrics[0].served_over.words == "no clear difference"
+    assert made.metrics[0].learned_over is not None
+    assert made.metrics[0].learned_over.words == "better: more"
+    assert made.metric_level == "99.50"
 
 
 def test_revenue_keeps_its_currency_and_shows_nothing_too_early() -> None:

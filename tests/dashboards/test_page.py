@@ -13,6 +13,7 @@ from dashboards.overview import experiment_lines
 from dashboards.page import experiment_page
 from dashboards.series_table import MOST_ROWS, share_table, uplift_table
 from dashboards.sparkline import HEIGHT, sparkline
+from dashboards.text import COLLECTING
 from tests.dashboards.fake_reports import (
     all_reports,
     collecting,
@@ -29,6 +30,18 @@ def test_every_kind_of_report_makes_a_page(report: ExperimentReport) -> None:
     page = experiment_page(report, service_url="http://shop", window=timedelta(days=7))
     assert page.report is report
     assert page.verdict.words
+
+
+def test_means_and_shares_of_few_interactions_are_withheld() -> None:
+    one = rich()
+    counts = replace(one.counts, interactions=29)
+    arms = tuple(replace(arm, interactions=5, share=0.2) for arm in one.arms)
+    few = replace(one, counts=counts, arms=arms)
+    assert headlines(few)[1].value == COLLECTING
+    assert headlines(few)[1].exact is None
+    for line in arm_lines(few):
+        assert (line.reward, line.share, line.exact_reward) == (COLLECTING, COLLECTING, None)
+    assert COLLECTING not in {line.share for line in arm_lines(one)}
 
 
 def test_the_three_figures() -> None:

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from bandit_platform.services.reporting.report_records import ExperimentReport
-from dashboards.arm_rewards import LEAST_DRAWS, arm_reward_figure, reward_table
+from dashboards.arm_rewards import arm_reward_figure, reward_table
 from dashboards.bands import MOST_ROWS, band_figure, band_table
 from dashboards.leaderboard import leaderboard
 from dashboards.policies_page import policies_page
 from dashboards.report_bands import programme_bands, value_bands
+from dashboards.text import LEAST
 from dashboards.what_if import what_ifs
 from tests.dashboards.fake_comparisons import rich_whole, whole, whole_reports
 from tests.dashboards.fake_reports import collecting, rich
@@ -115,7 +116,7 @@ def test_mean_rewards_are_differences_of_running_sums() -> None:
 def test_a_mean_of_few_draws_is_withheld() -> None:
     report = rich_whole()
     first = report.timeline[0]
-    few = dict.fromkeys(first.arms, LEAST_DRAWS - 1)
+    few = dict.fromkeys(first.arms, LEAST - 1)
     point = replace(first, arms=few, rewards=dict.fromkeys(few, 5.0))
     (line,) = reward_table(replace(report, timeline=(point,)))
     assert {mean for mean, _ in line.cells} == {"\N{EN DASH}"}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bandit_platform.domain.direction import Direction, direction_of
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.ope.estimate import Estimate
+from bandit_platform.ope.many_bounds import many_bounds
 from bandit_platform.services.learning.metric_state import REGRETS, REWARD, MetricState
 from bandit_platform.services.learning.outcomes import PURCHASE, RETURN
 from bandit_platform.services.learning.tracked import LOGGING, SERVING
@@ -51,12 +52,15 @@ def with_happened(
     if served is None:
         return report
     learned = states.get(SERVING) if any(p.name == SERVING for p in report.policies) else None
+    metrics = _metrics(served, learned, stored)
+    looks = len(metrics) * (1 if learned is None else 2)
     happened = Happened(
         interactions=served.shown.decisions + served.nothing.decisions,
         skipped=served.skipped,
         currency=served.currency,
         foreign=served.foreign,
-        metrics=_metrics(served, learned, stored),
+        metrics=_corrected(metrics, served, learned, looks),
+        metric_looks=max(looks, 1),
         restraint=_restraint(served, report, counted),
         funnel=_funnel(served),
         days=_days(connection, report.experiment),
@@ -100,6 +104,43 @@ def _revenue(served: MetricState, learned: MetricState | None) -> MetricRow:
         serving=None if learned is None else _row(learned.revenue.value()),
         serving_uplift=None if learned is None else _row(learned.revenue.uplift()),
     )
+
+
+def _corrected(
+    rows: tuple[MetricRow, ...], served: MetricState, learned: MetricState | None, looks: int
+) -> tuple[MetricRow, ...]:
+    """The rows with uplifts that hold together, for all outcomes there are now."""
+    named = [row.name for row in rows if row.name != REVENUE]
+    logging = _together(served, named, looks)
+    serving = {} if learned is None else _together(learned, named, looks)
+    return tuple(
+        replace(
+            row,
+            logging_corrected=_bounded(row.logging_uplift, logging.get(row.name)),
+            serving_corrected=row.serving_uplift
+            and _bounded(row.serving_uplift, serving.get(row.name)),
+        )
+        for row in rows
+    )
+
+
+def _together(state: MetricState, names: list[str], looks: int) -> dict[str, tuple[float, float]]:
+    """Outcome → both ends of its uplift, each with its part of alpha."""
+    events = [state.events.get(name, state.absent) for name in names]
+    bounds = many_bounds([each.uplift_sequence for each in events], looks=looks)
+    revenue = replace(state.revenue, alpha=state.revenue.alpha / looks).uplift()
+    ends = {
+        name: (
+            each.reward_range.unscale_difference(low),
+            each.reward_range.unscale_difference(high),
+        )
+        for name, each, (low, high) in zip(names, events, bounds, strict=True)
+    }
+    return {**ends, REVENUE: (revenue.lower, revenue.upper)}
+
+
+def _bounded(row: EstimateRow, ends: tuple[float, float] | None) -> EstimateRow:
+    return row if ends is None else replace(row, lower=ends[0], upper=ends[1])
 
 
 def _restraint(

@@ -25,6 +25,9 @@ class MetricRow:
     #: under the learned policy; None where none learns
     serving: EstimateRow | None
     serving_uplift: EstimateRow | None
+    #: both uplifts, for all of them over all outcomes to hold together
+    logging_corrected: EstimateRow | None = None
+    serving_corrected: EstimateRow | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +111,5 @@ class Happened:
     funnel: tuple[FunnelStep, ...]
     #: the newest ones, oldest first
     days: tuple[DayRow, ...]
+    #: how many uplifts of outcomes the corrected ones hold together with
+    metric_looks: int = 1

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bandit_platform.domain.direction import Direction
+from bandit_platform.services.learning.metric_state import MetricState
 from bandit_platform.services.reporting.happened_records import Happened
 from bandit_platform.services.reporting.report import experiment_report
+from bandit_platform.storage.metrics import metric_states
 
 KEY = "checkout-offers"
 
@@ -82,6 +85,33 @@ def test_metrics_carry_direction_unit_and_their_own_intervals(served: Any) -> No
     )
     assert accept.logging.n == served.counter("interactions.policy") - 200  # rows that tuned it
     assert accept.decisions == round(share * served.counter("interactions.policy"))
+
+
+def test_the_differences_hold_together_for_every_outcome_and_policy(served: Any) -> None:
+    found = happened(served)
+    assert found.metric_looks == 2 * len(found.metrics)
+    with served.database.read() as connection:
+        texts = metric_states(connection, KEY)
+    for policy, own, corrected in (
+        ("logging", "logging_uplift", "logging_corrected"),
+        ("serving", "serving_uplift", "serving_corrected"),
+    ):
+        state = MetricState.read(texts[policy][1])
+        assert state is not None
+        for row in found.metrics:
+            alone, together = getattr(row, own), getattr(row, corrected)
+            assert (together.value, together.n) == (alone.value, alone.n)
+            if row.name == "revenue":
+                assert together.collecting is alone.collecting
+                continue
+            one = state.events[row.name].uplift_sequence
+            settings = replace(one.settings, alpha=0.05 / found.metric_looks)
+            wanted = replace(one, settings=settings).bounds()
+            assert (together.lower, together.upper) == pytest.approx(wanted)
+            assert together.lower <= alone.lower
+            assert together.upper >= alone.upper
+    purchase = next(row for row in found.metrics if row.name == "purchase")
+    assert purchase.logging_corrected.upper > purchase.logging_uplift.upper
 
 
 def test_restraint_says_how_sparingly_offers_were_shown(served: Any) -> None:

@@ -18,14 +18,10 @@ import structlog
 from bandit_platform.bootstrap import Platform, build, build_serving, build_worker
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.actor import Actor
-from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.question import Question
 from bandit_platform.services.asking.answer import Answerer
-from bandit_platform.services.serving.decide import Query
-from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.settings import Settings
-from bandit_platform.web.apps import create_console_app
+from bandit_platform.web.apps import create_console_app, create_decision_app
 from bandit_platform.web.limits import Limits
 from tests.browser.shop import listening
 
@@ -67,42 +63,46 @@ class Furniture:
     #: texts where people or shops write freely, in turn
     texts: Sequence[str]
 
-    def spec(self, number: int) -> ExperimentSpec:
+    def spec(self, number: int) -> dict[str, Any]:
         """The declaration of one experiment; the first has everything."""
-        text = itertools.cycle(self.texts[number:] + self.texts[:number])
+        text = itertools.cycle([*self.texts[number:], *self.texts[:number]])
         arms = [_arm(place, text) for place in range(self.arms if number == 0 else 2)]
-        return ExperimentSpec.model_validate(
-            {
-                "key": MAIN if number == 0 else f"offers-{number}-" + "long-name-" * (number % 5),
-                "placement": "thank-you",
-                "owner": next(text)[:256],
-                "hypothesis": " ".join(itertools.islice(text, 12))[:4096],
-                "context": {
-                    "order_value": {"type": "number", "min": 0},
-                    "country": {"type": "category", "allow_personal": True},
-                    "returning": {"type": "boolean"},
-                },
-                "arms": arms,
-                "reward": {
-                    "window": "1h",
-                    "range": [-1.0, 1.0],
-                    "accept": 0.5,
-                    "purchase": {"amount": 0.01},
-                    "complaint": -1.0,
-                },
-                "policy": {"floor": 0.1, "publish_every": "1s"},
-                "candidates": [{"name": "greedier", "exploration": "epsilon_greedy"}],
-                "holdout": {"share": 0.1},
-            }
-        )
+        return {
+            "key": MAIN if number == 0 else f"offers-{number}-" + "long-name-" * (number % 5),
+            "placement": "thank-you",
+            "owner": next(text)[:256],
+            "hypothesis": " ".join(itertools.islice(text, 12))[:4096],
+            "context": {
+                "order_value": {"type": "number", "min": 0},
+                "country": {"type": "category", "allow_personal": True},
+                "returning": {"type": "boolean"},
+                "mood": {"type": "category", "values": [each[:256] for each in self.texts]},
+            },
+            "arms": arms,
+            "reward": {
+                "window": "1h",
+                "range": [-1.0, 1.0],
+                "accept": 0.5,
+                "purchase": {"amount": 0.01},
+                "complaint": -1.0,
+            },
+            "policy": {"floor": 0.1, "publish_every": "1s"},
+            "candidates": [{"name": "greedier", "exploration": "epsilon_greedy"}],
+            "holdout": {"share": 0.1},
+        }
 
 
 def _arm(place: int, text: Iterator[str]) -> dict[str, Any]:
     return {
         "key": f"offer-{place}",
         "features": {"price": 5.0 + place, "kind": next(text)[:256]},
-        "offer": {name: next(text) for name in ("title", "text", "url", "image", "more")},
-        "when": {"order_value": {"gte": 20}} if place == 1 else {},
+        "offer": {
+            **{name: next(text) for name in ("title", "text", "url", "image", "currency")},
+            next(text): {next(text): [next(text)]},
+        },
+        "when": {"order_value": {"gte": 20}, "mood": {"ne": next(text)[:256]}}
+        if place == 1
+        else {},
     }
 
 
@@ -132,16 +132,46 @@ def house(folder: Path, furniture: Furniture | None, **more: Any) -> Iterator[Ho
     structlog.reset_defaults()
 
 
+class Programs:
+    """A team's and a shop's programs, which use the JSON API of both ports."""
+
+    def __init__(self, made: House) -> None:
+        issue = made.platform.keys.create
+        self._team = made.app.test_client()
+        self._team_key = issue(role=Role.EXPERIMENTER, label="programs", by=ASKING).text
+        self._shop_key = issue(role=Role.SERVER, label="the shop", by=ASKING).text
+        self.serving = build_serving(made.settings, made.clock)
+        self._shop = create_decision_app(self.serving, Limits(key_rate=0)).test_client()
+
+    def team(self, path: str, body: Any = None) -> Any:
+        """Ask the console's port to do something."""
+        headers = {"Authorization": f"Bearer {self._team_key}"}
+        return self._team.post(f"/v1/experiments{path}", json=body, headers=headers)
+
+    def shop(self, path: str, body: Any) -> Any:
+        """Ask the shop's port."""
+        headers = {"Authorization": f"Bearer {self._shop_key}"}
+        return self._shop.post(f"/v1/{path}", json=body, headers=headers)
+
+    def close(self) -> None:
+        """Let the service go."""
+        self.serving.registry.close()
+        self.serving.upkeep.close()
+        self.serving.journal.close()
+
+
 def _furnish(made: House, furniture: Furniture) -> None:
     platform = made.platform
+    programs = Programs(made)
     for number in range(furniture.experiments):
         spec = furniture.spec(number)
-        platform.apply_experiment(spec, by=ASKING)
+        _made(programs.team("", spec))
         if number % 3 != 1:
-            platform.change_state(spec.key, Action.START, by=ASKING)
-    made.decisions = _days(made, furniture)
-    main = furniture.spec(0)
-    platform.apply_experiment(_changed(main, furniture.texts[-1]), by=ASKING)
+            _made(programs.team(f"/{spec['key']}/start"))
+    programs.serving.registry.refresh()
+    made.decisions = _days(made, programs, furniture)
+    programs.close()
+    _made(programs.team("", _changed(furniture.spec(0), furniture.texts[-1])))
     for place, text in enumerate(furniture.texts):
         origins = () if place % 2 else ("https://shop.example",)
         role = Role.SERVER if place % 2 else None
@@ -150,57 +180,69 @@ def _furnish(made: House, furniture: Furniture) -> None:
     _ask(made, furniture)
 
 
-def _changed(spec: ExperimentSpec, text: str) -> ExperimentSpec:
+def _made(answer: Any) -> Any:
+    assert answer.status_code < 300, answer.text
+    return answer.json
+
+
+def _changed(spec: dict[str, Any], text: str) -> dict[str, Any]:
     """The same with another offer, as a team would change it."""
-    first = spec.arms[0].model_copy(update={"offer": {"title": text}})
-    return spec.model_copy(update={"arms": (first, *spec.arms[1:]), "owner": text[:256]})
+    spec["arms"][0]["offer"] = {"title": text}
+    return {**spec, "owner": text[:256]}
 
 
-def _days(made: House, furniture: Furniture) -> list[str]:
-    clock, settings = made.clock, made.settings
-    serving = build_serving(settings, clock)
-    worker = build_worker(settings, clock)
+def _days(made: House, programs: Programs, furniture: Furniture) -> list[str]:
+    clock = made.clock
+    worker = build_worker(made.settings, clock)
     decided: list[str] = []
     for _day in range(2):
         for number in range(furniture.decisions // 2):
             clock.now += timedelta(seconds=20)
-            decided.append(_visit(serving, number, furniture.texts))
+            decided.append(_visit(programs, number, furniture, clock))
         clock.now += timedelta(hours=2)
         while worker.round():
             clock.now += timedelta(seconds=2)
         clock.now += timedelta(hours=16)
-    serving.registry.close()
-    serving.upkeep.close()
-    serving.journal.close()
     return decided
 
 
-def _visit(serving: Any, number: int, texts: Sequence[str]) -> str:
-    text = texts[number % len(texts)]
-    query = Query(
-        unit_id=f"{text}-{number}",
-        context={"order_value": 10.0 + number, "country": text[:256], "returning": number % 2 == 0},
-        request_key=f"{text}-{serving.clock().isoformat()}"[:128],
-        eligible_arms=None,
-        excluded_arms=(),
-        defer_activation=False,
-    )
-    decision = serving.decider.decide(MAIN, query).decision
-    kinds = ("impression", "accept", "purchase", "complaint")[: number % 5]
-    events = [
-        EventReport(
-            event_id=f"{kind}-{text}"[:128],
-            decision_id=decision.decision_id,
-            type=kind,
-            amount=12.5 if kind == "purchase" else None,
-            currency="GBP" if kind == "purchase" else None,
-            occurred_at=None,
-        )
-        for kind in kinds
-    ]
-    serving.recorder.record(events, trusted=True)
-    found: str = decision.decision_id
-    return found
+def _visit(programs: Programs, number: int, furniture: Furniture, clock: Clock) -> str:
+    text = furniture.texts[number % len(furniture.texts)]
+    question = {
+        "unit_id": f"{text}-{number}"[:256],
+        "context": {
+            "order_value": 10.0 + number,
+            "country": text[:256],
+            "returning": number % 2 == 0,
+            "mood": text[:256],
+        },
+        "request_key": f"{text}-{clock().isoformat()}"[-256:],
+    }
+    decision: str = _made(programs.shop(f"experiments/{MAIN}/decisions", question))["decision_id"]
+    kinds = ["impression", "accept", "purchase", "complaint"][: number % 5]
+    _report(programs, decision, kinds, text)
+    return decision
+
+
+def _report(programs: Programs, decision: str, kinds: list[str], text: str) -> None:
+    """Tell what happened, with the text in the events' ids unless it looks like an address."""
+    for name in (text, "plain"):
+        events = [
+            {
+                "event_id": f"{kind}-{name}"[:256],
+                "decision_id": decision,
+                "type": kind,
+                **({"amount": 12.5, "currency": "GBP"} if kind == "purchase" else {}),
+            }
+            for kind in kinds
+        ]
+        if not events:
+            return
+        receipts = _made(programs.shop("events", {"events": events}))["events"]
+        if all(each["status"] == "accepted" for each in receipts):
+            return
+        assert all("looks like" in each["why"] for each in receipts), receipts
+    raise AssertionError(receipts)
 
 
 def _ask(made: House, furniture: Furniture) -> None:

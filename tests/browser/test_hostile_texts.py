@@ -17,15 +17,17 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.access import Role
-from tests.browser.furnished import MAIN, Furniture, House, house
+from bandit_platform.errors import InputError
+from tests.browser.furnished import MAIN, Furniture, House, Programs, house
 from tests.browser.payloads import BREAKING, PAYLOADS, chunks
-from tests.browser.shop import decide, needs_chromium, wait_for
+from tests.browser.shop import needs_chromium, wait_for
 from tests.browser.walk import REFUSALS, split, window, with_values
 from tests.signing_in import SignedInClient, signed_in
 
 pytestmark = needs_chromium
 
 CROWDED = Furniture(experiments=24, arms=16, decisions=2 * len(PAYLOADS), texts=PAYLOADS)
+DECIDE = f"experiments/{MAIN}/decisions"
 _FIELD = re.compile(r'<(?:input|textarea|select)[^>]* name="([^"]+)"')
 _FORM = re.compile(
     r'<form(?=[^>]* method="post")[^>]*?(?: action="([^"]*)")?[^>]*>(.*?)</form>', re.S
@@ -63,6 +65,60 @@ def test_every_text_stands_on_some_page(
     everything = "\n".join(html.unescape(client.get(path).text) for path in pages)
     assert len(set(PAYLOADS)) == len(PAYLOADS) >= 100
     assert [text for text in PAYLOADS if text.strip() not in everything] == []
+
+
+def test_names_take_no_attack(crowded: House) -> None:
+    """What stands in addresses and charts as a name is refused, and no shop's text repeated."""
+    programs = Programs(crowded)
+    known = {"unit_id": "u", "context": {"order_value": 50.0}}
+    spec = CROWDED.spec(30)
+    del spec["context"]["mood"]
+    decision = programs.shop(DECIDE, known).json["decision_id"]
+    for text in PAYLOADS:
+        for named in _specs_with_the_name(spec, text):
+            _refuses(programs.team("", named))
+        for body in _questions_with_the_name(known, text):
+            answer = programs.shop(DECIDE, body)
+            _refuses(answer)
+            assert text not in str(answer.json)
+        event = {"event_id": "e", "decision_id": decision, "type": text[:64]}
+        for item in (event, {**event, "type": "accept", "metadata": {text: text}}):
+            answer = programs.shop("events", {"events": [item]})
+            assert [each["status"] for each in answer.json["events"]] == ["rejected"], answer.text
+            assert text not in str(answer.json)
+        with pytest.raises(InputError):
+            crowded.platform.users.create(text, Role.VIEWER)
+    programs.close()
+
+
+def _specs_with_the_name(spec: dict[str, Any], text: str) -> Iterator[dict[str, Any]]:
+    """The spec with the text where names stand."""
+    yield {**spec, "key": text}
+    yield {**spec, "placement": text}
+    yield {**spec, text: 1}
+    yield {**spec, "context": {**spec["context"], text: {"type": "boolean"}}}
+    yield {**spec, "arms": [{**spec["arms"][0], "key": text}]}
+    yield {**spec, "arms": [{**spec["arms"][0], "features": {text: 1.0}}]}
+    yield {**spec, "reward": {**spec["reward"], text: 1.0}}
+    yield {**spec, "candidates": [{"name": text}]}
+    yield {**spec, "report": {"time_zone": text}}
+    yield {**spec, "report": {"segments": [text]}}
+    yield {**spec, "events": {"secret_only": [text]}}
+
+
+def _questions_with_the_name(known: dict[str, Any], text: str) -> Iterator[dict[str, Any]]:
+    """A shop's question with the text where names stand."""
+    yield {**known, "context": {text[:64]: 1}}
+    yield {**known, "context": {"mood": f"{text[:250]} else"}}
+    yield {**known, "eligible_arms": [text[:64]]}
+    yield {**known, "excluded_arms": [text[:64]]}
+    yield {**known, text: 1}
+
+
+def _refuses(answer: Any) -> None:
+    assert answer.status_code == 422, answer.text
+    assert answer.content_type == "application/problem+json"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_an_attack_that_got_through_would_be_noticed(a_browser: Any, crowded: House) -> None:
@@ -190,22 +246,3 @@ def _stands_as_text(browser: Any, saved: Path, text: str) -> None:
     page.goto(saved.as_uri())
     assert heard == [saved.as_uri()]
     page.close()
-
-
-def test_offers_stay_text_in_a_shop(counter: Any) -> None:
-    page = counter.open()
-    counter.service.trouble.clear()
-    for text in PAYLOADS:
-        offer = dict.fromkeys(("title", "text", "url", "image", "price", "currency"), text)
-        counter.service.trouble["/decisions"] = {
-            "decision_id": "x", "arm": text, "offer": offer, "reason": text, "expires_at": text,
-        }  # fmt: skip
-        page.evaluate("answer => offers('render', '#slot', answer)", decide(page))
-        assert page.text_content(".offer-title") == text
-        kinds = page.locator("#slot *").evaluate_all("all => all.map(each => each.localName)")
-        assert set(kinds) <= {"section", "p", "a", "button", "img", "span"}
-        addresses = page.locator("#slot a, #slot img").evaluate_all(
-            "all => all.map(each => each.href || each.src)"
-        )
-        assert all(each.startswith((counter.url, "https:")) for each in addresses), text
-    assert MAIN not in page.content()

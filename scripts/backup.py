@@ -12,6 +12,7 @@ To restore, put the folder in the place of the data folder and start the process
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sqlite3
 import sys
@@ -19,15 +20,17 @@ from contextlib import closing
 from pathlib import Path
 
 from bandit_platform.journal.reader import segments
+from bandit_platform.services.evaluation.exported_files import REGISTER
 from bandit_platform.settings import Settings, load_settings
 
 
 def back_up(settings: Settings, target: Path) -> None:
     """Copy everything into a folder that does not exist yet."""
-    target.mkdir(parents=True, mode=0o700)
-    secret = settings.data_dir / "secret"
-    if secret.exists():
-        shutil.copy2(secret, target / "secret")
+    os.umask(0o077)
+    target.mkdir(parents=True)
+    for name in ("secret", REGISTER):
+        if (settings.data_dir / name).exists():
+            shutil.copy2(settings.data_dir / name, target / name)
     journal = target / "journal"
     journal.mkdir()
     for path in segments(settings.journal_dir):

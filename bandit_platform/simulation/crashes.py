@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,6 +79,19 @@ def crash_rounds(
             tell(number + 1)
         time.sleep(0.3)
     return found
+
+
+def slowness() -> float:
+    """By how much other work on this machine makes a start longer: 1 where there is none.
+
+    A start is mostly importing, which is processor time; whatever takes longer waited for others.
+    """
+    began, before = time.monotonic(), os.times()
+    subprocess.run([sys.executable, "-c", "import bandit_platform.web.decision_app"], check=True)
+    taken, after = time.monotonic() - began, os.times()
+    worked = after.children_user + after.children_system
+    worked -= before.children_user + before.children_system
+    return max(1.0, taken / worked)
 
 
 def wait_until(

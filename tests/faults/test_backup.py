@@ -60,6 +60,7 @@ def test_one_machine(deploy: Any, start: Any) -> None:
         stage.kill(name)
     deployment.ledger.decisions, deployment.ledger.events = before
     shutil.rmtree(deployment.settings.data_dir)
+    assert [p.name for p in (target, *target.rglob("*")) if p.stat().st_mode & 0o077] == []
     shutil.copytree(target, deployment.settings.data_dir)
     restored(deployment, start)
 

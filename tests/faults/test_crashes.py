@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from typing import Any
 
 import psutil
 
-from bandit_platform.simulation.crashes import crash_rounds, wait_until
+from bandit_platform.simulation.crashes import crash_rounds, slowness, wait_until
 from bandit_platform.simulation.load import Load
 from bandit_platform.storage.lease import leader
 
 ROUNDS = 10
-
-
-def slowness() -> float:
-    """By how much other work on this machine makes a start longer: 1 where there is none."""
-    began, before = time.monotonic(), os.times()
-    subprocess.run([sys.executable, "-c", "import bandit_platform.web.decision_app"], check=True)
-    taken, after = time.monotonic() - began, os.times()
-    worked = (after[2] - before[2]) + (after[3] - before[3])
-    return max(1.0, taken / worked)
 
 
 def test_ten_crashes_under_load(deploy: Any, start: Any) -> None:

@@ -148,6 +148,7 @@ def crowd(server: Server, seconds: float) -> Counter[tuple[int, bool]]:
 
 @pytest.mark.parametrize("server", [{"key_rate": 0, "wait_seconds": 0.02}], indirect=True)
 def test_more_than_can_be_answered_is_refused_in_part_and_soon_forgotten(server: Server) -> None:
+    usual = speed(server)
     crowd(server, 1.0)
     before = server.memory()
     found = crowd(server, 5.0)
@@ -158,6 +159,13 @@ def test_more_than_can_be_answered_is_refused_in_part_and_soon_forgotten(server:
     deadline = time.monotonic() + 15
     while set(server.keep_asking(0.3)) != {(201, None)}:
         assert time.monotonic() < deadline
+    while speed(server) < 0.8 * usual:  # other tests share the machine
+        assert time.monotonic() < deadline
+
+
+def speed(server: Server) -> float:
+    """Decisions a second that one caller gets."""
+    return server.keep_asking(1.0).total() / 1.0
 
 
 @contextmanager

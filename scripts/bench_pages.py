@@ -1,10 +1,11 @@
 """How fast the console's pages are answered over very many logged decisions.
 
-    python scripts/bench_pages.py [--decisions 5000000] [--format table|json]
+    python scripts/bench_pages.py [--decisions 5000000] [--format table|json] [--keep FOLDER]
 
 Fills a database with simulated decisions in bulk, runs the ordinary roll-up (learning, metrics,
 segments, comparisons) over every one of them, and asks for every page of the console, in process.
 The same is done for a twentieth of the decisions, to see that the cost does not grow with them.
+With ``--keep`` the databases stay in a folder, and another run asks them again.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from bandit_platform.web.limits import Limits
 KEY = "many-decisions"
 HOLDER = "bench"
 LIMIT_MS = 300.0
+#: holds the seconds that the roll-up took, once it is done
+ROLL_UP = "roll-up.json"
 #: a page asked for its content, not a file of the page or a download
 LEFT_OUT = {"static", "openapi", "health", "sdk", "docs", "sign_in", "downloads"}
 
@@ -117,18 +120,19 @@ def _ask(client: Any, path: str, key: str, rounds: int) -> Page:
     )
 
 
-def measure(decisions: int, arms: int, rounds: int) -> dict[str, Any]:
-    """One database with so many decisions."""
-    with tempfile.TemporaryDirectory(prefix="bandit-platform-pages-") as folder:
-        settings = Settings(data_dir=Path(folder))
-        platform = build(settings)
-        seconds = prepare(platform, decisions, arms)
-        found = pages(platform, settings, rounds)
-        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-        platform.database.close()
+def measure(folder: Path, decisions: int, arms: int, rounds: int) -> dict[str, Any]:
+    """One database with so many decisions, filled unless the folder holds it already."""
+    settings = Settings(data_dir=folder)
+    platform = build(settings)
+    known = folder / ROLL_UP
+    if not known.exists():
+        known.write_text(json.dumps(prepare(platform, decisions, arms)))
+    found = pages(platform, settings, rounds)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    platform.database.close()
     return {
         "decisions": decisions,
-        "rolled_up_per_second": decisions / seconds,
+        "rolled_up_per_second": decisions / json.loads(known.read_text()),
         "bytes_per_decision": size / decisions,
         "pages": [asdict(page) for page in found],
         "slowest_p95": max(page.p95 for page in found),
@@ -146,10 +150,16 @@ def main() -> int:
     parser.add_argument("--decisions", type=int, default=5_000_000)
     parser.add_argument("--arms", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--format", choices=["table", "json"], default="table")
     asked = parser.parse_args()
     sizes = [max(asked.decisions // 20, 1000), asked.decisions]
-    results = [measure(size, asked.arms, asked.rounds) for size in sizes]
+    with tempfile.TemporaryDirectory(prefix="bandit-platform-pages-") as passing:
+        parent = asked.keep or Path(passing)
+        results = [
+            measure(parent / f"{size}-{asked.arms}", size, asked.arms, asked.rounds)
+            for size in sizes
+        ]
     if asked.format == "json":
         print(json.dumps({"limit_ms": LIMIT_MS, "results": results}, indent=2))
     else:

@@ -57,6 +57,7 @@ def decision_line(d: Decision) -> bytes:
 
 def event_line(e: Event) -> bytes:
     """An event as one line, newline included."""
+    received = _text(e.received_at)
     return _line(
         {
             "k": "event",
@@ -65,8 +66,8 @@ def event_line(e: Event) -> bytes:
             "type": e.type,
             "amount": e.amount,
             "currency": e.currency,
-            "occurred": _text(e.occurred_at),
-            "received": _text(e.received_at),
+            "occurred": received if e.occurred_at is e.received_at else _text(e.occurred_at),
+            "received": received,
             "trusted": e.trusted,
         }
     )

@@ -11,7 +11,7 @@ from bandit_platform.errors import NotFoundError
 from bandit_platform.parent import end_with_parent
 from bandit_platform.services.serving.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
-from bandit_platform.web.auth import protect
+from bandit_platform.web.auth import Gate, protect
 from bandit_platform.web.bare_app import bare_app, limits_of
 from bandit_platform.web.console.decisions import decision_pages_blueprint
 from bandit_platform.web.console.downloads import downloads_blueprint
@@ -53,7 +53,7 @@ def create_console_app(
         https=settings.console_address.startswith("https:"),
         proxies=settings.proxies,
     )
-    protect(app, platform.keys.find, frozenset, limits)
+    protect(app, Gate(platform.keys.find, limits), frozenset)
     register_error_pages(app)
     app.register_blueprint(experiments_blueprint(platform))
     app.register_blueprint(decision_pages_blueprint(platform))

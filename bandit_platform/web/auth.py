@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Flask, Request, Response, g, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -98,22 +99,22 @@ PERMISSIONS: Mapping[str, Permission | None] = {
 
 _BODY_KEY = re.compile(rb'"key"\s*:\s*"(pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43})"')
 _ADDRESS_KEY = re.compile(r"pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43}")
+#: where the key lies of a request that was let in already
+_ADMITTED = "bandit_platform.admitted"
 _ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
 
 FindKey = Callable[[str], Key | None]
 Origins = Callable[[], frozenset[str]]
 
 
-def protect(app: Flask, find_key: FindKey, origins: Origins, limits: Limits) -> None:
+def protect(app: Flask, gate: Gate, origins: Origins) -> None:
     """Let an app answer only those whose key opens what they ask for.
 
     Args:
         app: the application.
-        find_key: the valid key that a text is, or None.
+        gate: looks at keys.
         origins: every origin that some valid publishable key declares.
-        limits: how often a key, and an address without one, may ask.
     """
-    gate = _Gate(find_key, limits)
     pages = PageGate()
 
     def check() -> BaseResponse | None:
@@ -139,26 +140,25 @@ def protect(app: Flask, find_key: FindKey, origins: Origins, limits: Limits) -> 
     app.after_request(_share_with_origin)
 
 
-def is_trusted() -> bool:
-    """Whether the request came with a secret key."""
+def shown_key() -> Key | None:
+    """The key that the request showed."""
     key: Key | None = g.get("key")
-    return key is not None and not key.publishable
+    return key
 
 
 def reaches(experiment: str) -> bool:
     """Whether the request's key, if it is restricted to some experiments, reaches this one."""
-    key: Key | None = g.get("key")
+    key = shown_key()
     return key is None or key.experiments is None or experiment in key.experiments
 
 
-def own_experiments() -> frozenset[str] | None:
-    """The experiments that the request's key opens; None for all."""
-    key: Key | None = g.get("key")
-    return None if key is None else key.experiments
+class Gate:
+    """Looks at keys, and at how often they and strangers come.
 
-
-class _Gate:
-    """Looks at keys, and at how often they and strangers come."""
+    Args:
+        find_key: the valid key that a text is, or None.
+        limits: how often a key, and an address without one, may ask.
+    """
 
     def __init__(self, find_key: FindKey, limits: Limits) -> None:
         self._find_key = find_key
@@ -166,8 +166,28 @@ class _Gate:
         self._keys = Buckets(limits.key_rate)
         self._strangers = Buckets(limits.stranger_rate)
 
+    def admits(
+        self, environ: dict[str, Any], text: str, wanted: Permission, experiment: str
+    ) -> bool:
+        """Whether a key opens an experiment; if not, :meth:`refusal` knows what to say.
+
+        A request that was let in is not looked at, and not counted, a second time.
+        """
+        key = self._find_key(text)
+        if key is None or not key.opens(wanted, experiment):
+            return False
+        origin = environ.get("HTTP_ORIGIN")
+        if (origin is not None and origin not in key.origins) or self._keys.take(key.key_id):
+            return False
+        environ[_ADMITTED] = key
+        return True
+
     def refusal(self, asked: Request, wanted: Permission) -> Response | None:
         """Why a request is refused; None lets it in, as its key's."""
+        admitted = asked.environ.get(_ADMITTED)
+        if admitted is not None:
+            g.key = admitted
+            return None
         text = _key_text(asked)
         key = None if text is None else self._find_key(text)
         if key is None:
@@ -222,11 +242,16 @@ def _key_text(asked: Request) -> str | None:
         return header[7:] if header[:7].lower() == "bearer " else None
     in_address = asked.args.get("key") if asked.blueprint == "decisions" else None
     if in_address is not None:
-        return in_address if _ADDRESS_KEY.fullmatch(in_address) else None
+        return address_key(in_address)
     if asked.endpoint == "decisions.events":
         found = _BODY_KEY.search(asked.get_data())
         return found[1].decode() if found else None
     return None
+
+
+def address_key(text: str) -> str | None:
+    """A key that may stand in an address, which is a publishable one."""
+    return text if _ADDRESS_KEY.fullmatch(text) else None
 
 
 def _forbidden(detail: str) -> Response:

@@ -6,7 +6,6 @@ from apiflask import APIFlask
 
 from bandit_platform import __version__
 from bandit_platform.settings import Settings
-from bandit_platform.web.decisions_api import EVENTS_BYTES
 from bandit_platform.web.docs import docs_blueprint
 from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
@@ -14,6 +13,7 @@ from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
 from bandit_platform.web.plain_app import PlainApp
 from bandit_platform.web.problems import register_problems
+from bandit_platform.web.shop import EVENTS_BYTES
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -11,15 +11,17 @@ from bandit_platform.parent import end_with_parent, has_parent
 from bandit_platform.services.serving.readiness import serving_readiness
 from bandit_platform.serving import Serving, build_serving
 from bandit_platform.settings import load_settings
-from bandit_platform.web.auth import protect
+from bandit_platform.web.auth import Gate, protect
 from bandit_platform.web.bare_app import bare_app, limits_of
-from bandit_platform.web.decisions_api import EVENTS_BYTES, decisions_blueprint
+from bandit_platform.web.decisions_api import decisions_blueprint
 from bandit_platform.web.health import health_blueprint
 from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.observed import Observed
 from bandit_platform.web.sdk.files import sdk_blueprint
 from bandit_platform.web.shedding import Shedding
+from bandit_platform.web.shop import EVENTS_BYTES, Shop
+from bandit_platform.web.short_way import ShortWay
 from bandit_platform.web.whole_bodies import WholeBodies
 
 _LIMITS = Limits()
@@ -30,8 +32,10 @@ def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
     meter = Meter()
     app = bare_app("bandit-platform decisions", meter)
     keys = serving.registry.keys
-    protect(app, lambda text: keys.find(text, serving.clock()), keys.origins, limits)
-    app.register_blueprint(decisions_blueprint(serving.decider, serving.recorder, meter))
+    gate = Gate(lambda text: keys.find(text, serving.clock()), limits)
+    shop = Shop(serving.decider, serving.recorder, meter)
+    protect(app, gate, keys.origins)
+    app.register_blueprint(decisions_blueprint(shop))
     app.register_blueprint(sdk_blueprint())
     app.register_blueprint(
         health_blueprint(
@@ -44,6 +48,8 @@ def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
             ),
         )
     )
+    observed = cast("Observed", app.wsgi_app)
+    observed.inner = ShortWay(observed.inner, gate, shop)
     return app
 
 

@@ -34,12 +34,16 @@ _P = "bandit_platform_"
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
+#: experiment, arm and reason of a decision, all of them names we gave
+Choice = tuple[str, str, str]
+
+
 @dataclass
 class _Tallies:
     """What was counted and not written yet."""
 
     answers: list[int] = field(default_factory=lambda: [0] * 5)
-    choices: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    choices: dict[Choice, int] = field(default_factory=dict)
     statuses: Tally[str] = field(default_factory=Tally)
     #: decisions by the first bound they do not exceed; beyond the last one at the end
     buckets: list[int] = field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
@@ -73,7 +77,7 @@ class Meter:
             f"{_P}http_answers", "Answers by class of status.", ("status",), registry=own
         )
         self._by_class = [answers.labels(f"{digit}xx") for digit in range(1, 6)]
-        self._by_choice: dict[tuple[str, str, str], Counter] = {}
+        self._by_choice: dict[Choice, Counter] = {}
         self._by_status = {
             status: self._events.labels(status) for status in ("accepted", "duplicate", "rejected")
         }
@@ -88,7 +92,7 @@ class Meter:
         with self._lock:
             self._new.answers[min(max(ord(status[0]) - 49, 0), 4)] += 1
 
-    def decided(self, choice: tuple[str, str, str], seconds: float) -> None:
+    def decided(self, choice: Choice, seconds: float) -> None:
         """Count a decision by (experiment, arm, reason), all of them names we gave."""
         with self._lock:
             new = self._new
@@ -131,7 +135,7 @@ class Meter:
         shown.register(_Given([*map(_without_birth, self._registry.collect()), *extra]))
         return generate_latest(shown)
 
-    def _new_series(self, choice: tuple[str, str, str]) -> Counter:
+    def _new_series(self, choice: Choice) -> Counter:
         known = self._by_choice
         if len(known) >= MOST_SERIES and choice != _OTHER:
             return known.get(_OTHER) or self._new_series(_OTHER)

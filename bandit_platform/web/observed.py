@@ -35,7 +35,7 @@ class Observed:
     """A WSGI application with everything that all its answers have in common."""
 
     def __init__(self, inner: Application, meter: Meter) -> None:
-        self._inner = inner
+        self.inner = inner
         self._meter = meter
 
     def around(self, other: Application) -> Observed:
@@ -58,7 +58,7 @@ class Observed:
             meter.answered(status)
             return start(status, headers, *rest)
 
-        body = self._inner(environ, start_observed)
+        body = self.inner(environ, start_observed)
         choice = environ.get(DECIDED)
         if choice is not None:
             meter.decided(choice, perf_counter() - began)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from io import BytesIO
+from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel
@@ -28,6 +29,23 @@ def read_body(model: type[Body], limit: int, *, text: bool = False) -> Body:
         pydantic.ValidationError: not the documented form.
     """
     return model.model_validate_json(body_bytes(limit, text=text))
+
+
+def whole_body(environ: dict[str, Any], longest: int) -> bytes | None:
+    """A request's body, read at most once; None where it is longer than it tells, or too long.
+
+    Args:
+        environ: the request; afterwards its body can be read again.
+        longest: bytes that are read at most.
+    """
+    known: bytes | None = environ.get(BODY)
+    if known is None:
+        length = environ.get("CONTENT_LENGTH") or ""
+        if not length.isdecimal() or int(length) > longest:
+            return None
+        known = environ[BODY] = environ["wsgi.input"].read(int(length))
+        environ["wsgi.input"] = BytesIO(known)
+    return known
 
 
 def body_bytes(limit: int, *, text: bool = False) -> bytes:

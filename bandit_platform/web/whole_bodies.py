@@ -52,13 +52,14 @@ class WholeBodies:
 
     def _read(self, environ: dict[str, Any]) -> None:
         """Of a body that is too long, read no more than it takes to know that."""
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) > self._longest:
+        length = environ.get("CONTENT_LENGTH") or ""
+        size = int(length) if length.isdecimal() else self._longest + 1
+        if length and size > self._longest:
             return
         reader = get_ident()
         self._reading[reader] = monotonic()
         try:
-            body = environ["wsgi.input"].read(self._longest + 1)
+            body = environ["wsgi.input"].read(size)
         finally:
             del self._reading[reader]
         environ["wsgi.input"] = BytesIO(body)

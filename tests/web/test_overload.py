@@ -184,6 +184,7 @@ def unfinished(server: Server, count: int) -> Iterator[None]:
         caller.close()
 
 
+@pytest.mark.parametrize("server", [{"key_rate": 0}], indirect=True)
 def test_callers_who_stop_in_mid_request_hold_up_nobody(server: Server) -> None:
     with unfinished(server, 2):
         began = time.monotonic()
@@ -191,6 +192,7 @@ def test_callers_who_stop_in_mid_request_hold_up_nobody(server: Server) -> None:
         assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("server", [{"key_rate": 0}], indirect=True)
 def test_very_many_of_them_are_told_of_and_soon_forgotten(server: Server) -> None:
     with unfinished(server, 3):
         time.sleep(1.0)

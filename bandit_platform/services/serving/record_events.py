@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event
 from bandit_platform.domain.identity import belongs_to, is_genuine
@@ -23,8 +23,7 @@ _FORGED = "decision_id was never issued here"
 _PERSONAL = "event_id looks like an e-mail address or an access key"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventReport:
+class EventReport(NamedTuple):
     """One outcome as reported."""
 
     event_id: str
@@ -35,8 +34,7 @@ class EventReport:
     occurred_at: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What became of one reported outcome."""
 
     event_id: str | None

@@ -1,0 +1,153 @@
+"""What shops ask and are told, as JSON in and JSON out, whichever way a request came in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from bandit_platform.domain.access import Key
+from bandit_platform.domain.personal import personal_shape
+from bandit_platform.errors import InputError
+from bandit_platform.services.serving.decide import Answer, Decider, Query
+from bandit_platform.services.serving.record_events import EventRecorder, EventReport, Receipt
+from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest, WellFormedEvents
+from bandit_platform.web.meter import Choice, Meter
+
+DECISION_BYTES = 32 * 1024
+EVENTS_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision as the shop is told, and what is counted of it."""
+
+    body: bytes
+    choice: Choice
+    #: False when a repeated request key got the stored decision
+    new: bool
+
+
+class Shop:
+    """Decisions and events over the two services of a serving process."""
+
+    def __init__(self, decider: Decider, recorder: EventRecorder, meter: Meter) -> None:
+        self._decider = decider
+        self._recorder = recorder
+        self._meter = meter
+
+    def decide(self, experiment: str, body: bytes, idempotency_key: str | None) -> Decided:
+        """Which arm to show.
+
+        Raises:
+            pydantic.ValidationError: the body has not the documented form.
+            BanditPlatformError: as :meth:`Decider.decide`.
+        """
+        asked = DecisionRequest.model_validate_json(body)
+        answer = self._decider.decide(experiment, _query(asked, idempotency_key))
+        decision = answer.decision
+        return Decided(
+            to_json(_shown(answer)),
+            (decision.experiment, decision.arm, decision.reason.value),
+            answer.new,
+        )
+
+    def activate(self, decision_id: str, key: Key | None) -> None:
+        """A deferred decision was really shown; errors as :meth:`EventRecorder.activate`."""
+        self._recorder.activate(decision_id, None if key is None else key.experiments)
+
+    def record(self, body: bytes, key: Key | None) -> bytes:
+        """What happened after decisions; a receipt for each item, in their order.
+
+        Malformed items are rejected, the others recorded.
+
+        Raises:
+            pydantic.ValidationError: the body has not the documented form.
+            JournalError: nothing could be recorded.
+        """
+        reports = _reports(body)
+        recorded = iter(
+            self._recorder.record(
+                [each for each in reports if isinstance(each, EventReport)],
+                trusted=key is not None and not key.publishable,
+                experiments=None if key is None else key.experiments,
+            )
+        )
+        receipts = [next(recorded) if isinstance(r, EventReport) else r for r in reports]
+        self._meter.reported(receipt.status for receipt in receipts)
+        return to_json({"events": [_told(receipt) for receipt in receipts]})
+
+
+def _query(body: DecisionRequest, header: str | None) -> Query:
+    if header is not None and (not 1 <= len(header) <= 256):
+        raise InputError("the Idempotency-Key is not 1 to 256 characters long")
+    if header is not None and body.request_key not in {None, header}:
+        raise InputError("the Idempotency-Key differs from request_key")
+    return Query(
+        unit_id=body.unit_id,
+        context=body.context,
+        request_key=body.request_key or header,
+        eligible_arms=None if body.eligible_arms is None else tuple(body.eligible_arms),
+        excluded_arms=tuple(body.excluded_arms),
+        defer_activation=body.defer_activation,
+    )
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    decision = answer.decision
+    return {
+        "decision_id": decision.decision_id,
+        "experiment": decision.experiment,
+        "arm": decision.arm,
+        "offer": answer.offer,
+        "propensity": decision.propensity,
+        "pmf": dict(zip(decision.eligible, decision.pmf, strict=True)),
+        "model_version": decision.model_version,
+        "reason": decision.reason,
+        "expires_at": decision.expires_at.isoformat(),
+    }
+
+
+def _told(receipt: Receipt) -> dict[str, Any]:
+    if receipt.why:
+        return {"event_id": receipt.event_id, "status": receipt.status, "why": receipt.why}
+    return {"event_id": receipt.event_id, "status": receipt.status}
+
+
+def _reports(data: bytes) -> list[EventReport | Receipt]:
+    """Every item as a report or, where it is malformed, as the receipt that says so."""
+    try:
+        return [_reported(each) for each in WellFormedEvents.model_validate_json(data).events]
+    except ValidationError:
+        return [_report(item) for item in EventsRequest.model_validate_json(data).events]
+
+
+def _report(item: dict[str, Any]) -> EventReport | Receipt:
+    try:
+        body = EventItem.model_validate_json(json.dumps(item))
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        first = found[0]
+        field = first["loc"][0] if first["loc"] else ""
+        known = field if field in EventItem.model_fields else "an unknown field"
+        fields = {each["loc"][0] for each in found if each["loc"]}
+        return Receipt(
+            event_id=None if "event_id" in fields else _shown_id(item["event_id"]),
+            status="rejected",
+            why=f"{known}: {first['msg']}" if known == field else f"has {known}",
+        )
+    return _reported(body)
+
+
+def _reported(body: EventItem) -> EventReport:
+    return EventReport(
+        body.event_id, body.decision_id, body.type, body.amount, body.currency, body.occurred_at
+    )
+
+
+def _shown_id(event_id: str) -> str | None:
+    """The id of a rejected item, unless it holds what must not be repeated."""
+    return None if personal_shape(event_id) else event_id

@@ -43,8 +43,6 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database:
             make_folder(Path(parsed.database).parent)
-            if ":" not in parsed.database:  # :memory: or file:…, which are no paths
-                make_file(Path(parsed.database))
         options: dict[str, Any] = {} if self.is_sqlite else {"pool_pre_ping": True}
         arguments = {"timeout" if self.is_sqlite else "connect_timeout": max(1, int(busy_seconds))}
         try:
@@ -55,7 +53,8 @@ class Database:
                 "for PostgreSQL: pip install 'bandit-platform[postgres]'"
             ) from None
         if self.is_sqlite:
-            _prepare_sqlite(self._engine, busy_seconds)
+            path = parsed.database or ":"
+            _prepare_sqlite(self._engine, None if ":" in path else Path(path), busy_seconds)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -138,7 +137,14 @@ def newest_form() -> str:
     return max(path.name.split("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _prepare_sqlite(engine: Engine, busy_seconds: float) -> None:
+def _prepare_sqlite(engine: Engine, path: Path | None, busy_seconds: float) -> None:
+    """Set every connection up; ``path`` is that of a file, if there is one."""
+
+    @event.listens_for(engine, "do_connect")
+    def _first(*_: Any) -> None:
+        if path is not None:
+            make_file(path)
+
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions begin where _begin says

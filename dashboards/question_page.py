@@ -15,6 +15,7 @@ from bandit_platform.services.asking.questions import pinned_until
 from bandit_platform.services.reporting.finding import validity
 from bandit_platform.services.reporting.report_records import EstimateRow
 from dashboards.embedding import figure_json
+from dashboards.question_chart_tables import ChartTable, chart_tables
 from dashboards.question_figures import question_charts
 from dashboards.text import Shown, duration, moment, shown
 
@@ -24,6 +25,19 @@ _STATES = {
     QuestionState.DONE: "answered",
     QuestionState.FAILED: "no answer",
     QuestionState.CANCELLED: "cancelled",
+}
+_READINGS = {
+    "values": "The dot is what the policy would have brought per decision, the line how sure that "
+    "is: all lines together hold the truth at the level stated above. Lines that overlap may still "
+    "differ; read the uplift for that.",
+    "uplifts": "A line wholly to the right of zero is better than the policy compared with, wholly "
+    "to the left worse; one across zero is not clear yet.",
+    "over-time": "The same uplifts as they stood when fewer decisions were known. They grow calm "
+    "with time; a late turn says that something changed, in the shop or in who comes.",
+    "weights": "A weight says for how many decisions one stands, because the policy would have "
+    "made it so much likelier. Bars far to the right mean that a few shoppers decide the estimate.",
+    "segments": "As the uplifts above, for each kind of shopper. With many lines some stand out by "
+    "chance; they are corrected for that, so a line wholly on one side of zero may be named.",
 }
 _VERDICTS = {"ok": "sound", "caution": "with caution", "cannot-evaluate": "cannot be evaluated"}
 
@@ -98,6 +112,10 @@ class ChartPart:
     note: str
     json: Markup
     room: str
+    #: the numbers behind it; None where they stand in another table of the page
+    table: ChartTable | None
+    #: how a product manager reads it
+    reading: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +189,7 @@ def answer(asked: StoredQuestion, report: EvaluationReport, zone: str) -> Answer
         datetime.fromisoformat(known[name]).astimezone(UTC)
         for name in ("decided_from", "decided_until")
     )
+    tables = chart_tables(report, zone)
     return Answer(
         finding=asked.headline,
         n=f"{report.n:,}",
@@ -195,6 +214,8 @@ def answer(asked: StoredQuestion, report: EvaluationReport, zone: str) -> Answer
                 note=chart.note,
                 json=figure_json(chart.figure),
                 room=_room(chart.lines),
+                table=tables.get(chart.key),
+                reading=_READINGS[chart.key],
             )
             for chart in question_charts(report, zone)
         ),
@@ -257,7 +278,7 @@ def _facts(report: EvaluationReport) -> tuple[tuple[str, str], ...]:
     return (
         ("Decisions valued", f"{report.n:,}"),
         ("Mean reward as served", f"{known['mean_reward']:.4g}"),
-        ("Rewards declared between", f"{low:g} and {high:g}"),
+        ("Rewards declared between", f"{low:g} and {high:g}".replace("-", "\N{MINUS SIGN}")),
         ("Error of each interval", f"{report.alpha_per_policy:.4g}"),
         ("Least propensity", f"{known['least_propensity']:.4g}"),
         ("Drawn", drawn),

@@ -15,6 +15,7 @@ from bandit_platform.domain.question import Question, QuestionState, StoredQuest
 from bandit_platform.ope import DecisionLog, RewardRange, evaluate
 from bandit_platform.ope.report import EvaluationReport
 from dashboards.palette import NOTHING_GREY
+from dashboards.question_chart_tables import MOST_ROWS, chart_tables
 from dashboards.question_figures import question_charts
 from dashboards.question_page import answer, progress, question_line
 from dashboards.tables import table_of
@@ -113,3 +114,21 @@ def test_records_become_a_table_with_a_column_for_each_part() -> None:
     table = table_of([{"a": {"b": 1, "c": None}, "d": ["x", "y"]}, {"e": NOW}])
     assert table.columns == ("a.b", "a.c", "d", "e")
     assert table.rows == ((1, None, "x; y", None), (None, None, None, NOW.isoformat()))
+
+
+def test_every_chart_says_how_to_read_it_and_has_its_numbers(report: EvaluationReport) -> None:
+    tables = chart_tables(report, "Europe/London")
+    assert set(tables) == {"weights", "over-time"}
+    table = tables["over-time"]
+    moments = report.policies[0].over_time
+    assert 0 < len(table.rows) <= MOST_ROWS
+    assert table.rows[0][1] == f"{moments[-1].rows:,}"
+    others = [one for one in report.policies if one.policy != report.baseline]
+    assert table.heads[2:] == tuple(one.policy for one in others)
+    weights = tables["weights"]
+    for column, one in enumerate(report.policies, start=1):
+        counted = sum(int(row[column].replace(",", "")) for row in weights.rows)
+        assert counted == sum(each.rows for each in one.weights)
+    shown = {chart.key: chart for chart in answer(ASKED, report, "Europe/London").charts}
+    assert all(chart.reading.endswith(".") for chart in shown.values())
+    assert {key for key, chart in shown.items() if chart.table} == set(tables)

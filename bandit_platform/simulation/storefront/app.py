@@ -18,6 +18,7 @@ from flask import Flask, Response, abort, redirect, render_template, request, se
 from werkzeug.wrappers import Response as BaseResponse
 
 from bandit_platform.client.client import Client
+from bandit_platform.domain.duration import format_duration
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.simulation.storefront.catalogue import (
     COUNTRIES,
@@ -198,7 +199,8 @@ def _add_afterwards(app: Flask, orders: Orders, shop: Storefront) -> None:
             context=wanted(schema, facts(order)),
             personal=wanted(schema, personal_facts(order)),
             device=wants_device(schema),
-            missing=missing(schema, order),
+            missing=missing(schema, order, consent=session.get("consent", False)),
+            window=format_duration(spec.reward.window) if spec else "",
         )
 
     @app.post("/orders/<number>/extra")

@@ -42,7 +42,8 @@ def wants_device(schema: ContextSchema) -> bool:
     return field is not None and all(field.problem(each) is None for each in _DEVICES)
 
 
-def missing(schema: ContextSchema, order: Order) -> list[str]:
-    """Fields that an experiment requires and the shop does not say without consent."""
-    said = wanted(schema, facts(order)).keys() | ({"device"} if wants_device(schema) else set())
+def missing(schema: ContextSchema, order: Order, *, consent: bool) -> list[str]:
+    """Fields that an experiment requires and the shop does not say."""
+    known = facts(order) | (personal_facts(order) if consent else {})
+    said = wanted(schema, known).keys() | ({"device"} if wants_device(schema) else set())
     return [name for name, field in schema.items() if field.required and name not in said]

@@ -92,3 +92,14 @@ def write_csv(path: Path, rows: int) -> None:
             }
         )
         frame.to_csv(path, index=False, mode="a" if block else "w", header=not block)
+
+
+def write_model(path: Path) -> None:
+    """A model that has learned from a thousand other rows."""
+    from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415 - slow to import
+
+    model, log = VowpalModel.fresh("--cb_explore_adf --epsilon 0.2 --quiet"), make_log(1000, 99)
+    lines = ["shared |c", *(f"|a @{arm}" for arm in "abcdefghij")]
+    for arm, reward, propensity in zip(log.arm, log.reward, log.propensity, strict=True):
+        model.learn(lines, int(arm), -float(reward), float(propensity))
+    path.write_bytes(model.save())

@@ -30,9 +30,15 @@ from bandit_platform.cli.evaluate_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from bandit_platform.ope.report import EvaluationReport
+
+
+ONLY_HERE = (
+    "a running experiment is valued here, from its tables; for a cluster, write its rows with "
+    "bandit-platform export --format parquet, and evaluate --log FILE --engine dask"
+)
 
 
 class OutputFormat(StrEnum):
@@ -122,6 +128,20 @@ def evaluate(
     if live is not None:
         if log is not None:
             raise InputError("say either --log or --live, not both")
+        if engine is Engine.DASK:
+            raise InputError(ONLY_HERE)
+        _refuse_log_options(
+            {
+                "--experiment": experiment is not None,
+                "--reward-range": reward_range is not None,
+                "--skip-bad-rows": skip_bad_rows,
+                "--estimate-propensities": estimate_propensities,
+                "--trained-until": trained_until is not None,
+                "--held-out": held_out,
+                "--reward-model": reward_model is not RewardModelKind.LINEAR,
+                "--scheduler": scheduler is not None,
+            }
+        )
         chosen = Options(
             baseline=baseline,
             alpha=alpha,
@@ -164,6 +184,15 @@ def evaluate(
     with _progress() as progress:
         report = evaluate_log(request, progress)
     _write(_rendered(report, output, over_time=over_time), out)
+
+
+def _refuse_log_options(given: Mapping[str, bool]) -> None:
+    """A running experiment says itself what a log's reader has to be told."""
+    from bandit_platform.errors import InputError  # noqa: PLC0415 - keeps --help fast
+
+    names = [name for name, said in given.items() if said]
+    if names:
+        raise InputError(f"{', '.join(names)}: for a log only, leave it out with --live")
 
 
 def _split(names: list[str] | None) -> tuple[str, ...]:

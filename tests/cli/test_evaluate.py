@@ -119,6 +119,23 @@ def test_a_period_and_conditions_belong_to_a_running_experiment(
     assert "go with --live" in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--engine", "dask"], "export --format parquet"),
+        (["--reward-range", "0", "1"], "--reward-range: for a log only"),
+        (["--held-out", "--skip-bad-rows"], "--skip-bad-rows, --held-out: for a log only"),
+        (["--reward-model", "vw"], "--reward-model: for a log only"),
+    ],
+)
+def test_what_a_running_experiment_does_not_take_is_refused(
+    app: typer.Typer, options: list[str], named: str
+) -> None:
+    result = runner.invoke(app, ["--live", "checkout-offers", *options])
+    assert isinstance(result.exception, InputError)
+    assert named in str(result.exception)
+
+
 def test_names_are_shown_as_they_are(app: typer.Typer, tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     rows = [

@@ -192,6 +192,8 @@ def _options(request: EvaluationRequest) -> Options:
         raise InputError("--reward-model vw learns row by row, so it has no use for a cluster")
     if request.engine not in ENGINES:
         raise InputError(f"unknown engine {request.engine!r}; there are {', '.join(ENGINES)}")
+    if request.engine != "dask" and request.scheduler is not None:
+        raise InputError("--scheduler goes with --engine dask")
     return options
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +100,7 @@ class ModelTarget:
 
 def _examples(
     log: DecisionLog, spec: ExperimentSpec | None
-) -> list[tuple[list[str], npt.NDArray[np.intp]]]:
+) -> Iterator[tuple[list[str], npt.NDArray[np.intp]]]:
     """Each row's VW text and the codes of its eligible arms in ascending order."""
     from bandit_platform.policies.features import FeatureText, encode, feature  # noqa: PLC0415
 
@@ -118,11 +118,9 @@ def _examples(
         ]
         rows = zip(*columns, strict=True)
         shared = [" ".join(["shared |c", *(cell for cell in row if cell)]) for row in rows]
-    found = []
     for row in range(len(log)):
         codes = every if log.eligible is None else np.flatnonzero(log.eligible[row])
-        found.append(([shared[row], *(arm_lines[code] for code in codes)], codes))
-    return found
+        yield [shared[row], *(arm_lines[code] for code in codes)], codes
 
 
 def _missing(cell: Any) -> bool:

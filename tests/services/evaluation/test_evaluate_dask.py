@@ -30,8 +30,12 @@ from bandit_platform.policies.vowpal import VowpalModel
 from bandit_platform.services.evaluation import evaluate_dask
 from bandit_platform.services.evaluation.evaluate import EvaluationRequest, evaluate_log
 from bandit_platform.services.evaluation.evaluate_dask import OnCluster
+from bandit_platform.services.evaluation.evaluate_live import evaluate_live
+from bandit_platform.services.evaluation.export import export
 from bandit_platform.services.evaluation.learned_targets import no_progress
 from bandit_platform.services.evaluation.log_source import HeldShare, LogSource
+from bandit_platform.services.evaluation.log_writers import Kind
+from tests.services.conftest import KEY, World
 from tests.services.same_numbers import close
 
 POLICIES = ("always:a", "column:new", "uniform", "logging")
@@ -252,6 +256,27 @@ def test_any_log_can_be_given_to_a_cluster(scheduler: str, tmp_path: Path, name:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_running_experiments_rows_too(
+    scheduler: str, lite: World, spec: Any, tmp_path: Path
+) -> None:
+    lite.launch(spec)
+    lite.traffic(300)
+    lite.settle()
+    path = tmp_path / "log.parquet"
+    list(export(lite.database, KEY, path, Kind("parquet"), targets=False))
+    policies, options = ("uniform", "always:insurance"), Options(estimators=ESTIMATORS)
+    live = evaluate_live(lite.database, KEY, policies, options).to_dict(over_time=True)
+    report = compare(
+        scheduler,
+        EvaluationRequest(
+            log=path, policies=policies, estimators=ESTIMATORS, reward_range=spec.reward.range
+        ),
+    )
+    assert report["n"] == live["n"] > 150
+    close(live["policies"], report["policies"])
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_dsjson_too(scheduler: str, tmp_path: Path) -> None:
     path = tmp_path / "log.json"
     path.write_text("".join(dsjson(at) for at in range(400)))
@@ -302,6 +327,8 @@ def test_a_workers_error_is_the_callers(scheduler: str, folder: Path) -> None:
 def test_what_a_cluster_cannot_do_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="row by row"):
         evaluate_log(EvaluationRequest(log=folder, engine="dask", reward_model="vw"))
+    with pytest.raises(InputError, match="goes with --engine dask"):
+        evaluate_log(EvaluationRequest(log=folder, scheduler="tcp://localhost:8786"))
     with pytest.raises(InputError, match="unknown engine"):
         evaluate_log(EvaluationRequest(log=folder, engine="spark"))
 

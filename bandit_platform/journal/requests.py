@@ -26,8 +26,9 @@ FILE = "requests.index"
 _SLOT = struct.Struct("<16sQ56s")
 _SLOTS = 1 << 17
 _LONGEST_LINE = 1 << 18
-#: A process that holds a slot for longer has been stopped; the next one goes on without it.
-_WAIT_SECONDS = 0.05
+#: A process that holds a slot for longer has been stopped; the next one goes on without it. On a
+#: machine that does too much, one that moves may wait for the processor for a tenth of a second.
+_WAIT_SECONDS = 0.25
 _STEP_SECONDS = 0.0005
 
 

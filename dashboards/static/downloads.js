@@ -18,12 +18,14 @@
     const { data, layout } = JSON.parse(document.getElementById(holder.dataset.figure).textContent);
     const width = 1000;
     const height = Math.max(360, Math.round(holder.clientHeight * 1.2));
-    const title = { text: caption(holder), font: { size: 15 }, x: 0.01, xanchor: "left" };
-    const margin = { ...layout.margin, t: 56 };
+    const title = { text: caption(holder), font: { size: 15 }, x: 0.01, xanchor: "left", y: 0.98, yanchor: "top" };
+    const margin = { ...layout.margin, t: 84 };
     const paper = { paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff" };
-    const picture = { ...layout, ...paper, title, margin, width, height };
+    const legend = { orientation: "h", x: 0, y: 1.07, yanchor: "bottom", traceorder: "normal" };
+    const named = data.map((trace) => ({ ...trace, showlegend: Boolean(trace.name) && trace.showlegend !== false }));
+    const picture = { ...layout, ...paper, title, legend, margin, width, height, showlegend: named.some((trace) => trace.showlegend) };
     const filename = holder.dataset.name ?? `${location.pathname.split("/").pop()}-${holder.dataset.figure}`;
-    return Plotly.downloadImage({ data, layout: picture }, { format, width, height, filename });
+    return Plotly.downloadImage({ data: named, layout: picture }, { format, width, height, filename });
   };
 
   for (const holder of document.querySelectorAll("[data-figure]")) {

@@ -18,6 +18,7 @@ from tests.web.setup_forms import KEY, PAGE, form_of, sends, stored
 def test_a_started_experiment_is_reviewed_before_it_changes(running: Any, team: Any) -> None:
     page = team.get(PAGE).text
     assert "Locked since the start" in page
+    assert re.search(r'<input id="key"[^>]* readonly', page)
     form = form_of(page)
     assert "placement" not in form
     assert "reward-window" not in form

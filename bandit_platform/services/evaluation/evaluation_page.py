@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.ope.report import EvaluationReport, PolicyReport
+from bandit_platform.services.evaluation.evaluation_plots import evaluation_plots, plot_height
+from bandit_platform.services.reporting.rounding import bounds_text, interval_decimals, rounded
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1d2733; background: #fff; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid #d9dfe5; }
+:root { color-scheme: light; }
+body { font: 15px/24px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif;
+       color: #1c1e24; background: #fff; max-width: 1080px; margin: 32px auto 64px;
+       padding: 0 16px; overflow-wrap: anywhere; }
+h1 { font-size: 24px; line-height: 32px; font-weight: 500; margin: 0 0 8px; }
+h2 { font-size: 15px; line-height: 24px; margin: 40px 0 4px; }
+p { margin: 0 0 12px; max-width: 84ch; } ul { padding-left: 20px; } code { font-size: 13px; }
+.note, .bounds { color: #5d626d; font-size: 13px; line-height: 20px; }
+.across { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums;
+        overflow-wrap: normal; }
+th, td { text-align: right; vertical-align: top; padding: 8px 16px 8px 0;
+         border-bottom: 1px solid #e3e3df; }
+th { font-size: 13px; line-height: 20px; font-weight: 500; color: #5d626d; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
-.bounds { color: #55616d; display: block; font-size: .85em; }
-.ok { color: #17663a; } .caution { color: #8a5a00; } .cannot-evaluate { color: #a11d1d; }
-.plot { height: 24rem; } ul { padding-left: 1.2rem; } code { font-size: .95em; }
+td:last-child, th:last-child { padding-right: 0; }
+.bounds { display: block; font-weight: 400; white-space: nowrap; }
+.ok { color: #0a6b4d; } .cannot-evaluate { color: #a8430a; }
+.verdict { white-space: nowrap; font-weight: 600; }
+.plot { height: 360px; }
+@media print { .plot, tr { break-inside: avoid; } }
 """
-_COLOURS = ("#2b6cb0", "#b7791f", "#2f855a", "#9b2c2c", "#6b46c1", "#2c7a7b", "#97266d", "#4a5568")
+_MINUS = "\N{MINUS SIGN}"
+#: told by shape and word, never by colour alone
+_VERDICTS = {
+    "ok": "\N{CHECK MARK} ok",
+    "caution": "\N{BLACK DIAMOND} caution",
+    "cannot-evaluate": "\N{MULTIPLICATION X} cannot evaluate",
+}
+_READINGS = {
+    "values": "The dot is what the policy would have brought per decision, the line how sure that "
+    "is.",
+    "uplifts": "A line wholly to the right of zero is better than the policy compared with, wholly "
+    "to the left worse; one across zero is not clear yet.",
+    "over-time": "The same uplifts as they stood when fewer decisions were known; they grow calm "
+    "with time.",
+    "weights": "For how many decisions one stands. Bars far to the right mean that a few of them "
+    "decide the estimate.",
+    "segments": "The same uplifts for each segment, corrected for their number.",
+}
 
 
 def page(report: EvaluationReport, facts: Sequence[str] = ()) -> str:
@@ -34,15 +64,16 @@ def page(report: EvaluationReport, facts: Sequence[str] = ()) -> str:
     """
     from plotly.offline import get_plotlyjs  # noqa: PLC0415 - slow to import
 
-    plots = _plots(report)
+    plots = evaluation_plots(report)
     body = "\n".join(
         [
             "<h1>Off-policy evaluation</h1>",
             *(f"<p>{escape(fact)}</p>" for fact in facts),
             _summary(report),
             _values(report),
-            *(f'<h2>{escape(title)}</h2><div class="plot" id="{key}"></div>'
-              for key, title, _ in plots),
+            *(f'<h2>{escape(title)}</h2><p class="note">{_READINGS[key]}</p>'
+              f'<div class="plot" id="{key}" style="height: {plot_height(key, figure)}px"></div>'
+              for key, title, figure in plots),
             _segments(report),
             _verdicts(report),
         ]
@@ -56,7 +87,7 @@ def page(report: EvaluationReport, facts: Sequence[str] = ()) -> str:
         f'<script type="application/json" id="figures">{_json(figures)}</script>\n'
         "<script>const figures = JSON.parse(document.getElementById('figures').textContent);"
         "for (const key of Object.keys(figures)) Plotly.newPlot(key, figures[key].data, "
-        "figures[key].layout, {responsive: true, displaylogo: false});</script>\n"
+        "figures[key].layout, {responsive: true, displayModeBar: false});</script>\n"
         "</body></html>\n"
     )
 
@@ -68,9 +99,10 @@ def _json(value: Any) -> str:
 
 def _summary(report: EvaluationReport) -> str:
     low, high = report.reward_range.low, report.reward_range.high
+    span = f"{low:g} to {high:g}".replace("-", _MINUS)
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (
-        f"<p>{report.n} decisions; rewards declared to lie in {low:g} to {high:g}; error "
+        f"<p>{report.n:,} decisions; reward per decision, declared to lie in {span}; error "
         f"{report.alpha:g} for all intervals together. Uplifts are over "
         f"<code>{escape(report.baseline)}</code>.</p><ul>{notes}</ul>"
     )
@@ -82,9 +114,9 @@ def _values(report: EvaluationReport) -> str:
         [
             f"<code>{escape(one.policy)}</code>",
             *(_cell(one.estimates[name]) for name in names),
-            _cell(one.uplift.estimate),
-            f"{one.diagnostics.ess:.0f}",
-            f'<span class="{one.diagnostics.verdict}">{one.diagnostics.verdict}</span>',
+            _uplift(one, report),
+            f"{one.diagnostics.ess:,.0f}",
+            _verdict(one.diagnostics.verdict),
         ]
         for one in report.policies
     ]
@@ -107,9 +139,11 @@ def _segments(report: EvaluationReport) -> str:
             [
                 escape(f"{segment.column} = {segment.level}"),
                 _cell(segment.value),
-                _cell(segment.uplift),
-                f"{segment.diagnostics.ess:.0f}",
-                escape(segment.diagnostics.verdict),
+                "the baseline"
+                if one.policy == report.baseline
+                else _cell(segment.uplift, sign=True),
+                f"{segment.diagnostics.ess:,.0f}",
+                _verdict(segment.diagnostics.verdict),
             ]
             for segment in one.segments
         ]
@@ -131,133 +165,24 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of cells that are HTML already."""
     top = "".join(f"<th>{head}</th>" for head in heads)
     lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>"
+    table = f"<table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>"
+    return f'<div class="across" tabindex="0" role="region" aria-label="Table">{table}</div>'
 
 
-def _cell(estimate: Estimate) -> str:
-    point = "&ndash;" if estimate.value is None else f"{estimate.value:.4f}"
-    bounds = f"{estimate.lower:.4f} to {estimate.upper:.4f}"
+def _verdict(verdict: str) -> str:
+    return f'<span class="verdict {verdict}">{_VERDICTS[verdict]}</span>'
+
+
+def _uplift(one: PolicyReport, report: EvaluationReport) -> str:
+    if one.policy == report.baseline:
+        return "the baseline"
+    return _cell(one.uplift.estimate, sign=True)
+
+
+def _cell(estimate: Estimate, *, sign: bool = False) -> str:
+    """The estimate rounded by its interval; differences carry their sign."""
+    decimals = interval_decimals(estimate.lower, estimate.upper)
+    known = estimate.value is not None
+    point = rounded(estimate.value or 0.0, decimals, sign=sign) if known else "&ndash;"
+    bounds = bounds_text(estimate.lower, estimate.upper, sign=sign)
     return f"{point}<span class='bounds' title='{escape(estimate.note)}'>{bounds}</span>"
-
-
-def _plots(report: EvaluationReport) -> list[tuple[str, str, dict[str, Any]]]:
-    """Element id, title and figure of each plot."""
-    first = next(iter(report.policies[0].estimates))
-    values = [(one.policy, one.estimates[first]) for one in report.policies]
-    uplifts = [(one.policy, one.uplift.estimate) for one in report.policies]
-    plots = [
-        ("values", f"Policy values ({first})", _points(values, "reward per decision")),
-        ("uplifts", f"Uplift over {report.baseline}", _points(uplifts, "reward per decision")),
-    ]
-    timed = [one for one in report.policies if one.over_time]
-    if timed:
-        plots.append(("over-time", "Uplift as the rows came in", _over_time(timed)))
-    plots.append(("weights", "Importance weights", _weights(report.policies)))
-    cut = [one for one in report.policies if one.segments and one.policy != report.baseline]
-    if cut:
-        plots.append(("segments", "Uplift by segment", _by_segment(cut)))
-    return plots
-
-
-def _layout(x: str, y: str, **more: Any) -> dict[str, Any]:
-    return {
-        "margin": {"l": 70, "r": 20, "t": 20, "b": 60},
-        "xaxis": {"title": {"text": x}, "automargin": True},
-        "yaxis": {"title": {"text": y}, "automargin": True},
-        "template": "none",
-        **more,
-    }
-
-
-def _points(named: Sequence[tuple[str, Estimate]], x: str) -> dict[str, Any]:
-    layout = _layout(x, "")
-    layout["yaxis"]["autorange"] = "reversed"
-    return {"data": [_bars(named, _COLOURS[0], "")], "layout": layout}
-
-
-def _bars(named: Sequence[tuple[str, Estimate]], colour: str, name: str) -> dict[str, Any]:
-    """Points with error bars, one line each."""
-    shown = [(label, one) for label, one in named if one.value is not None]
-    middle = [float(one.value or 0.0) for _, one in shown]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": escape(name),
-        "showlegend": bool(name),
-        "x": middle,
-        "y": [escape(label) for label, _ in shown],
-        "marker": {"color": colour, "size": 9},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [one.upper - at for at, (_, one) in zip(middle, shown, strict=True)],
-            "arrayminus": [at - one.lower for at, (_, one) in zip(middle, shown, strict=True)],
-            "color": colour,
-        },
-    }
-
-
-def _over_time(policies: Sequence[PolicyReport]) -> dict[str, Any]:
-    data: list[dict[str, Any]] = []
-    for at, one in enumerate(policies):
-        colour = _COLOURS[at % len(_COLOURS)]
-        x = [moment.moment or moment.rows for moment in one.over_time]
-        lower = [moment.uplift.lower for moment in one.over_time]
-        upper = [moment.uplift.upper for moment in one.over_time]
-        middle = [moment.uplift.value for moment in one.over_time]
-        edge = {"type": "scatter", "mode": "lines", "x": x, "legendgroup": one.policy}
-        thin = {**edge, "showlegend": False, "hoverinfo": "skip", "line": {"width": 0}}
-        data += [
-            {**thin, "y": lower},
-            {**thin, "y": upper, "fill": "tonexty", "fillcolor": f"{colour}26"},
-            {
-                **edge,
-                "y": middle,
-                "name": escape(one.policy),
-                "line": {"color": colour, "width": 2},
-            },
-        ]
-    layout = _layout("decisions", "uplift")
-    settled = [moment for one in policies for moment in one.over_time[len(one.over_time) // 10 :]]
-    layout["yaxis"]["range"] = [
-        min(moment.uplift.lower for moment in settled),
-        max(moment.uplift.upper for moment in settled),
-    ]
-    return {"data": data, "layout": layout}
-
-
-def _weights(policies: Sequence[PolicyReport]) -> dict[str, Any]:
-    used = [
-        at
-        for at, bins in enumerate(zip(*(one.weights for one in policies), strict=True))
-        if any(each.rows for each in bins)
-    ]
-    data = [
-        {
-            "type": "bar",
-            "name": escape(one.policy),
-            "x": [f"{one.weights[bar].up_to:.3g}" for bar in used],
-            "y": [one.weights[bar].rows for bar in used],
-            "marker": {"color": _COLOURS[at % len(_COLOURS)]},
-        }
-        for at, one in enumerate(policies)
-    ]
-    layout = _layout("weight up to", "decisions", barmode="group")
-    layout["xaxis"]["type"] = "category"
-    most = max(bin_.rows for one in policies for bin_ in one.weights)
-    layout["yaxis"].update(type="log", range=[0.0, math.log10(max(most, 1)) + 0.1])
-    return {"data": data, "layout": layout}
-
-
-def _by_segment(policies: Sequence[PolicyReport]) -> dict[str, Any]:
-    data = [
-        _bars(
-            [(f"{each.column} = {each.level}, {one.policy}", each.uplift) for each in one.segments],
-            _COLOURS[at % len(_COLOURS)],
-            one.policy,
-        )
-        for at, one in enumerate(policies)
-    ]
-    layout = _layout("uplift", "", showlegend=False)
-    layout["yaxis"]["autorange"] = "reversed"
-    return {"data": data, "layout": layout}

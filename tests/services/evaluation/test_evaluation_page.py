@@ -8,6 +8,7 @@ import pandas as pd
 
 from bandit_platform.ope import DecisionLog, RewardRange, evaluate
 from bandit_platform.services.evaluation.evaluation_page import page
+from bandit_platform.services.reporting.rounding import interval_decimals, rounded
 
 EVIL = "</script><script>alert(1)</script>"
 
@@ -47,3 +48,16 @@ def test_names_from_the_log_stay_text() -> None:
     assert "<script>alert" not in body
     assert "<b>old" not in body
     assert "&lt;b&gt;old" in body
+
+
+def test_numbers_are_rounded_by_their_interval_and_judged_in_words_and_shapes() -> None:
+    made = report()
+    body = page(made)
+    body = body[body.index("</head>") : body.index('id="figures"')]
+    assert "3,000 decisions" in body
+    assert not re.search(r">-\d", body)  # a real minus sign
+    one = made.policies[0]
+    decimals = interval_decimals(one.uplift.estimate.lower, one.uplift.estimate.upper)
+    assert f">{rounded(one.uplift.estimate.value, decimals, sign=True)}<span" in body
+    assert "the baseline" in body
+    assert re.search(r'class="verdict (ok|caution|cannot-evaluate)">. ', body)

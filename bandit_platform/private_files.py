@@ -9,6 +9,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -27,9 +28,20 @@ def make_folder(folder: Path) -> None:
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file where there is none; whoever opens it next says why that failed."""
+    """Make an empty file where there is none; whoever opens it next says why that failed.
+
+    A file that is there is never opened: SQLite's locks on its database are the process's, and
+    closing the file anywhere in the process would let go of them.
+    """
+    if path.exists():
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{token_hex(4)}")
     with suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        try:
+            os.link(draft, path)
+        finally:
+            draft.unlink()
 
 
 def is_open(path: Path) -> str | None:

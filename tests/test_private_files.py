@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from bandit_platform.bootstrap import build, build_serving, build_worker
 from bandit_platform.private_files import is_open, make_file, make_folder
@@ -72,3 +76,25 @@ def test_a_database_in_memory_leaves_no_file(
     monkeypatch.chdir(tmp_path)
     with closing(Database("sqlite:///:memory:")):
         assert list(tmp_path.iterdir()) == []
+
+
+def test_locks_on_the_database_survive_further_connections(tmp_path: Path) -> None:
+    """Where one is let go, whoever closes last elsewhere deletes the log others still write to."""
+    path = tmp_path / "x.sqlite3"
+    url = f"sqlite:///{path}"
+    with closing(Database(url)) as database:
+        database.migrate()
+        with database.read() as connection:
+            connection.execute(text("SELECT 1"))
+            with closing(Database(url)) as second, second.read() as other:
+                other.execute(text("SELECT 1"))
+            program = (
+                "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+                "c.execute('SELECT count(*) FROM experiment'); c.close()"
+            )
+            subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+            assert path.with_name("x.sqlite3-wal").exists()
+        with database.write() as connection:
+            connection.execute(text("INSERT INTO journal_position VALUES ('a', 1)"))
+    with closing(sqlite3.connect(path)) as outside:
+        assert outside.execute("SELECT count(*) FROM journal_position").fetchall() == [(1,)]

@@ -63,6 +63,7 @@ def test_from_the_dashboard_to_a_file(
 
         page.get_by_role("link", name="Policies", exact=True).click()
         policies = {each["name"]: each for each in told["policies"]}
+        page.locator("tr[data-policy]").first.wait_for()
         found = dict(page.locator("tr[data-policy]").evaluate_all(_CELLS))
         assert set(found) == set(policies)
         for name, cells in found.items():
@@ -72,10 +73,12 @@ def test_from_the_dashboard_to_a_file(
         page.get_by_role("link", name="Segments", exact=True).click()
         page.get_by_label("Cut by").select_option("country")
         page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**country**")
         rows = next(each for each in told["segments"] if each["field"] == "country")["rows"]
         serving = {each["segment"]: each for each in rows if each["policy"] == "logging"}
         page.get_by_label("Policy").select_option("logging")
         page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**policy=logging**")
         cut = dict(page.locator("tr[data-segment]").evaluate_all(_CELLS))
         assert set(cut) == set(serving)
         for name, cells in cut.items():

@@ -63,7 +63,7 @@ def put_up(counter: Any, service: str, policy: str | None) -> None:
 
 def usable_after(page: Any, address: str) -> float:
     page.goto(address, wait_until="domcontentloaded")
-    page.click("#buy", timeout=1000)
+    page.click("#buy", timeout=4000)
     after: float = page.evaluate("() => usable")
     assert page.text_content("#buy") == "Bought"
     return after

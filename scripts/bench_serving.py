@@ -156,6 +156,7 @@ def measure(workers: int, threads: int, seconds: float, connections: int) -> dic
             console_port=plain.console_port,
             workers=workers,
             threads=threads,
+            key_rate=1_000_000,  # checked, but one key may ask for all there is
         )
         platform = build(settings)
         for arms in (3, 10):

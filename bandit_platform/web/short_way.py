@@ -56,7 +56,7 @@ class ShortWay:
         if origin is not None:
             headers += [("Vary", "Origin"), ("Access-Control-Allow-Origin", origin)]
         start(_STATUS[decided.new], headers)
-        return [decided.body]  # a list, which the server sends at once and need not stream
+        return [decided.body]
 
     def _decide(self, environ: dict[str, Any]) -> Decided | None:
         """The decision; None where the long way has to be taken."""

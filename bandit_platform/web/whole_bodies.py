@@ -48,7 +48,7 @@ class WholeBodies:
                 return self._refuse(environ, start)
             self._read(environ)
         with self._lock:
-            return self._inner(environ, start)
+            return _whole(self._inner(environ, start))
 
     def _read(self, environ: dict[str, Any]) -> None:
         """Of a body that is too long, read no more than it takes to know that."""
@@ -71,6 +71,18 @@ class WholeBodies:
             return False  # a server of one thread, behind a proxy, waits for none but its own
         since = list(reading.values())
         return len(since) >= self._readers and monotonic() - max(since) > _SLOW_SECONDS
+
+
+def _whole(answer: Iterable[bytes]) -> list[bytes]:
+    """An answer that was made to its end; the server sends a list at once and streams the rest."""
+    if isinstance(answer, list):
+        return answer
+    try:
+        return list(answer)
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
 
 
 def _refuse(environ: dict[str, Any], start: Start) -> Iterable[bytes]:

@@ -17,7 +17,6 @@ from bandit_platform.logs import configure_logs
 from bandit_platform.services.asking.answer import Answerer
 from bandit_platform.services.asking.questions import KEPT, Questions
 from bandit_platform.services.collecting.forget import Forgotten, forget
-from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.services.evaluation.export import export
 from bandit_platform.services.evaluation.log_writers import Kind
 from bandit_platform.services.launching.experiments import Applied, Experiments
@@ -37,9 +36,6 @@ from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.services.reporting.trace import trace
 from bandit_platform.services.serving.upkeep import Upkeep
-from bandit_platform.services.working.running_audit import RunningAudit
-from bandit_platform.services.working.seat import Seat
-from bandit_platform.services.working.work import Worker
 from bandit_platform.serving import Clock, Serving, build_serving, utc_now
 from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.audit_log import EVERYONE, Sought, entries
@@ -48,6 +44,7 @@ from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import count_overdue
 from bandit_platform.storage.exclusions import Place, exclusions
 from bandit_platform.storage.traffic import decisions_per_day
+from bandit_platform.working import build_ingest, build_questions, build_worker
 
 if TYPE_CHECKING:
     from bandit_platform.ope.plan import Options
@@ -206,24 +203,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Platform:
     configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
-    return Platform(
-        database, clock, load_secret(settings), timedelta(days=settings.question_days)
-    )
-
-
-def build_ingest(settings: Settings) -> Ingest:
-    """The mover of this node's journal."""
-    configure_logs()
-    database = Database(settings.database)
-    database.ensure_ready()
-    return Ingest(database, settings.journal_dir)
-
-
-def build_questions(settings: Settings, clock: Clock = utc_now) -> Questions:
-    """The questions, to see which wait."""
-    configure_logs()
-    keep = timedelta(days=settings.question_days)
-    return Questions(Database(settings.database), clock, keep)
+    return Platform(database, clock, load_secret(settings), timedelta(days=settings.question_days))
 
 
 def build_answerer(settings: Settings, holder: str, clock: Clock = utc_now) -> Answerer:
@@ -232,19 +212,3 @@ def build_answerer(settings: Settings, holder: str, clock: Clock = utc_now) -> A
     database = Database(settings.database)
     database.ensure_ready()
     return Answerer(database, clock, holder)
-
-
-def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
-    """A worker."""
-    configure_logs()
-    database = Database(settings.database)
-    database.ensure_ready()
-    return Worker(
-        database,
-        Ingest(database, settings.journal_dir),
-        clock,
-        lease=timedelta(seconds=settings.lease_seconds),
-        grace=timedelta(seconds=settings.grace_seconds),
-        seat=Seat(settings.data_dir / "worker.lock"),
-        audit=RunningAudit(database, load_secret(settings)),
-    )

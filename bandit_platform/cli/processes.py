@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bandit_platform.cli.notices import TOLD, tell_of_permissions
+from bandit_platform.loading import loading
 
 if TYPE_CHECKING:
     from bandit_platform.settings import Settings
@@ -51,15 +52,13 @@ def console() -> None:
 
 def work() -> None:
     """Ingest, mature, learn and publish; answer questions in a process beside it."""
-    from bandit_platform.bootstrap import (  # noqa: PLC0415 - keeps --help fast
-        build_questions,
-        build_worker,
-    )
-    from bandit_platform.cli.answering import Answering  # noqa: PLC0415
-    from bandit_platform.services.working.rounds import (  # noqa: PLC0415
-        once_possible,
-        spare_what_is_loaded,
-    )
+    with loading():
+        from bandit_platform.cli.answering import Answering  # noqa: PLC0415 - keeps --help fast
+        from bandit_platform.services.working.rounds import (  # noqa: PLC0415
+            once_possible,
+            spare_what_is_loaded,
+        )
+        from bandit_platform.working import build_questions, build_worker  # noqa: PLC0415
 
     settings = _settings()
     stop = _stopped_by_signals()
@@ -75,12 +74,13 @@ def work() -> None:
 
 def ingest() -> None:
     """Move this node's journal into the database (on serving nodes without a worker)."""
-    from bandit_platform.bootstrap import build_ingest  # noqa: PLC0415 - keeps --help fast
-    from bandit_platform.services.working.rounds import (  # noqa: PLC0415
-        go_round,
-        once_possible,
-        spare_what_is_loaded,
-    )
+    with loading():
+        from bandit_platform.services.working.rounds import (  # noqa: PLC0415 - keeps --help fast
+            go_round,
+            once_possible,
+            spare_what_is_loaded,
+        )
+        from bandit_platform.working import build_ingest  # noqa: PLC0415
 
     settings = _settings()
     stop = _stopped_by_signals()
@@ -164,7 +164,8 @@ def _run_web(
     from bandit_platform.parent import be_parent  # noqa: PLC0415
 
     _demand_free(host, port)
-    import_module(f"bandit_platform.web.{factory.partition(':')[0]}")
+    with loading():
+        import_module(f"bandit_platform.web.{factory.partition(':')[0]}")
     be_parent()
     configure_logs()
     Server(

@@ -84,7 +84,8 @@ def drive(
     finally:
         run.stop.set()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:  # a signal may come before all have begun
+                thread.join()
     progress(run.done)
     if run.error is not None:
         raise run.error

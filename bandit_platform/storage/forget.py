@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, Table, delete, func, select
 
 from bandit_platform.storage.audit_state import forget_audited
+from bandit_platform.storage.counters import add
 from bandit_platform.storage.statements import batches, table
 from bandit_platform.storage.tables import (
     ActivationRow,
@@ -18,13 +20,17 @@ from bandit_platform.storage.tables import (
     UnitTotalRow,
 )
 
+FORGOTTEN_WAITING = "forgotten.waiting"
+"""Counter of decisions that were removed before they matured."""
+
 _DECISION = table(DecisionRow)
+_IMMATURE = table(ImmatureRow)
 _DISPUTE = table(DisputeRow)
 _UNIT = table(UnitTotalRow)
 _OF_DECISIONS = {
     "events": table(EventRow),
     "activations": table(ActivationRow),
-    "immature": table(ImmatureRow),
+    "immature": _IMMATURE,
     "interactions": table(InteractionRow),
     "decisions": _DECISION,
 }
@@ -49,6 +55,7 @@ def forget_unit(connection: Connection, unit: str, ids: Collection[str]) -> dict
     """
     if connection.dialect.name == "sqlite":  # else the bytes stay in the file
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    add(connection, _waiting(connection, ids))
     removed = {name: _remove(connection, rows, ids) for name, rows in _OF_DECISIONS.items()}
     removed["disputes"] = _remove(connection, _DISPUTE, ids)
     removed["disputes"] += connection.execute(
@@ -57,6 +64,20 @@ def forget_unit(connection: Connection, unit: str, ids: Collection[str]) -> dict
     forget_audited(connection, ids)
     totals = connection.execute(delete(_UNIT).where(_UNIT.c.unit == unit))
     return {**removed, "unit totals": totals.rowcount}
+
+
+def _waiting(connection: Connection, ids: Collection[str]) -> dict[tuple[str, str], float]:
+    """How many of the decisions have not matured, as counters."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for some in batches(sorted(ids)):
+        statement = (
+            select(_IMMATURE.c.experiment, func.count())
+            .where(_IMMATURE.c.decision_id.in_(some))
+            .group_by(_IMMATURE.c.experiment)
+        )
+        for experiment, number in connection.execute(statement):
+            counts[experiment, FORGOTTEN_WAITING] += number
+    return dict(counts)
 
 
 def _remove(connection: Connection, rows: Table, ids: Collection[str]) -> int:

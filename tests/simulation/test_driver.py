@@ -154,6 +154,26 @@ def test_a_dead_process_ends_the_run() -> None:
             drive(visits(10_000), target, progress=lambda _: None, check=check)
 
 
+def test_a_signal_before_all_senders_have_begun_stops_those_that_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[Thread] = []
+
+    class Interrupted(Thread):
+        def start(self) -> None:
+            if len(begun) == 2:
+                raise KeyboardInterrupt
+            begun.append(self)
+            super().start()
+
+    monkeypatch.setattr("bandit_platform.simulation.driver.Thread", Interrupted)
+    with serving(FakeService()) as port:
+        target = Target(host="127.0.0.1", port=port, experiment="e", rate=50.0, connections=4)
+        with pytest.raises(KeyboardInterrupt):
+            drive(visits(10_000), target, progress=lambda _: None, check=lambda: None)
+    assert not any(thread.is_alive() for thread in begun)
+
+
 def test_an_answer_that_is_no_decision_is_an_error_not_a_count() -> None:
     class Odd(FakeService):
         def decide(self, body: Any) -> tuple[int, dict[str, Any]]:

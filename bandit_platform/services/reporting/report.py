@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from bandit_platform.domain.decision import Reason
+from bandit_platform.domain.decision import MEASURED, Reason
 from bandit_platform.domain.revision import changes, is_felt
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.estimate import Estimate
@@ -40,7 +40,6 @@ from bandit_platform.services.reporting.report_records import (
 )
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection, Database
-from bandit_platform.storage.decisions import count_immature
 from bandit_platform.storage.events import count_orphans
 from bandit_platform.storage.experiments import (
     StoredExperiment,
@@ -48,6 +47,7 @@ from bandit_platform.storage.experiments import (
     get_experiment,
     revisions,
 )
+from bandit_platform.storage.forget import FORGOTTEN_WAITING
 from bandit_platform.storage.interactions import newest_decided_at, timeline
 from bandit_platform.storage.models import (
     ModelVersion,
@@ -211,6 +211,16 @@ def _policy_row(policy: TrackedPolicy, state: PolicyState) -> PolicyRow:
     )
 
 
+def _waiting(by_reason: Mapping[str, int], counted: Mapping[str, float]) -> int:
+    """Measured decisions whose window has not ended: what came less what went.
+
+    Every way out of the queue counts in its transaction, so nobody need count the millions in it.
+    """
+    gone = ("interactions.policy", "interactions.holdout", "not_activated", "disputed")
+    left = sum(counted.get(name, 0) for name in (*gone, FORGOTTEN_WAITING))
+    return max(0, sum(by_reason[reason.value] for reason in MEASURED) - int(left))
+
+
 def _counts(
     connection: Connection,
     key: str,
@@ -227,7 +237,7 @@ def _counts(
     return Counts(
         decisions=sum(by_reason.values()),
         by_reason=by_reason,
-        immature=count_immature(connection, key),
+        immature=_waiting(by_reason, counted),
         interactions=int(counted.get("interactions.policy", 0)),
         holdout_interactions=int(counted.get("interactions.holdout", 0)),
         not_activated=int(counted.get("not_activated", 0)),

@@ -12,6 +12,7 @@ from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.identity import pseudonym
 from bandit_platform.services.collecting.forget import Forgotten, forget
 from bandit_platform.services.collecting.ingest import Ingest
+from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.storage.audit_log import entries
 
 TABLES = ("decision", "event", "activation", "immature", "interaction", "unit_total")
@@ -52,6 +53,8 @@ def test_every_row_of_the_unit_goes_and_no_other(world: Any, spec: Any) -> None:
     assert found.rows["activations"] == 2
     assert found.rows["unit totals"] == 1
     after = counts(world)
+    report = experiment_report(world.database, spec.key, world.clock())
+    assert report.counts.immature == after["immature"]
     # the pass of time matured what the other had waiting
     assert after["interaction"] + after["immature"] == before["interaction"] + before["immature"]
     assert [after[n] for n in TABLES if n not in {"interaction", "immature"}] == [

@@ -202,7 +202,7 @@ class World:
         self.refresh()
         return total
 
-    def worker(self, *, lease: float = 5.0, grace: float = 1.0) -> Worker:
+    def worker(self, *, lease: float = 5.0, grace: float = 1.0, **options: Any) -> Worker:
         """A worker process over this node's journal."""
         return Worker(
             self.database,
@@ -210,6 +210,7 @@ class World:
             self.clock,
             lease=timedelta(seconds=lease),
             grace=timedelta(seconds=grace),
+            **options,
         )
 
     def traffic(self, count: int, *, seconds: float = 1.0) -> list[Decision]:

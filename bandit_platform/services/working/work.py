@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from secrets import token_hex
@@ -23,6 +24,9 @@ from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import experiment_heads, get_experiment
 from bandit_platform.storage.lease import release_lease, take_lease
 
+#: what learning waits at most for more interactions, after it took in only few
+_GATHER_SECONDS = 1.0
+_FEW = 500
 _log = structlog.get_logger(__name__)
 
 
@@ -39,6 +43,7 @@ class Worker:
         grace: timedelta,
         seat: Seat | None = None,
         audit: RunningAudit | None = None,
+        stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._ingest = ingest
@@ -63,6 +68,11 @@ class Worker:
         self._behind: set[str] = set()
         #: experiments whose rows the database refused, unless it was away altogether
         self._refused: set[str] = set()
+        self._stopwatch = stopwatch
+        #: seconds between steps of learning that take in few interactions
+        self._gather_seconds = 0.0
+        #: experiment → when it last took in few, by the stopwatch
+        self._took_few: dict[str, float] = {}
         #: experiment → when a learned model may be published
         self._to_publish: dict[str, datetime] = {}
 
@@ -97,8 +107,15 @@ class Worker:
         self._audit_some()
         return ingested.records > 0 or matured.decisions > 0 or learned > 0
 
-    def run(self, stop: Event, idle_seconds: float) -> None:
-        """Work until ``stop`` is set; trouble is logged and tried again."""
+    def run(
+        self, stop: Event, idle_seconds: float, gather_seconds: float = _GATHER_SECONDS
+    ) -> None:
+        """Work until ``stop`` is set; trouble is logged and tried again.
+
+        Where little arrives, learning waits for more of it: each step writes where every policy
+        stands, which for a handful of interactions is a thousand times their size.
+        """
+        self._gather_seconds = gather_seconds
         go_round(self.round, stop, idle_seconds)
         try:
             with self._database.write() as connection:
@@ -140,6 +157,11 @@ class Worker:
         )
         self._revisions = live
 
+    def _is_worthwhile(self, key: str) -> bool:
+        """Whether an experiment that took in few interactions has waited for more of them."""
+        last = self._took_few.get(key)
+        return last is None or self._stopwatch() - last >= self._gather_seconds
+
     def _why_unreadable(self, connection: Connection, key: str) -> str | None:
         try:
             get_experiment(connection, key)
@@ -153,7 +175,8 @@ class Worker:
         now = self._clock()
         due = {key for key, moment in self._to_publish.items() if moment <= now}
         taken = 0
-        waiting = (self._behind | due) & set(self._revisions)
+        waiting = {key for key in self._behind if self._is_worthwhile(key)} | due
+        waiting &= set(self._revisions)
         for key in sorted(waiting, key=lambda key: (key in self._refused, key)):
             try:
                 result = self._learner.learn(key, now)
@@ -168,6 +191,9 @@ class Worker:
                 continue
             self._refused.discard(key)
             taken += result.taken
+            self._took_few.pop(key, None)
+            if 0 < result.taken < _FEW:
+                self._took_few[key] = self._stopwatch()
             if not result.taken:
                 self._behind.discard(key)
             self._to_publish.pop(key, None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -57,20 +58,21 @@ def decision_line(d: Decision) -> bytes:
 
 def event_line(e: Event) -> bytes:
     """An event as one line, newline included."""
+    if e.amount is not None and not isfinite(e.amount):
+        raise ValueError("the amount is not a finite number")
     received = _text(e.received_at)
-    return _line(
-        {
-            "k": "event",
-            "decision": e.decision_id,
-            "id": e.event_id,
-            "type": e.type,
-            "amount": e.amount,
-            "currency": e.currency,
-            "occurred": received if e.occurred_at is e.received_at else _text(e.occurred_at),
-            "received": received,
-            "trusted": e.trusted,
-        }
-    )
+    data = {
+        "k": "event",
+        "decision": e.decision_id,
+        "id": e.event_id,
+        "type": e.type,
+        "amount": e.amount,
+        "currency": e.currency,
+        "occurred": received if e.occurred_at is e.received_at else _text(e.occurred_at),
+        "received": received,
+        "trusted": e.trusted,
+    }
+    return to_json(data) + b"\n"
 
 
 def activation_line(a: Activation) -> bytes:

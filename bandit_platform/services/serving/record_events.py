@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from bandit_platform.errors import NotFoundError
 from bandit_platform.journal.records import Activation, activation_line, event_line
 from bandit_platform.journal.writer import JournalWriter
 
-_REMEMBERED = 50_000
+_REMEMBERED = 25_000
 _CLOCK_SKEW = timedelta(minutes=5)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 #: Sums and products of amounts up to here stay finite, and no purchase is above it.
@@ -52,7 +51,9 @@ class EventRecorder:
         self._journal = journal
         self._secret = secret
         self._clock = clock
-        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+        #: what was accepted lately, and what was before that
+        self._seen: dict[tuple[str, str], None] = {}
+        self._seen_before = self._seen
 
     def record(
         self,
@@ -73,7 +74,8 @@ class EventRecorder:
         """
         now = self._clock()
         receipts: list[Receipt] = []
-        accepted: dict[tuple[str, str], Event] = {}
+        accepted: dict[tuple[str, str], bytes] = {}
+        seen, before = self._seen, self._seen_before
         # A page reports what happened to one decision: its proof is looked at once.
         genuine = {
             each: self._is_known(each, experiments) for each in {one.decision_id for one in reports}
@@ -83,14 +85,14 @@ class EventRecorder:
             key = (report.decision_id, report.event_id)
             if why is not None:
                 shown = None if why == _PERSONAL else report.event_id
-                receipts.append(Receipt(event_id=shown, status="rejected", why=why))
-            elif key in self._seen or key in accepted:
-                receipts.append(Receipt(event_id=report.event_id, status="duplicate"))
+                receipts.append(Receipt(shown, "rejected", why))
+            elif key in seen or key in before or key in accepted:
+                receipts.append(Receipt(report.event_id, "duplicate"))
             else:
-                accepted[key] = _event(report, now, trusted)
-                receipts.append(Receipt(event_id=report.event_id, status="accepted"))
+                accepted[key] = event_line(_event(report, now, trusted))
+                receipts.append(Receipt(report.event_id, "accepted"))
         if accepted:
-            self._journal.append(b"".join(map(event_line, accepted.values())))
+            self._journal.append(b"".join(accepted.values()))
             self._remember(accepted)
         return receipts
 
@@ -112,10 +114,11 @@ class EventRecorder:
             experiments is None or belongs_to(self._secret, decision_id, experiments)
         )
 
-    def _remember(self, keys: dict[tuple[str, str], Event]) -> None:
+    def _remember(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Remember at least the last _REMEMBERED, and at most twice as many and a batch."""
+        if len(self._seen) >= _REMEMBERED:
+            self._seen, self._seen_before = {}, self._seen
         self._seen.update(dict.fromkeys(keys))
-        while len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
 
 
 def _refusal(report: EventReport, now: datetime) -> str | None:
@@ -145,14 +148,14 @@ def _impossible_moment(occurred_at: datetime | None, now: datetime) -> str | Non
 
 
 def _event(report: EventReport, now: datetime, trusted: bool) -> Event:
-    occurred = report.occurred_at or now
+    occurred = report.occurred_at
     return Event(
-        decision_id=report.decision_id,
-        event_id=report.event_id,
-        type=report.type,
-        amount=report.amount,
-        currency=report.currency,
-        occurred_at=min(occurred, now),
-        received_at=now,
-        trusted=trusted,
+        report.decision_id,
+        report.event_id,
+        report.type,
+        report.amount,
+        report.currency,
+        now if occurred is None or occurred > now else occurred,
+        now,
+        trusted,
     )

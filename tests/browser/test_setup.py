@@ -170,7 +170,9 @@ def test_hostile_values_stay_text(a_browser: Any, console: Any, spec_text: str) 
     unfold(page)
     names = [
         field.get_attribute("name")
-        for field in page.locator("#editor input:not([type=hidden], [type=checkbox], [readonly])").all()
+        for field in page.locator(
+            "#editor input:not([type=hidden], [type=checkbox], [readonly])"
+        ).all()
     ]
     for name in names:
         page.locator(f'[name="{name}"]').fill(HOSTILE)

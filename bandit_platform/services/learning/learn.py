@@ -51,7 +51,7 @@ from bandit_platform.storage.models import (
 )
 from bandit_platform.storage.skipped import put_skipped
 
-_BATCH = 2000
+_BATCH = 4000
 #: Journals may hold decisions for so long that refer to a version superseded since.
 _KEPT = timedelta(hours=1)
 _PRUNE_EVERY = timedelta(minutes=10)

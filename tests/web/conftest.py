@@ -20,6 +20,9 @@ from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app, create_decision_app
 from tests.signing_in import SignedInClient, signed_in
 from tests.web.both_ports import Site
+from tests.web.furnished import ana, full
+
+__all__ = ["ana", "full"]
 
 KEY = "checkout-offers"
 CONTEXT = {"cart_value": 80.0, "country": "GB", "returning": True}

@@ -8,7 +8,6 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,9 +17,7 @@ from bandit_platform.domain.access import Role
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.question import Question
 from bandit_platform.ope.plan import Options
-from bandit_platform.services.asking.answer import Answerer
-from bandit_platform.services.collecting.ingest import Ingest
-from bandit_platform.services.working.work import Worker
+from tests.web.furnished import EVIL, TAG, answer_all
 
 KEY = "checkout-offers"
 ASKED = {
@@ -30,45 +27,6 @@ ASKED = {
     "alpha": "0.05",
 }
 BODY = {"experiment": KEY, "policies": ["uniform", "always:insurance"], "estimators": ["ips"]}
-EVIL = "=cmd|' /C calc'!A1"
-TAG = "<img src=x onerror=alert(1)>"
-COUNTRIES = ("GB", EVIL, TAG)
-
-
-@pytest.fixture
-def full(running: Any, clock: Any) -> Any:
-    """A deployment whose experiment has matured interactions, with contexts that want to harm."""
-    for number in range(90):
-        clock.advance(1)
-        context = {"cart_value": 80.0, "country": COUNTRIES[number % 3], "returning": True}
-        made = running.decide(unit_id=f"u-{number}", context=context).json
-        if number % 4 == 0:
-            running.events(
-                {"event_id": f"e-{number}", "decision_id": made["decision_id"], "type": "accept"}
-            )
-    clock.advance(7200)
-    settings = running.settings
-    worker = Worker(
-        running.platform.database,
-        Ingest(running.platform.database, settings.journal_dir),
-        clock,
-        lease=timedelta(days=1),
-        grace=timedelta(seconds=1),
-    )
-    while worker.round():
-        pass
-    return running
-
-
-def answer_all(deployment: Any) -> None:
-    answerer = Answerer(deployment.platform.database, deployment.clock, "of this test")
-    while answerer.answer_next():
-        pass
-
-
-@pytest.fixture
-def ana(full: Any, console_as: Callable[..., FlaskClient]) -> Any:
-    return console_as(Role.ANALYST, "ana")
 
 
 def ask(client: Any, **changed: Any) -> str:
@@ -348,109 +306,6 @@ def test_only_analysts_ask(full: Any, console_as: Any, role: Role | None) -> Non
 def test_a_forged_form_asks_nothing(full: Any, ana: Any) -> None:
     assert ana.post("/questions/new", data=ASKED, bare=True).status_code == 400
     assert full.platform.questions.newest() == []
-
-
-def over_http(deployment: Any, method: str, path: str, key: str, body: Any = None) -> Any:
-    return deployment.console.test_client().open(
-        path, method=method, json=body, headers={"Authorization": f"Bearer {key}"}
-    )
-
-
-def test_programs_ask_and_read(full: Any) -> None:
-    key = full.platform.keys.create(role=Role.ANALYST).text
-    asked = over_http(full, "POST", "/v1/questions", key, BODY)
-    assert asked.status_code == 202
-    path = asked.headers["Location"]
-    assert asked.json["state"] == "queued"
-    assert over_http(full, "GET", path, key).json["result"] is None
-    answer_all(full)
-    done = over_http(full, "GET", path, key).json
-    assert done["state"] == "done"
-    assert [one["policy"] for one in done["result"]["policies"]] == BODY["policies"]
-    (listed,) = over_http(full, "GET", "/v1/questions", key).json["questions"]
-    assert listed["finding"] == done["finding"]
-    assert "result" not in listed
-
-
-def test_programs_are_told_every_mistake_without_an_echo(full: Any, refused: Any) -> None:
-    key = full.platform.keys.create(role=Role.ANALYST).text
-    body = {**BODY, "policies": ["uniform", "SECRET"], "alpha": 3, "by": ["SECRET"]}
-    answer = over_http(full, "POST", "/v1/questions", key, body)
-    told = refused(answer, 422, "invalid-question")
-    assert [part["path"] for part in told["errors"]] == ["policies[1]", "alpha", "by[0]"]
-    assert "SECRET" not in answer.text
-    unknown = over_http(full, "POST", "/v1/questions", key, {**BODY, "SECRET": 1})
-    refused(unknown, 422, "invalid-body")
-    refused(
-        over_http(full, "POST", "/v1/questions", key, {**BODY, "experiment": "x"}), 404, "not-found"
-    )
-
-
-def test_a_key_for_some_experiments_sees_only_their_questions(full: Any, refused: Any) -> None:
-    keys = full.platform.keys
-    inside = keys.create(role=Role.ANALYST, experiments=[KEY]).text
-    outside = keys.create(role=Role.ANALYST, experiments=["other"]).text
-    path = over_http(full, "POST", "/v1/questions", inside, BODY).headers["Location"]
-    refused(over_http(full, "POST", "/v1/questions", outside, BODY), 404, "not-found")
-    refused(over_http(full, "GET", path, outside), 404, "not-found")
-    assert over_http(full, "GET", "/v1/questions", outside).json["questions"] == []
-    assert len(over_http(full, "GET", "/v1/questions", inside).json["questions"]) == 1
-    viewer = keys.create(role=Role.VIEWER).text
-    refused(over_http(full, "GET", "/v1/questions", viewer), 403, "forbidden")
-
-
-@pytest.mark.parametrize(
-    ("name", "list_name"), [("report", "policies"), ("arms", "arms"), ("counts", None)]
-)
-def test_the_reports_tables_are_the_reports_numbers(
-    full: Any, console_as: Any, name: str, list_name: str | None
-) -> None:
-    client = console_as(Role.VIEWER)
-    answer = client.get(f"/experiments/{KEY}/{name}.csv")
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
-    report = full.platform.report(KEY).to_dict()
-    records = report["counts"] if list_name is None else report[list_name]
-    for row, record in zip(rows, [records] if list_name is None else records, strict=True):
-        for column, value in flat(record):
-            if isinstance(value, bool) or value is None:
-                assert row[column] == ("" if value is None else str(value))
-            elif isinstance(value, (int, float)):
-                assert float(row[column]) == value
-
-
-@pytest.mark.parametrize("name", ["pairs", "all-segments", "metrics"])
-def test_comparisons_and_metrics_are_tables_too(full: Any, console_as: Any, name: str) -> None:
-    answer = console_as(Role.VIEWER).get(f"/experiments/{KEY}/{name}.csv")
-    assert answer.status_code == 200
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
-    report = full.platform.whole_report(KEY).to_dict()
-    wanted = {
-        "pairs": [(each["policy"], each["baseline"]) for each in report["pairwise"]],
-        "all-segments": [
-            (each["field"], row["policy"]) for each in report["segments"] for row in each["rows"]
-        ],
-        "metrics": [(each["name"], each["unit"]) for each in report["happened"]["metrics"]],
-    }[name]
-    columns = {"pairs": ("policy", "baseline"), "all-segments": ("field", "policy")}
-    one, other = columns.get(name, ("name", "unit"))
-    assert wanted
-    assert [(row[one], row[other]) for row in rows] == wanted
-
-
-def flat(record: Any, prefix: str = "") -> Any:
-    for name, value in record.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def test_unknown_tables_and_experiments_have_no_file(full: Any, console_as: Any) -> None:
-    client = console_as(Role.VIEWER)
-    for path in (f"/experiments/{KEY}/secrets.csv", "/experiments/none/report.csv"):
-        assert client.get(path).status_code == 404
 
 
 def test_someone_elses_question_can_be_read(full: Any, ana: Any) -> None:

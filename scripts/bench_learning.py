@@ -7,6 +7,9 @@ stored rows, checks each, makes its text, predicts, learns, values the policy, a
 model, accumulators and cursor every thousand rows. *The whole leaderboard* is every policy with
 metrics, segments and comparisons, which is what the worker does with rows that have just matured.
 
+The bare loop calls the binding as its documentation does. A loop on the compiled half of the
+binding, which the platform uses, is about four times as fast.
+
     python scripts/bench_learning.py --interactions 20000
 """
 

@@ -4,7 +4,7 @@ Both take the same interactions in turns, again and again. *Bare* is one workspa
 that predicts and learns from texts, labels included, that were made before the clock started.
 *One policy* is what the worker does with a policy that is new in a running experiment: it reads the
 stored rows, checks each, makes its text, predicts, learns, values the policy, and commits
-model, accumulators and cursor every four thousand rows. *The whole leaderboard* is every policy with
+model, accumulators and cursor every 4,000 rows. *The whole leaderboard* is every policy with
 metrics, segments and comparisons, which is what the worker does with rows that have just matured.
 
 The bare loop calls the binding as its documentation does. A loop on the compiled half of the

@@ -47,9 +47,9 @@ def insert_events(
 def adopt_orphans(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
     """Events that came before their decision: no longer orphans. Returns their rows."""
     few = select(_EVENT.c.decision_id).where(_EVENT.c.orphan.is_(True)).limit(_FEW)
-    known = set(connection.execute(few).scalars())
+    known = connection.execute(few).scalars().all()
     adopted: list[Row[Any]] = []
-    for some in batches(known & set(ids) if len(known) < _FEW else ids):
+    for some in batches(set(ids).intersection(known) if len(known) < _FEW else ids):
         chosen = _EVENT.c.orphan.is_(True) & _EVENT.c.decision_id.in_(some)
         rows = connection.execute(select(_EVENT).where(chosen)).all()
         if rows:

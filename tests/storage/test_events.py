@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
 from bandit_platform.storage.database import Database
@@ -99,11 +101,13 @@ def test_orphans_wait_for_their_decision(
         assert adopt_orphans(connection, [known.decision_id]) == []
 
 
+@pytest.mark.parametrize("of_one_decision", [1, 4])
 def test_an_orphan_is_found_among_very_many_others(
-    database: Database, make_decision: MakeDecision, make_event: MakeEvent
+    database: Database, make_decision: MakeDecision, make_event: MakeEvent, of_one_decision: int
 ) -> None:
     decision = make_decision()
-    others = [make_event(make_decision()) for _ in range(600)]
+    unknown = [make_decision() for _ in range(600 // of_one_decision)]
+    others = [make_event(each) for each in unknown for _ in range(of_one_decision)]
     event = make_event(decision)
     with database.write() as connection:
         insert_events(connection, [(each, False, True) for each in (*others, event)])

@@ -75,12 +75,13 @@ class Answering:
         self._end()
 
     def _round(self) -> None:
+        now = time.monotonic()
         try:
             if self._child is not None:
                 self._collect(self._child)
-            elif time.monotonic() >= self._quiet_until and self._questions.waiting():
+            elif now >= self._quiet_until and self._questions.waiting():
                 self._child = self._begin()
-            if time.monotonic() >= self._sweep_at:
+            if now >= max(self._quiet_until, self._sweep_at):
                 self._questions.remove_old()
                 self._sweep_at = time.monotonic() + _SWEEP_SECONDS
         except UnavailableError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from secrets import token_hex
 from threading import Event
@@ -73,6 +73,8 @@ class Worker:
         self._gather_seconds = 0.0
         #: experiment → when it last took in few, by the stopwatch
         self._took_few: dict[str, float] = {}
+        #: experiment → when its last step of learning began, by the stopwatch
+        self._had_its_turn: dict[str, float] = {}
         #: experiment → when a learned model may be published
         self._to_publish: dict[str, datetime] = {}
 
@@ -171,13 +173,23 @@ class Worker:
             return str(error)
         return None
 
+    def _in_turn(self, keys: Collection[str]) -> list[str]:
+        """Those that the database refused last, of the others those first that waited longest."""
+        turn = self._had_its_turn
+        return sorted(keys, key=lambda key: (key in self._refused, turn.get(key, 0.0), key))
+
     def _learn(self) -> int:
-        now = self._clock()
+        """A step for each experiment that is behind, as long as the lead is sure to last."""
+        now, began = self._clock(), self._stopwatch()
         due = {key for key, moment in self._to_publish.items() if moment <= now}
         taken = 0
         waiting = {key for key in self._behind if self._is_worthwhile(key)} | due
         waiting &= set(self._revisions)
-        for key in sorted(waiting, key=lambda key: (key in self._refused, key)):
+        for key in self._in_turn(waiting):
+            moment = self._stopwatch()
+            if moment - began > self._lease.total_seconds() / 2:
+                break  # the next round follows at once, with the lead renewed
+            self._had_its_turn[key] = moment
             try:
                 result = self._learner.learn(key, now)
             except LeaseError:

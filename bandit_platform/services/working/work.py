@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from math import inf
 from secrets import token_hex
 from threading import Event
 
@@ -176,7 +177,7 @@ class Worker:
     def _in_turn(self, keys: Collection[str]) -> list[str]:
         """Those that the database refused last, of the others those first that waited longest."""
         turn = self._had_its_turn
-        return sorted(keys, key=lambda key: (key in self._refused, turn.get(key, 0.0), key))
+        return sorted(keys, key=lambda key: (key in self._refused, turn.get(key, -inf), key))
 
     def _learn(self) -> int:
         """A step for each experiment that is behind, as long as the lead is sure to last."""

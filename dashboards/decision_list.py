@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.services.collecting.count_exclusions import DECIDED, ELIGIBLE, OUT, SHOWN
 from bandit_platform.storage.exclusions import Place
-from dashboards.text import percent, short_moment
+from dashboards.text import LEAST, percent, short_moment
 
 #: Reasons printed for each arm before the rest is added up.
 _MOST_REASONS = 8
@@ -37,6 +37,7 @@ class Fallen:
 
     why: str
     decisions: int
+    #: empty where it is withheld
     share: str
 
 
@@ -47,6 +48,7 @@ class ArmFate:
     arm: str
     decisions: int
     eligible: int
+    #: shares are empty, and bars 0, where they are withheld
     eligible_share: str
     shown: int
     shown_share: str
@@ -118,13 +120,21 @@ def _fate(arm: str, found: Mapping[str, int], out: Mapping[str, int]) -> ArmFate
         arm=arm,
         decisions=decisions,
         eligible=eligible,
-        eligible_share=percent(eligible / decisions) if decisions else "",
+        eligible_share=_share(eligible, decisions),
         shown=shown,
-        shown_share=percent(shown / eligible) if eligible else "",
-        eligible_width=round(100 * eligible / decisions, 2) if decisions else 0.0,
-        shown_width=round(100 * shown / decisions, 2) if decisions else 0.0,
+        shown_share=_share(shown, eligible),
+        eligible_width=_width(eligible, decisions),
+        shown_width=_width(shown, decisions),
         out=_fallen(out, decisions),
     )
+
+
+def _share(number: int, total: int) -> str:
+    return percent(number / total) if total >= LEAST else ""
+
+
+def _width(number: int, total: int) -> float:
+    return round(100 * number / total, 2) if total >= LEAST else 0.0
 
 
 def _fallen(counts: Mapping[str, int], total: int) -> tuple[Fallen, ...]:
@@ -133,5 +143,5 @@ def _fallen(counts: Mapping[str, int], total: int) -> tuple[Fallen, ...]:
     if rest:
         ordered = [*ordered[:_MOST_REASONS], ("other reasons", rest)]
     return tuple(
-        Fallen(why=why, decisions=number, share=percent(number / total)) for why, number in ordered
+        Fallen(why=why, decisions=number, share=_share(number, total)) for why, number in ordered
     )

@@ -37,6 +37,8 @@ class PolicyLine:
     exact_ess: float
     max_weight: str
     exact_max_weight: float
+    #: ok, caution or cannot-evaluate
+    verdict: str
     #: what to be careful about; empty for nothing
     caution: str
     #: interactions before it was compared with the baseline; empty from the first on
@@ -144,6 +146,7 @@ def _line(row: PolicyRow, axis: Axis | None, uplift: _Uplift, *, together: bool)
         exact_ess=row.ess,
         max_weight=f"{row.max_weight:,.1f}",
         exact_max_weight=row.max_weight,
+        verdict=row.verdict,
         caution=_caution(row),
         since=f"{uplift.before:,}" if uplift.before else "",
     )

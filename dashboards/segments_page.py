@@ -11,7 +11,7 @@ from bandit_platform.services.reporting.comparison_records import SegmentField, 
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.findings import segments_finding
 from dashboards.page_head import PageHead, page_head
-from dashboards.policies import ALWAYS_NOTHING, policy_words
+from dashboards.policies import ALWAYS_NOTHING, policy_inline, policy_words
 from dashboards.policies_page import Choice
 from dashboards.segment_lines import Forest, forest
 
@@ -71,9 +71,10 @@ def segments_page(report: ExperimentReport, by: str | None, policy: str | None) 
     chosen = policy if policy in names else _default(names)
     rows = tuple(row for row in field.rows if row.policy == chosen) if field else ()
     plot = forest(rows)
+    inline = policy_inline(chosen, kinds.get(chosen, "fixed"))
     return SegmentsPage(
         head=page_head(report),
-        finding=segments_finding(field.field, plot) if field else "",
+        finding=segments_finding(field.field, plot, inline) if field else "",
         field=field,
         fields=tuple(
             Choice(value=each.field, label=each.field, chosen=each is field)

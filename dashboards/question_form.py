@@ -119,7 +119,7 @@ def _conditions(values: Mapping[str, Sequence[str]]) -> tuple[tuple[str, str], .
     fields, wanted = values.get("where_field") or (), values.get("where_value") or ()
     pairs = [*worded, *zip_longest(fields, wanted, fillvalue="")]
     stripped = [(field.strip(), value.strip()) for field, value in pairs]
-    return tuple(dict.fromkeys(pair for pair in stripped if any(pair)))[:_MOST_CONDITIONS]
+    return tuple(dict.fromkeys(pair for pair in stripped if any(pair)))
 
 
 def first_choices(known: Mapping[str, str]) -> Choices:
@@ -160,9 +160,15 @@ def question_from(experiment: str, choices: Choices) -> Question:
 def _too_much(error: ValueError) -> list[Problem]:
     details: list[Any] = getattr(error, "errors", list)()
     return [
-        Problem(path=str(detail["loc"][0]), message="is too long, too many or not a finite number")
-        for detail in details
+        Problem(path=str(detail["loc"][0]), message=_refusal(detail)) for detail in details
     ] or [Problem(path="policies", message="cannot be read")]
+
+
+def _refusal(detail: Mapping[str, Any]) -> str:
+    if detail["type"] != "too_long":
+        return "is too long, too many or not a finite number"
+    what = "conditions" if detail["loc"][0] == "where" else "of these"
+    return "at most {max_length} {what}, not {actual_length}".format(what=what, **detail["ctx"])
 
 
 def address_of(question: Question) -> str:
@@ -219,10 +225,15 @@ def question_form(
         presets=(("", "none"), *((name, name) for name in EXPLORATIONS)),
         fields=(("", "no segments"), *((name, name) for name in spec.context)),
         where_fields=(("", "everybody"), *((name, name) for name in spec.context)),
-        conditions=choices.conditions + (("", ""),) * max(1, _ROOM - len(choices.conditions)),
+        conditions=choices.conditions + (("", ""),) * _room(len(choices.conditions)),
         errors=_beside(problems, choices),
         trouble=trouble,
     )
+
+
+def _room(used: int) -> int:
+    """How many empty conditions are offered."""
+    return max(_ROOM - used, 1 if used < _MOST_CONDITIONS else 0)
 
 
 def _as_input(text: str, zone: str, *, whole_day: bool = False) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import AmountWeight
 from bandit_platform.services.launching.planning import PlanLine, Rewards
-from dashboards.spec_notation import number_text
 from dashboards.text import duration
 
 GUESS = "guess"
@@ -74,7 +74,7 @@ def event_fields(spec: ExperimentSpec, typed: Mapping[str, str]) -> tuple[EventF
 
 def plan_rows(lines: Sequence[PlanLine]) -> tuple[PlanRow, ...]:
     """The table's rows; as many decimals as the finest uplift needs."""
-    texts = [number_text(line.uplift) for line in lines]
+    texts = [f"{Decimal(f'{line.uplift:.12g}'):f}" for line in lines]
     decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
     return tuple(
         PlanRow(

@@ -52,7 +52,21 @@ class CheckGroup:
     @property
     def fine(self) -> bool:
         """Whether no check asks for anything."""
-        return not any(line.state in {"look", "broken"} for line in self.lines)
+        return not any(line.state in {State.LOOK, State.BROKEN} for line in self.lines)
+
+    @property
+    def checked(self) -> int:
+        """How many checks had something to check."""
+        return sum(line.state != State.UNKNOWN for line in self.lines)
+
+    @property
+    def summary(self) -> str:
+        """How many checks are fine, where none asks for anything."""
+        waiting = len(self.lines) - self.checked
+        if not waiting:
+            return f"all {self.checked} checks"
+        rest = f"nothing to check yet in {waiting}"
+        return f"{self.checked} of {len(self.lines)} checks; {rest}" if self.checked else ""
 
 
 @dataclass(frozen=True, kw_only=True)

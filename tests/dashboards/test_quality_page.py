@@ -46,6 +46,19 @@ def test_among_many_experiments_those_without_trouble_are_folded() -> None:
     assert {each.fine for each in page.groups if each.lines} == {True, False}
 
 
+def test_a_folded_group_calls_fine_only_what_was_checked() -> None:
+    page = quality_page(data_quality(upkeep(), [(rich(), audited(), 0)]))
+    line = page.groups[1].lines[0]
+    fine, unknown = replace(line, state="fine"), replace(line, state="nothing to check yet")
+    group = page.groups[1]
+    assert replace(group, lines=(fine, fine)).summary == "all 2 checks"
+    assert (
+        replace(group, lines=(fine, unknown)).summary == "1 of 2 checks; nothing to check yet in 1"
+    )
+    assert replace(group, lines=(unknown,)).checked == 0
+    assert replace(group, lines=(unknown,)).summary == ""
+
+
 def test_every_check_has_a_value_limits_and_a_meaning() -> None:
     page = quality_page(data_quality(upkeep(), [(rich(), audited(), 0)]))
     for group in page.groups:

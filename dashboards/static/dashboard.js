@@ -95,17 +95,27 @@
     }
   };
 
-  // A form that was sent says so until its answer comes, and is not sent twice.
+  // A form that was sent says so until its answer comes, and is not sent twice. Whoever stopped
+  // waiting, which no event tells, or came back can send it again.
+  const PATIENCE = 8000;
   const sendOnce = () => {
+    let freeing;
+    const free = () => {
+      clearTimeout(freeing);
+      for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+    };
     addEventListener("submit", (event) => {
       const button = event.submitter;
       if (event.defaultPrevented || !button) return;
-      if (button.getAttribute("aria-busy") === "true") event.preventDefault();
+      if (button.getAttribute("aria-busy") === "true") {
+        event.preventDefault();
+        return;
+      }
       button.setAttribute("aria-busy", "true");
+      clearTimeout(freeing);
+      freeing = setTimeout(free, PATIENCE);
     });
-    addEventListener("pageshow", () => {
-      for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
-    });
+    addEventListener("pageshow", free);
   };
 
   explainWords();

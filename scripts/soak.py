@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sqlite3
 import sys
@@ -137,6 +138,7 @@ def ground(url: str = "") -> Iterator[Ground]:
 def crashes(rounds: int, seed: int) -> Finding:
     """``kill -9`` at random moments."""
     with ground() as here:
+        slowed = [slowness()]
         found = crash_rounds(
             here.stage,
             here.shop,
@@ -147,17 +149,21 @@ def crashes(rounds: int, seed: int) -> Finding:
             tell=lambda done: print(f"\rcrash {done}/{rounds}", end="", file=sys.stderr),
         )
         print(file=sys.stderr)
-        busy = slowness()
+        slowed.append(slowness())
+        limit = RECOVERY_SECONDS * max(slowed)
         figures: dict[str, Any] = {
             "rounds": rounds,
-            "slowed by other work": f"{busy:.1f} times",
+            "slowed by other work": f"{slowed[0]:.1f} times before, {slowed[1]:.1f} after",
+            "limit of medians, s": f"{limit:.1f} ({RECOVERY_SECONDS:g} times the larger)",
         }
         late = []
         for name in ("serving", "working"):
             taken = [value for one in found if (value := getattr(one, name)) is not None]
+            if not taken:
+                continue  # too few rounds to kill both
             figures[f"{name} again, median s"] = round(median(taken), 2)
-            figures[f"{name} again, worst s"] = round(max(taken), 2)
-            if median(taken) > RECOVERY_SECONDS * busy:
+            figures[f"{name} again, worst s"] = f"{max(taken):.2f} (not judged)"
+            if median(taken) > limit:
                 late.append(f"{name} again took {median(taken):.1f} s")
         finding = here.finding("kill -9", figures)
         finding.wrong += late
@@ -205,21 +211,43 @@ def stopped_postgres(seconds: float) -> Finding:
 
 
 def _judged(here: Ground, part: str, found: Outage) -> Finding:
+    figures, wrong = judged(found)
+    finding = here.finding(part, figures)
+    finding.wrong += wrong
+    return finding
+
+
+def judged(found: Outage) -> tuple[dict[str, Any], list[str]]:
+    """The figures of an outage, and what is wrong with them."""
     figures: dict[str, Any] = {}
-    slower = []
+    wrong = []
     for kind, before, during in (
         ("decisions", found.decisions_before, found.decisions_during),
         ("events", found.events_before, found.events_during),
     ):
         for name in ("median", "p99", "worst"):
-            pair = [round(getattr(each, name) * 1000, 1) for each in (before, during)]
-            figures[f"{kind}, {name} ms"] = f"{pair[0]} before, {pair[1]} during"
+            figures[f"{kind}, {name} ms"] = {
+                "before": _milliseconds(getattr(before, name)),
+                "during": _milliseconds(getattr(during, name)),
+            }
         figures[f"{kind} during"] = during.count
-        if during.median > 2 * before.median + 0.005 or during.p99 > 2 * before.p99 + 0.02:
-            slower.append(f"{kind} became slower without a database")
-    finding = here.finding(part, figures)
-    finding.wrong += slower
-    return finding
+        if not (before.count and during.count):
+            when = "during the outage" if before.count else "before the outage"
+            wrong.append(f"{kind}: nothing was acknowledged {when}")
+        elif during.median > 2 * before.median + 0.005 or during.p99 > 2 * before.p99 + 0.02:
+            wrong.append(f"{kind} became slower without a database")
+    return figures, wrong
+
+
+def _milliseconds(seconds: float) -> float | None:
+    """None for ever: JSON knows no infinity."""
+    return round(seconds * 1000, 1) if math.isfinite(seconds) else None
+
+
+def _printed(figure: object) -> object:
+    if not isinstance(figure, dict):
+        return figure
+    return ", ".join(f"{'none' if ms is None else ms} {when}" for when, ms in figure.items())
 
 
 def main() -> int:
@@ -241,7 +269,7 @@ def main() -> int:
         for finding in findings:
             print(f"{finding.part}: {'nothing wrong' if not finding.wrong else 'WRONG'}")
             for name, value in finding.figures.items():
-                print(f"  {name:24} {value}")
+                print(f"  {name:24} {_printed(value)}")
             for sentence in finding.wrong[:20]:
                 print(f"  ! {sentence}")
     return 1 if any(finding.wrong for finding in findings) else 0

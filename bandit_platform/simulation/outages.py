@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +18,7 @@ _BEFORE_SECONDS = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """How long answers took, in seconds."""
+    """How long answers took, in seconds; for ever where there was none."""
 
     count: int
     median: float
@@ -69,9 +70,9 @@ def outage(
 
 
 def _latency(seconds: Sequence[float]) -> Latency:
-    ordered = sorted(seconds)
+    ordered = sorted(seconds) or [math.inf]
     return Latency(
-        count=len(ordered),
+        count=len(seconds),
         median=median(ordered),
         p99=ordered[int(0.99 * (len(ordered) - 1))],
         worst=ordered[-1],

@@ -57,7 +57,9 @@ def eventually(holds: Callable[[], Any]) -> None:
 
 
 def children() -> dict[int, list[str]]:
-    return {p.pid: p.cmdline() for p in psutil.Process().children() if p.status() != "zombie"}
+    """The processes of this test; others of the same run may have started some of their own."""
+    found = {p.pid: p.cmdline() for p in psutil.Process().children() if p.status() != "zombie"}
+    return {pid: line for pid, line in found.items() if line[: len(SLEEP)] == SLEEP}
 
 
 def test_one_that_is_killed_again_and_again_is_started_again(

@@ -53,14 +53,14 @@ def with_happened(
         return report
     learned = states.get(SERVING) if any(p.name == SERVING for p in report.policies) else None
     metrics = _metrics(served, learned, stored)
-    looks = len(metrics) * (1 if learned is None else 2)
+    looks = max(len(metrics) * (1 if learned is None else 2), 1)
     happened = Happened(
         interactions=served.shown.decisions + served.nothing.decisions,
         skipped=served.skipped,
         currency=served.currency,
         foreign=served.foreign,
         metrics=_corrected(metrics, served, learned, looks),
-        metric_looks=max(looks, 1),
+        metric_looks=looks,
         restraint=_restraint(served, report, counted),
         funnel=_funnel(served),
         days=_days(connection, report.experiment),

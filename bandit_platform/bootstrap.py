@@ -160,10 +160,17 @@ class Platform:
         return export(self.database, key, out, kind, targets=targets, register=register)
 
     def forget(
-        self, unit_id: str, journal: Path, exports: Mapping[Path, Kind], by: Actor = PLATFORM
+        self,
+        unit_id: str,
+        journal: Path,
+        exports: Mapping[Path, Kind],
+        register: Path,
+        by: Actor = PLATFORM,
     ) -> Forgotten:
         """See :func:`forget`."""
-        return forget(self.database, journal, self._secret, unit_id, exports=exports, by=by)
+        return forget(
+            self.database, journal, self._secret, unit_id, exports=exports, register=register, by=by
+        )
 
     def audit_log(
         self, sought: Sought = EVERYONE, *, most: int = 100, older_than: int | None = None

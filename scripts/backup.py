@@ -20,7 +20,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bandit_platform.journal.reader import segments
-from bandit_platform.services.evaluation.exported_files import REGISTER
+from bandit_platform.services.evaluation.export_register import REGISTER
 from bandit_platform.settings import Settings, load_settings
 
 

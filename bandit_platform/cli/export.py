@@ -22,7 +22,7 @@ def export(
 
     from bandit_platform.bootstrap import build  # noqa: PLC0415
     from bandit_platform.errors import InputError  # noqa: PLC0415
-    from bandit_platform.services.evaluation.exported_files import REGISTER  # noqa: PLC0415
+    from bandit_platform.services.evaluation.export_register import REGISTER  # noqa: PLC0415
     from bandit_platform.services.evaluation.log_writers import Kind  # noqa: PLC0415
     from bandit_platform.settings import load_settings  # noqa: PLC0415
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bandit_platform.cli.caller import caller
 from bandit_platform.cli.output import Format, FormatOption, print_json
+
+if TYPE_CHECKING:
+    from bandit_platform.services.evaluation.log_writers import Kind
 
 _KEPT = (
     "Sums over all units (counts, estimates, models) stay: they name no unit. Not reached are "
@@ -29,20 +32,23 @@ def forget(
     """Remove a unit's rows from the tables, from this node's journal and from what was exported."""
     from bandit_platform.bootstrap import build  # noqa: PLC0415 - keeps --help fast
     from bandit_platform.errors import InputError  # noqa: PLC0415
-    from bandit_platform.services.evaluation.exported_files import (  # noqa: PLC0415
+    from bandit_platform.services.evaluation.export_register import (  # noqa: PLC0415
         REGISTER,
         kind_of,
         registered_exports,
     )
     from bandit_platform.settings import load_settings  # noqa: PLC0415
 
-    named = {path.resolve(): kind_of(path) for path in export or ()}
-    for path in named:
+    settings = load_settings()
+    register = settings.data_dir / REGISTER
+    written = registered_exports(register)
+    named: dict[Path, Kind] = {}
+    for path in export or ():
         if not path.is_file():
             raise InputError(f"--export {path}: there is no such file")
-    settings = load_settings()
-    exports = {**registered_exports(settings.data_dir / REGISTER), **named}
-    found = build(settings).forget(unit, settings.journal_dir, exports, caller())
+        whole = path.resolve()
+        named[whole] = written[whole] if whole in written else kind_of(path)
+    found = build(settings).forget(unit, settings.journal_dir, named, register, caller())
     removed = {
         **found.rows,
         "journal records": found.journal,

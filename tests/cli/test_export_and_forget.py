@@ -19,8 +19,10 @@ from bandit_platform.settings import Settings
 
 @pytest.fixture
 def data_dir(tmp_path: Path, spec: Any, clock: Any) -> Path:
-    """A deployment with forty matured decisions."""
+    """A deployment with forty matured decisions, and a secret that puts no unit in the holdout."""
     settings = Settings(data_dir=tmp_path / "data", refresh_seconds=3600)
+    settings.data_dir.mkdir()
+    (settings.data_dir / "secret").write_text("of tests, longer than thirty-two bytes")
     platform = build(settings, clock)
     platform.apply_experiment(spec)
     platform.change_state(spec.key, Action.START)
@@ -59,6 +61,7 @@ def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_an_export_says_how_to_evaluate_it_and_that_works(data_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "log.csv"
     done = run(data_dir, "export", "checkout-offers", "--format", "csv", "--out", str(out))
+    assert "40 interactions" in done.stdout
     assert done.returncode == 0, done.stderr
     command = done.stdout.splitlines()[-1].split()
     evaluated = run(data_dir, *command[1:], "--format", "json")
@@ -118,3 +121,17 @@ def test_forgetting_reaches_what_was_exported(data_dir: Path, tmp_path: Path) ->
     assert f"Not searched: {tmp_path / 'elsewhere.csv'} is not there any more." in again.stderr
     missing = run(data_dir, "forget", "unit-3", "--export", str(tmp_path / "none.csv"))
     assert (missing.returncode, missing.stdout) == (2, "")
+
+
+def test_a_file_whose_name_tells_no_kind_is_refused_unless_it_was_registered(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "log.txt"
+    run(data_dir, "export", "checkout-offers", "--format", "csv", "--out", str(out))
+    moved = tmp_path / "moved.txt"
+    moved.write_bytes(out.read_bytes())
+    refused = run(data_dir, "forget", "unit-2", "--export", str(moved))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "its name does not tell what kind" in refused.stderr
+    done = run(data_dir, "forget", "unit-2", "--export", str(out), "--format", "json")
+    assert json.loads(done.stdout)["removed"]["exported rows"] > 0, done.stderr

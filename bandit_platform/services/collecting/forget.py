@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,10 @@ from bandit_platform.domain.identity import pseudonym
 from bandit_platform.domain.revision import Change
 from bandit_platform.journal.erase import erase, journal_records
 from bandit_platform.journal.records import Record
+from bandit_platform.services.evaluation.export_register import (
+    nothing_exported,
+    registered_exports,
+)
 from bandit_platform.services.evaluation.exported_files import SearchedFile, forget_in_exports
 from bandit_platform.services.evaluation.log_writers import Kind
 from bandit_platform.storage.audit_log import note
@@ -31,6 +36,8 @@ from bandit_platform.storage.lease import take_turns
 #: long enough for a round of ingest that had read the journal before it was cleared
 _PAUSE_SECONDS = 1.0
 _MOST_PASSES = 10
+#: seconds that running exports may take before forgetting gives up
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +61,10 @@ def forget(
     unit_id: str,
     *,
     exports: Mapping[Path, Kind] = MappingProxyType({}),
+    register: Path | None = None,
     by: Actor = PLATFORM,
     pause: float = _PAUSE_SECONDS,
+    patience: float = _PATIENCE,
 ) -> Forgotten:
     """Remove everything kept about a unit, until nothing of it comes back.
 
@@ -65,20 +74,33 @@ def forget(
         secret: of the deployment.
         unit_id: as the shop calls the unit.
         exports: exported files to clear as well, with their kinds.
+        register: of the files that were exported on this machine, which are cleared too.
         by: who asks for it; the audit log tells who and how much, but not of which unit.
         pause: seconds between passes.
+        patience: seconds to wait for exports that run.
 
     Raises:
+        UnavailableError: an export is running for longer; nothing was removed.
         StorageError: the database did not answer; call again.
     """
     unit = pseudonym(secret, unit_id)
+    with nullcontext() if register is None else nothing_exported(register, patience):
+        files = {**(registered_exports(register) if register else {}), **exports}
+        with database.read() as connection:
+            known = decisions_of(connection, unit)
+        searched = forget_in_exports(files.items(), unit, known)  # while its decisions are known
+        _note_exports(database, by, searched)
+        rows, journal = _passes(database, folder, unit, known, by=by, pause=pause)
+    database.shrink()
+    return Forgotten(unit=unit, rows=rows, journal=journal, exports=tuple(searched))
+
+
+def _passes(
+    database: Database, folder: Path, unit: str, known: set[str], *, by: Actor, pause: float
+) -> tuple[dict[str, int], int]:
+    """Clear journal and tables until nothing comes back."""
     rows: Counter[str] = Counter()
     journal = 0
-    known: set[str] = set()
-    with database.read() as connection:
-        known |= decisions_of(connection, unit)
-    searched = forget_in_exports(exports.items(), unit, known)  # while its decisions are known
-    _note_exports(database, by, searched)
     for _ in range(_MOST_PASSES):
         removed, erased = _pass(database, folder, unit, known, by)
         rows.update(removed)
@@ -86,8 +108,7 @@ def forget(
         if not erased and not any(removed.values()):
             break
         time.sleep(pause)
-    database.shrink()
-    return Forgotten(unit=unit, rows=dict(rows), journal=journal, exports=tuple(searched))
+    return dict(rows), journal
 
 
 def _pass(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import InputError
-from bandit_platform.services.evaluation.exported_files import register_export
+from bandit_platform.services.evaluation.export_register import (
+    exporting,
+    register_draft,
+    register_export,
+)
 from bandit_platform.services.evaluation.log_writers import Kind, open_writer
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
 from bandit_platform.services.learning.tracked import tracked_policies
@@ -17,6 +25,8 @@ from bandit_platform.storage.experiments import get_experiment, revisions
 from bandit_platform.storage.interactions import Interaction, policy_interactions
 
 _BATCH = 2000
+#: seconds that forgetting a unit may take before an export gives up
+_PATIENCE = 600.0
 Row = dict[str, Any]
 
 
@@ -38,7 +48,8 @@ def export(
         kind: of the file.
         targets: add what each tracked policy would have given the logged arm, which means walking
             through all learning again.
-        register: remembers the file, so that forgetting a unit reaches it.
+        register: remembers the file, so that forgetting a unit reaches it; forgetting waits for
+            the export, and the export for it.
 
     Yields:
         How many rows were written so far, after each batch.
@@ -46,27 +57,48 @@ def export(
     Raises:
         NotFoundError: there is no such experiment.
         InputError: the file cannot be written.
+        UnavailableError: a unit is being forgotten for long.
     """
+    target = out.resolve()
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}.draft")
+    try:
+        with nullcontext() if register is None else exporting(register, _PATIENCE):
+            yield from _write(database, experiment, draft, kind, targets=targets, register=register)
+            if target.exists():
+                shutil.copymode(target, draft)
+            if register is not None:
+                register_export(register, target, kind)
+            draft.replace(target)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write(
+    database: Database,
+    experiment: str,
+    draft: Path,
+    kind: Kind,
+    *,
+    targets: bool,
+    register: Path | None,
+) -> Iterator[int]:
+    """Write all rows into a new file that only its owner may read."""
     with database.read() as connection:
         spec = get_experiment(connection, experiment).spec
         specs = {stored.number: stored.spec for stored in revisions(connection, experiment)}
     policies = [policy.name for policy in tracked_policies(spec)] if targets else []
     walked = recompute(database, experiment) if targets else None
-    draft = out.with_name(f".{out.name}.draft")
+    if register is not None:
+        register_draft(register, draft)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     written = 0
-    try:
-        with open_writer(kind, draft, context_types(list(specs.values())), policies) as writer:
-            for batch in _batches(database, experiment):
-                writer.write([_row(each, specs, walked) for each in batch])
-                written += len(batch)
-                yield written
-        if register is not None:
-            register_export(register, out, kind)
-        draft.replace(out)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    with open_writer(kind, draft, context_types(list(specs.values())), policies) as writer:
+        for batch in _batches(database, experiment):
+            writer.write([_row(each, specs, walked) for each in batch])
+            written += len(batch)
+            yield written
 
 
 def context_types(specs: list[ExperimentSpec]) -> dict[str, str]:

@@ -1,8 +1,7 @@
-"""Which files were exported on this machine, and taking a unit's rows out of them.
+"""Taking a unit's rows out of exported files.
 
-A register in the data folder names every exported file, so that forgetting a unit reaches them as
-long as they lie where they were written. A file that holds rows of the unit is written anew without
-them and takes the old one's place when it is whole; other files are left as they are.
+A file that holds rows of the unit is written anew without them and takes the old one's place when
+it is whole; other files are left as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +11,9 @@ import gzip
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,9 +21,9 @@ from typing import IO, Any
 from bandit_platform.errors import InputError
 from bandit_platform.services.evaluation.log_writers import Kind
 
-REGISTER = "exports.jsonl"
-_SUFFIXES = {".parquet": Kind.PARQUET, ".csv": Kind.CSV, ".gz": Kind.CSV}
 _LONGEST_CELL = 1 << 30
+_PACKED = b"\x1f\x8b"
+_UNREADABLE = "cannot be read as what was exported"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,36 +49,7 @@ class _Wanted:
     decisions: Collection[str]
 
     def __call__(self, unit: Any, decision: Any) -> bool:
-        return unit == self.unit or decision in self.decisions
-
-
-def register_export(register: Path, out: Path, kind: Kind) -> None:
-    """Remember an exported file."""
-    line = json.dumps({"path": str(out.resolve()), "kind": kind}) + "\n"
-    descriptor = os.open(register, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(line)
-
-
-def registered_exports(register: Path) -> dict[Path, Kind]:
-    """Every file that was exported here → its kind."""
-    try:
-        lines = register.read_text().splitlines()
-    except FileNotFoundError:
-        return {}
-    found: dict[Path, Kind] = {}
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            found[Path(entry["path"])] = Kind(entry["kind"])
-        except (ValueError, KeyError, TypeError):  # a power cut tore the line
-            continue
-    return found
-
-
-def kind_of(path: Path) -> Kind:
-    """The kind of an exported file, by its name."""
-    return _SUFFIXES.get(path.suffix.lower(), Kind.DSJSON)
+        return unit == self.unit or (isinstance(decision, str) and decision in self.decisions)
 
 
 def forget_in_exports(
@@ -95,10 +67,11 @@ def forget_in_exports(
 
 
 def _searched(path: Path, kind: Kind, wanted: _Wanted) -> SearchedFile:
-    if not path.is_file():
-        return SearchedFile(path=path, trouble="is not there any more")
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.forgetting.draft")
     try:
+        if not path.is_file():
+            return SearchedFile(path=path, trouble="is not there any more")
+        os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
         removed = _COPIES[kind](path, draft, wanted)
         if removed:
             shutil.copymode(path, draft)
@@ -107,23 +80,32 @@ def _searched(path: Path, kind: Kind, wanted: _Wanted) -> SearchedFile:
             draft.replace(path)
     except InputError as error:
         return SearchedFile(path=path, trouble=str(error))
-    except (OSError, EOFError, ValueError, csv.Error):
-        return SearchedFile(path=path, trouble="cannot be read as what was exported")
+    except OSError as error:
+        told = f"cannot be searched: {error.strerror}" if error.errno else _UNREADABLE
+        return SearchedFile(path=path, trouble=told)
+    except (EOFError, ValueError, LookupError, RecursionError, csv.Error, zlib.error):
+        return SearchedFile(path=path, trouble=_UNREADABLE)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
     return SearchedFile(path=path, rows=removed)
 
 
-def _text(path: Path, mode: str) -> IO[str]:
-    if ".gz" in path.suffixes:
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PACKED)) == _PACKED
+
+
+def _text(path: Path, mode: str, *, packed: bool) -> IO[str]:
+    if packed:
         return gzip.open(path, f"{mode}t", encoding="utf-8", newline="")  # type: ignore[return-value]
     return path.open(mode, encoding="utf-8", newline="")
 
 
 def _copy_csv(path: Path, draft: Path, wanted: _Wanted) -> int:
     csv.field_size_limit(_LONGEST_CELL)
-    removed = 0
-    with _text(path, "r") as source, _text(draft, "w") as copy:
+    removed, packed = 0, _is_packed(path)
+    with _text(path, "r", packed=packed) as source, _text(draft, "w", packed=packed) as copy:
         rows, writer = csv.reader(source), csv.writer(copy)
         header = next(rows, [])
         if not {"unit_id", "decision_id"} <= set(header):
@@ -139,8 +121,8 @@ def _copy_csv(path: Path, draft: Path, wanted: _Wanted) -> int:
 
 
 def _copy_dsjson(path: Path, draft: Path, wanted: _Wanted) -> int:
-    removed = 0
-    with path.open(encoding="utf-8") as source, draft.open("w", encoding="utf-8") as copy:
+    removed, packed = 0, _is_packed(path)
+    with _text(path, "r", packed=packed) as source, _text(draft, "w", packed=packed) as copy:
         for line in source:
             event = json.loads(line) if line.strip() else {}
             if not isinstance(event, dict):
@@ -159,20 +141,26 @@ def _copy_parquet(path: Path, draft: Path, wanted: _Wanted) -> int:
     except ModuleNotFoundError:
         raise InputError("needs: pip install 'bandit-platform[parquet]'") from None
     removed = 0
-    with ParquetFile(path) as source:
-        schema = source.schema_arrow
-        if not {"unit_id", "decision_id"} <= set(schema.names):
-            raise InputError("has no columns unit_id and decision_id")
-        with ParquetWriter(draft, schema, compression="zstd") as writer:
-            for number in range(source.num_row_groups):
-                group = source.read_row_group(number)
-                pairs = zip(
-                    group["unit_id"].to_pylist(), group["decision_id"].to_pylist(), strict=True
-                )
-                kept = pa.array([not wanted(unit, decision) for unit, decision in pairs])
-                left = group.filter(kept)
-                removed += len(group) - len(left)
-                writer.write_table(left)
+    try:
+        with ParquetFile(path) as source:
+            schema = source.schema_arrow
+            if not {"unit_id", "decision_id"} <= set(schema.names):
+                raise InputError("has no columns unit_id and decision_id")
+            with ParquetWriter(draft, schema, compression="zstd") as writer:
+                for number in range(source.num_row_groups):
+                    group = source.read_row_group(number)
+                    pairs = zip(
+                        group["unit_id"].to_pylist(), group["decision_id"].to_pylist(), strict=True
+                    )
+                    kept = [not wanted(unit, decision) for unit, decision in pairs]
+                    left = group.filter(pa.array(kept, type=pa.bool_()))
+                    removed += len(group) - len(left)
+                    if len(left):
+                        writer.write_table(left)
+    except OSError:
+        raise
+    except pa.ArrowException as error:
+        raise InputError(_UNREADABLE) from error
     return removed
 
 

@@ -13,14 +13,12 @@ from bandit_platform.domain.identity import pseudonym
 from bandit_platform.services.collecting.forget import Forgotten, forget
 from bandit_platform.services.evaluation.evaluate import EvaluationRequest, evaluate_log
 from bandit_platform.services.evaluation.export import export
-from bandit_platform.services.evaluation.exported_files import (
+from bandit_platform.services.evaluation.export_register import (
     REGISTER,
-    SearchedFile,
-    forget_in_exports,
     kind_of,
-    register_export,
     registered_exports,
 )
+from bandit_platform.services.evaluation.exported_files import SearchedFile, forget_in_exports
 from bandit_platform.services.evaluation.log_writers import Kind
 from tests.services.conftest import KEY, World
 
@@ -128,15 +126,66 @@ def test_what_cannot_be_searched_is_told_and_left_alone(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == set(files) - {"gone.csv"}
 
 
-def test_the_register_survives_a_torn_line(tmp_path: Path) -> None:
-    register = tmp_path / REGISTER
-    assert registered_exports(register) == {}
-    register_export(register, tmp_path / "a.csv", Kind.CSV)
-    register_export(register, tmp_path / "b.parquet", Kind.PARQUET)
-    with register.open("a") as file:
-        file.write('{"path": "/x')
-    assert registered_exports(register) == {
-        tmp_path / "a.csv": Kind.CSV,
-        tmp_path / "b.parquet": Kind.PARQUET,
-    }
-    assert stat.S_IMODE(register.stat().st_mode) == 0o600
+def test_a_row_group_of_one_unit_alone_can_be_forgotten_and_others_after_it(
+    tmp_path: Path,
+) -> None:
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow.parquet import ParquetWriter  # noqa: PLC0415
+
+    path = tmp_path / "log.parquet"
+    rows = [{"unit_id": unit, "decision_id": f"{unit}-1"} for unit in ("ann", "bob", "cy")]
+    with ParquetWriter(path, pa.Table.from_pylist(rows).schema) as writer:
+        for row in rows:
+            writer.write_table(pa.Table.from_pylist([row]))
+    for left, unit in ((2, "ann"), (1, "bob"), (0, "cy")):
+        (found,) = forget_in_exports([(path, Kind.PARQUET)], unit, [])
+        assert found == SearchedFile(path=path, rows=1)
+        assert sum(content(path, path.name).values()) == left
+
+
+def test_an_empty_row_group_is_searched(tmp_path: Path) -> None:
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow.parquet import ParquetWriter  # noqa: PLC0415
+
+    path = tmp_path / "log.parquet"
+    rows = pa.Table.from_pylist([{"unit_id": "ann", "decision_id": "1"}])
+    with ParquetWriter(path, rows.schema) as writer:
+        writer.write_table(rows.slice(0, 0))
+        writer.write_table(rows)
+    assert forget_in_exports([(path, Kind.PARQUET)], "ann", [])[0].rows == 1
+
+
+@pytest.mark.parametrize("mishap", ["ArrowNotImplementedError", "ArrowKeyError", "ArrowException"])
+def test_what_arrow_cannot_do_is_told_and_the_rest_is_forgotten(
+    logged: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mishap: str
+) -> None:
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
+    def fail(*_: Any) -> None:
+        raise getattr(pa, mishap)("no")
+
+    out = exported(logged, tmp_path / "log.parquet", "parquet")
+    monkeypatch.setattr(ParquetFile, "read_row_group", fail)
+    found = forgotten(logged, {out: Kind.PARQUET})
+    assert found.exports[0].trouble == "cannot be read as what was exported"
+    assert found.rows["decisions"] == 30
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_whether_a_file_is_packed_is_read_from_it_and_not_from_its_name(
+    logged: World, tmp_path: Path
+) -> None:
+    packed = exported(logged, tmp_path / "log.csv.gz", "csv").rename(tmp_path / "archive.csv")
+    plain = exported(logged, tmp_path / "log.json.gz", "dsjson")
+    expected = of_ann(logged)
+    found = forgotten(logged, {path: kind_of(path) for path in (packed, plain)})
+    assert [each.rows for each in found.exports] == [expected, expected]
+
+
+def test_an_event_whose_id_is_no_text_is_not_the_units(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text('{"EventId": [1]}\n{"EventId": "mine"}\n')
+    (found,) = forget_in_exports([(path, Kind.DSJSON)], "ann", {"mine"})
+    assert found == SearchedFile(path=path, rows=1)
+    assert path.read_text() == '{"EventId": [1]}\n'

@@ -14,8 +14,10 @@ from sqlmodel import SQLModel
 from bandit_platform.domain.decision import Decision
 from bandit_platform.errors import OutdatedError, StorageError
 from bandit_platform.storage import migrations, tables
+from bandit_platform.storage.counters import counted_everywhere
 from bandit_platform.storage.database import Database, newest_form
 from bandit_platform.storage.decisions import decision_row, get_decision
+from bandit_platform.storage.forget import FORGOTTEN_WAITING
 from bandit_platform.storage.positions import journal_positions, put_journal_position
 from bandit_platform.storage.statements import table
 
@@ -99,6 +101,42 @@ def test_from_the_first_tables_model_uses_are_read_from_the_decisions(
             assert list(uses) == [3, 5]
             found = get_decision(connection, decisions[0].decision_id)
     assert found == decisions[0]
+
+
+def test_what_was_forgotten_before_it_matured_is_counted_once(blank_url: str) -> None:
+    made = {"decisions.policy": 50, "decisions.uniform": 5, "decisions.holdout": 5}
+    gone = {"interactions.policy": 30, "interactions.holdout": 4, "not_activated": 3, "disputed": 2}
+    others = {"decisions.draft": 9, "events.accept": 9}
+    told = {
+        "forgot": {**made, **gone, **others},  # 60 came, 39 went, 2 wait
+        "counts": {**made, **gone, "forgotten.waiting": 19},
+        "counts some": {**made, **gone, "forgotten.waiting": 7},
+        "forgot nothing": {**made, "interactions.policy": 58},
+        "lost count": {**made, "interactions.policy": 99},
+        "new": {},
+    }
+    counters = [
+        {"experiment": key, "name": name, "value": float(value)}
+        for key, values in told.items()
+        for name, value in values.items()
+    ]
+    waiting = [
+        {"decision_id": f"{key} {number}", "experiment": key, "matures_at": 1}
+        for key in told
+        for number in range(2)
+    ]
+    with closing(Database(blank_url)) as database:
+        database.migrate("0008")
+        with database.write() as connection:
+            connection.execute(insert(table(tables.CounterRow)), counters)
+            connection.execute(insert(table(tables.ImmatureRow)), waiting)
+        for _ in range(2):
+            database.migrate()
+            with database.read() as connection:
+                found = counted_everywhere(connection, FORGOTTEN_WAITING)
+                assert found == {"forgot": 19, "counts": 19, "counts some": 19}
+                kept = connection.execute(text("SELECT count(*) FROM counter")).scalar_one()
+                assert kept == len(counters) + 1
 
 
 def forms() -> list[str]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -58,8 +59,12 @@ def eventually(holds: Callable[[], Any]) -> None:
 
 def children() -> dict[int, list[str]]:
     """The processes of this test; others of the same run may have started some of their own."""
-    found = {p.pid: p.cmdline() for p in psutil.Process().children() if p.status() != "zombie"}
-    return {pid: line for pid, line in found.items() if line[: len(SLEEP)] == SLEEP}
+    found = {}
+    for process in psutil.Process().children():
+        with suppress(psutil.Error):  # it has just ended
+            if process.cmdline()[: len(SLEEP)] == SLEEP:
+                found[process.pid] = process.cmdline()
+    return found
 
 
 def test_one_that_is_killed_again_and_again_is_started_again(

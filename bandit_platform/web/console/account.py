@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.errors import ConflictError, InputError
+from bandit_platform.web.console.frame import told
 from bandit_platform.web.limits import address_of, retry_after
 from bandit_platform.web.sessions import begin_session, signed_in
 
@@ -33,10 +34,10 @@ def add_account(pages: Blueprint, platform: Platform, proxies: int) -> None:
                 name, given.get("old", ""), given.get("new", "")
             )
         except ConflictError as error:
-            return _account(errors={"old": f"{error}".capitalize() + "."})
+            return _account(errors={"old": told(error)})
         except InputError as error:
             attempts.succeeded(name, address)
-            return _account(errors={"new": f"{error}".capitalize() + "."})
+            return _account(errors={"new": told(error)})
         attempts.succeeded(name, address)
         begin_session(session, found.user)
         return redirect(url_for("sign_in.account", changed="yes"), 303)

@@ -95,3 +95,9 @@ def with_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def told(error: Exception) -> str:
+    """An error as a sentence on a page; names within it keep their letters."""
+    text = f"{error}"
+    return f"{text[:1].upper()}{text[1:]}."

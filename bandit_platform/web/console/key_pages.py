@@ -14,6 +14,7 @@ from bandit_platform.domain.access import Role, check_origin
 from bandit_platform.domain.duration import parse_duration
 from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.people.keys import IssuedKey, ListedKey
+from bandit_platform.web.console.frame import told
 from bandit_platform.web.viewer import viewer
 from dashboards.key_lines import KINDS, key_line, key_lines
 
@@ -123,7 +124,7 @@ def _origins_wrong(kind: str, origins: list[str]) -> str | None:
         for origin in origins:
             check_origin(origin)
     except InputError as error:
-        return f"{error}".capitalize() + "."
+        return told(error)
     return None
 
 

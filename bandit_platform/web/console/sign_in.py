@@ -10,7 +10,7 @@ from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.people.sign_in import OpenLink
 from bandit_platform.services.people.users import Purpose
 from bandit_platform.web.console.account import add_account
-from bandit_platform.web.console.frame import page_blueprint
+from bandit_platform.web.console.frame import page_blueprint, told
 from bandit_platform.web.limits import address_of, retry_after
 from bandit_platform.web.page_gate import own_path
 from bandit_platform.web.sessions import begin_session, end_session, signed_in
@@ -83,7 +83,7 @@ def sign_in_blueprint(platform: Platform, *, proxies: int = 0) -> Blueprint:
         except InputError as error:
             opened = platform.sign_in.look(token)
             field = "password" if "password" in str(error) else "name"
-            return _choose(opened, 422, name=name, errors={field: f"{error}".capitalize() + "."})
+            return _choose(opened, 422, name=name, errors={field: told(error)})
         return enter_with(session, None)
 
     add_account(pages, platform, proxies)

@@ -154,7 +154,7 @@ def crashes(rounds: int, seed: int) -> Finding:
         figures: dict[str, Any] = {
             "rounds": rounds,
             "slowed by other work": f"{slowed[0]:.1f} times before, {slowed[1]:.1f} after",
-            "limit of medians, s": f"{limit:.1f} ({RECOVERY_SECONDS:g} times the larger)",
+            "limit, s": f"{limit:.1f} ({RECOVERY_SECONDS:g} times the larger)",
         }
         late = []
         for name in ("serving", "working"):
@@ -162,9 +162,9 @@ def crashes(rounds: int, seed: int) -> Finding:
             if not taken:
                 continue  # too few rounds to kill both
             figures[f"{name} again, median s"] = round(median(taken), 2)
-            figures[f"{name} again, worst s"] = f"{max(taken):.2f} (not judged)"
-            if median(taken) > limit:
-                late.append(f"{name} again took {median(taken):.1f} s")
+            figures[f"{name} again, worst s"] = round(max(taken), 2)
+            if max(taken) > limit:
+                late.append(f"{name} again took {max(taken):.1f} s")
         finding = here.finding("kill -9", figures)
         finding.wrong += late
         return finding

@@ -76,7 +76,7 @@ class Settings:
     #: proxies in front, each adding the address it was asked from to X-Forwarded-For
     proxies: int = 0
     #: threads of a serving process: one answers, the others wait for callers who send slowly
-    threads: int = 4
+    threads: int = 16
     #: seconds that requests may wait before ``serve`` refuses a part of them; 0 for no end
     wait_seconds: float = 0.5
     #: days that questions are kept after they were answered or given up

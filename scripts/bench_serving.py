@@ -1,6 +1,6 @@
 """How fast shops are answered, beside a bare Flask echo on the same server, in one run.
 
-    python scripts/bench_serving.py [--seconds 5] [--workers 1 2] [--threads 4]
+    python scripts/bench_serving.py [--seconds 5] [--workers 1 2] [--threads 16]
 
 Needs wrk (Debian package wrk). All traffic stays on loopback and stops by itself. Ratios are what
 counts: machines are noisy, so every measurement alternates with the echo.
@@ -79,12 +79,12 @@ def spec_of(arms: int) -> dict[str, object]:
     }
 
 
-def wrk(url: str, script: Path, *, seconds: float, connections: int) -> Load:
+def wrk(url: str, script: Path, *, seconds: int, connections: int) -> Load:
     """Load one address for a while."""
     done = subprocess.run(  # noqa: S603 - a program this script asks for
         [
             str(shutil.which("wrk")),
-            *("-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", str(script), url),
+            *("-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url),
         ],
         capture_output=True,
         text=True,
@@ -145,7 +145,7 @@ def echo_server(port: int, workers: int) -> Iterator[str]:
         process.wait()
 
 
-def measure(workers: int, threads: int, seconds: float, connections: int) -> dict[str, object]:
+def measure(workers: int, threads: int, seconds: int, connections: int) -> dict[str, object]:
     """Every ratio for a number of worker processes."""
     with tempfile.TemporaryDirectory(prefix="bandit-bench-") as name:
         folder = Path(name)
@@ -172,7 +172,7 @@ def measure(workers: int, threads: int, seconds: float, connections: int) -> dic
 
 
 def _measure(
-    stage: Stage, folder: Path, key: str, *, workers: int, seconds: float, connections: int
+    stage: Stage, folder: Path, key: str, *, workers: int, seconds: int, connections: int
 ) -> dict[str, object]:
     base = f"http://127.0.0.1:{stage.settings.port}"
     decision_ids = {arms: _until_a_model_decides(stage, key, arms) for arms in (3, 10)}
@@ -246,7 +246,7 @@ def _summary(loads: dict[str, list[Load]], workers: int) -> dict[str, object]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--threads", type=int, default=Settings().threads)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])

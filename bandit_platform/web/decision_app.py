@@ -60,7 +60,7 @@ def serve_app() -> APIFlask:
     settings = load_settings()
     app = create_decision_app(build_serving(settings), limits_of(settings))
     observed = cast("Observed", app.wsgi_app)
-    whole = WholeBodies(observed, longest=EVENTS_BYTES + 1, threads=settings.threads)
+    whole = WholeBodies(observed, longest=EVENTS_BYTES + 1, threads=settings.threads, rest=ours)
     app.wsgi_app = whole  # type: ignore[method-assign, assignment]
     if ours and settings.wait_seconds > 0:
         shedding = Shedding(whole, observed.around, longest=settings.wait_seconds)

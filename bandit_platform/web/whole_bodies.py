@@ -2,17 +2,22 @@
 
 The server hands a request over before its body has arrived, so reading can take as long as the
 caller likes: a telephone that loses its network in mid-request would hold the only thread there is.
-So several threads read bodies, and the application is entered by one at a time, which costs less
-than letting threads compete inside it. When all but one thread wait for slow callers, further
-bodies are refused at once instead of waiting behind them.
+So there are several threads, and when all but one wait for slow callers, further bodies are refused
+at once instead of waiting behind them.
+
+Threads that compete for the interpreter cost more than a decision does: two that take turns answer
+half as many requests as one alone. So one thread is on duty, and the others rest for a moment after
+each answer, out of its way. Should it be held up, one of those that come back takes its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from io import BytesIO
+from random import uniform
 from threading import Lock, get_ident
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from bandit_platform.web.observed import Observed, Start
@@ -20,6 +25,8 @@ from bandit_platform.web.problems import problem
 from bandit_platform.web.reading import BODY
 
 _SLOW_SECONDS = 1.0
+#: how long a thread that gives no answer counts as on duty, and how often one comes back
+DUTY_SECONDS = 0.02
 _BUSY = "Too many requests are sent too slowly; try again shortly."
 
 
@@ -30,14 +37,19 @@ class WholeBodies:
         inner: the application.
         longest: bytes of the longest body that it takes.
         threads: how many the server has.
+        rest: let threads rest, by :pep:`3333`'s ``close``. Only for a server that has sent an
+            answer of known length when it calls that.
     """
 
-    def __init__(self, inner: Observed, *, longest: int, threads: int) -> None:
+    def __init__(self, inner: Observed, *, longest: int, threads: int, rest: bool = False) -> None:
         self._inner = inner
         self._refuse = inner.around(_refuse)
         self._longest = longest
         self._readers = threads - 1
+        self._rest = DUTY_SECONDS * (threads - 1) if rest else 0.0
         self._lock = Lock()
+        self._on_duty = 0
+        self._answered = -math.inf
         #: thread → since when it reads
         self._reading: dict[int, float] = {}
 
@@ -48,7 +60,19 @@ class WholeBodies:
                 return self._refuse(environ, start)
             self._read(environ)
         with self._lock:
-            return _whole(self._inner(environ, start))
+            answer = _whole(self._inner(environ, start))
+            may_rest = self._rest and answer and self._is_spare()
+        if may_rest:
+            return _ThenRest(answer, self._rest * uniform(0.5, 1.5))
+        return answer
+
+    def _is_spare(self) -> bool:
+        """Whether another thread is on duty; else this one is from now on."""
+        me, now = get_ident(), monotonic()
+        if me != self._on_duty and now - self._answered < DUTY_SECONDS:
+            return True
+        self._on_duty, self._answered = me, now
+        return False
 
     def _read(self, environ: dict[str, Any]) -> None:
         """Of a body that is too long, read no more than it takes to know that."""
@@ -71,6 +95,21 @@ class WholeBodies:
             return False  # a server of one thread, behind a proxy, waits for none but its own
         since = list(reading.values())
         return len(since) >= self._readers and monotonic() - max(since) > _SLOW_SECONDS
+
+
+class _ThenRest:
+    """A whole answer, after which its thread rests."""
+
+    def __init__(self, answer: list[bytes], seconds: float) -> None:
+        self._answer = answer
+        self._seconds = seconds
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._answer)
+
+    def close(self) -> None:
+        """Rest; the server calls this when it has sent the answer."""
+        sleep(self._seconds)
 
 
 def _whole(answer: Iterable[bytes]) -> list[bytes]:

@@ -41,6 +41,8 @@ def personal_shape(text: str) -> str | None:
 
 def is_email(text: str) -> bool:
     """Whether a text holds an e-mail address, as it is or as in a URL."""
+    if "@" not in text and "%40" not in text:
+        return False
     return _EMAIL.search(text.replace("%40", "@")) is not None
 
 

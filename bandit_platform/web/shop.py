@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from bandit_platform.domain.access import Key
 from bandit_platform.domain.personal import personal_shape
 from bandit_platform.errors import InputError
 from bandit_platform.services.serving.decide import Answer, Decider, Query
-from bandit_platform.services.serving.record_events import EventRecorder, EventReport, Receipt
+from bandit_platform.services.serving.record_events import EventRecorder, Receipt
 from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest, WellFormedEvents
 from bandit_platform.web.meter import Choice, Meter
 
@@ -71,12 +72,12 @@ class Shop:
         reports = _reports(body)
         recorded = iter(
             self._recorder.record(
-                [each for each in reports if isinstance(each, EventReport)],
+                [each for each in reports if isinstance(each, EventItem)],
                 trusted=key is not None and not key.publishable,
                 experiments=None if key is None else key.experiments,
             )
         )
-        receipts = [next(recorded) if isinstance(r, EventReport) else r for r in reports]
+        receipts = [next(recorded) if isinstance(r, EventItem) else r for r in reports]
         self._meter.reported(receipt.status for receipt in receipts)
         return to_json({"events": [_told(receipt) for receipt in receipts]})
 
@@ -117,17 +118,17 @@ def _told(receipt: Receipt) -> dict[str, Any]:
     return {"event_id": receipt.event_id, "status": receipt.status}
 
 
-def _reports(data: bytes) -> list[EventReport | Receipt]:
-    """Every item as a report or, where it is malformed, as the receipt that says so."""
+def _reports(data: bytes) -> Sequence[EventItem | Receipt]:
+    """Every item as it is or, where it is malformed, as the receipt that says so."""
     try:
-        return [_reported(each) for each in WellFormedEvents.model_validate_json(data).events]
+        return WellFormedEvents.model_validate_json(data).events
     except ValidationError:
         return [_report(item) for item in EventsRequest.model_validate_json(data).events]
 
 
-def _report(item: dict[str, Any]) -> EventReport | Receipt:
+def _report(item: dict[str, Any]) -> EventItem | Receipt:
     try:
-        body = EventItem.model_validate_json(json.dumps(item))
+        return EventItem.model_validate_json(json.dumps(item))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         first = found[0]
@@ -139,13 +140,6 @@ def _report(item: dict[str, Any]) -> EventReport | Receipt:
             status="rejected",
             why=f"{known}: {first['msg']}" if known == field else f"has {known}",
         )
-    return _reported(body)
-
-
-def _reported(body: EventItem) -> EventReport:
-    return EventReport(
-        body.event_id, body.decision_id, body.type, body.amount, body.currency, body.occurred_at
-    )
 
 
 def _shown_id(event_id: str) -> str | None:

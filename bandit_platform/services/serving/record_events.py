@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event
 from bandit_platform.domain.identity import belongs_to, is_genuine
@@ -20,6 +21,34 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_MONEY = 1e12
 _FORGED = "decision_id was never issued here"
 _PERSONAL = "event_id looks like an e-mail address or an access key"
+
+
+class Outcome(Protocol):
+    """What is asked of a reported outcome, so that a request's own items need no copying."""
+
+    @property
+    def event_id(self) -> str:
+        """Chosen by the reporter; a repeated one counts once."""
+
+    @property
+    def decision_id(self) -> str:
+        """What it was an outcome of."""
+
+    @property
+    def type(self) -> str:
+        """impression, accept, purchase, …"""
+
+    @property
+    def amount(self) -> float | None:
+        """Money, in currency."""
+
+    @property
+    def currency(self) -> str | None:
+        """ISO 4217 code of the amount."""
+
+    @property
+    def occurred_at(self) -> datetime | None:
+        """By the reporter's clock; None where it did not say."""
 
 
 class EventReport(NamedTuple):
@@ -51,13 +80,13 @@ class EventRecorder:
         self._journal = journal
         self._secret = secret
         self._clock = clock
-        #: what was accepted lately, and what was before that
-        self._seen: dict[tuple[str, str], None] = {}
+        #: what was accepted lately, as decision and event, and what was before that
+        self._seen: dict[str, None] = {}
         self._seen_before = self._seen
 
     def record(
         self,
-        reports: Sequence[EventReport],
+        reports: Sequence[Outcome],
         *,
         trusted: bool,
         experiments: Collection[str] | None = None,
@@ -74,7 +103,7 @@ class EventRecorder:
         """
         now = self._clock()
         receipts: list[Receipt] = []
-        accepted: dict[tuple[str, str], bytes] = {}
+        accepted: dict[str, bytes] = {}
         seen, before = self._seen, self._seen_before
         # A page reports what happened to one decision: its proof is looked at once.
         genuine = {
@@ -82,7 +111,7 @@ class EventRecorder:
         }
         for report in reports:
             why = _refusal(report, now) or (None if genuine[report.decision_id] else _FORGED)
-            key = (report.decision_id, report.event_id)
+            key = f"{report.decision_id} {report.event_id}"
             if why is not None:
                 shown = None if why == _PERSONAL else report.event_id
                 receipts.append(Receipt(shown, "rejected", why))
@@ -114,40 +143,40 @@ class EventRecorder:
             experiments is None or belongs_to(self._secret, decision_id, experiments)
         )
 
-    def _remember(self, keys: Iterable[tuple[str, str]]) -> None:
+    def _remember(self, keys: Iterable[str]) -> None:
         """Remember at least the last _REMEMBERED, and at most twice as many and a batch."""
         if len(self._seen) >= _REMEMBERED:
             self._seen, self._seen_before = {}, self._seen
         self._seen.update(dict.fromkeys(keys))
 
 
-def _refusal(report: EventReport, now: datetime) -> str | None:
+def _refusal(report: Outcome, now: datetime) -> str | None:
     """Why a report cannot be taken in; what passes here can always be stored and added up."""
-    if _is_personal(report.event_id):
+    event_id, amount, occurred_at = report.event_id, report.amount, report.occurred_at
+    # Ids are free text and often long numbers, so only what cannot be an id by chance.
+    if is_email(event_id) or is_access_key(event_id):
         return _PERSONAL
-    if not EVENT_TYPE_PATTERN.fullmatch(report.type):
+    if not _is_word(report.type):
         return "type must be a lower-case word of at most 64 characters"
-    if "\0" in report.event_id:
+    if "\0" in event_id:
         return "event_id must not hold a NUL character"
-    if report.amount is not None and not abs(report.amount) <= _MOST_MONEY:
+    if amount is not None and not abs(amount) <= _MOST_MONEY:
         return "amount must be a finite number of at most 1e12 either way"
-    return _impossible_moment(report.occurred_at, now)
+    return None if occurred_at is None else _impossible_moment(occurred_at, now)
 
 
-def _is_personal(event_id: str) -> bool:
-    """Ids are free text and often long numbers, so only what cannot be an id by chance."""
-    return ("@" in event_id and is_email(event_id)) or is_access_key(event_id)
+@lru_cache(maxsize=256)
+def _is_word(type_: str) -> bool:
+    return EVENT_TYPE_PATTERN.fullmatch(type_) is not None
 
 
-def _impossible_moment(occurred_at: datetime | None, now: datetime) -> str | None:
-    if occurred_at is None:
-        return None
+def _impossible_moment(occurred_at: datetime, now: datetime) -> str | None:
     if occurred_at > now + _CLOCK_SKEW:
         return "occurred_at lies in the future"
     return "occurred_at lies before 1970" if occurred_at < _EARLIEST else None
 
 
-def _event(report: EventReport, now: datetime, trusted: bool) -> Event:
+def _event(report: Outcome, now: datetime, trusted: bool) -> Event:
     occurred = report.occurred_at
     return Event(
         report.decision_id,

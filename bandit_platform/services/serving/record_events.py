@@ -36,7 +36,7 @@ class Outcome(Protocol):
 
     @property
     def type(self) -> str:
-        """impression, accept, purchase, …"""
+        """What happened: impression, accept, purchase, and others."""
 
     @property
     def amount(self) -> float | None:

@@ -6,6 +6,7 @@ it. Here only a process that ends by itself, twice in a row and too soon to have
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -17,13 +18,27 @@ from bandit_platform.cli.supervision import Pauses, could_not_start, how
 _MOST_FAILED_STARTS = 2
 _STEP_SECONDS = 0.1
 _log = structlog.get_logger(__name__)
+_LOGGING = {
+    "handlers": {"ours": {"()": "bandit_platform.cli.server.ServerLines"}},
+    "loggers": {"_granian": {"handlers": ["ours"], "propagate": False}},
+}
+
+
+class ServerLines(logging.Handler):
+    """What Granian logs, as lines like all others; its advice on threads is for busy ones."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it, with the frames of an exception."""
+        text = record.getMessage()
+        if "Python threads" not in text:
+            _log.log(record.levelno, text, exc_info=record.exc_info)
 
 
 class Server(MPServer):
     """A server whose processes are replaced after growing pauses."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, **{"log_dictconfig": _LOGGING, **options})
         self._pauses = [Pauses() for _ in range(self.workers)]
         self._failed_starts = [0] * self.workers
 

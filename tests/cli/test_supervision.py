@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from typing import Any
 
 import psutil
 import pytest
+from granian.constants import Interfaces
 
 from bandit_platform.cli import supervision
 from bandit_platform.cli.server import Server
 from bandit_platform.cli.supervision import Household, Pauses, could_not_start, how
+from bandit_platform.logs import configure_logs
 from bandit_platform.settings import Settings
 from tests.cli.test_processes import ready, running_in
 from tests.test_readme import free_ports
@@ -169,6 +172,21 @@ def test_the_real_server_does_what_granian_does_to_itself() -> None:
     source = inspect.getsource(common.AbstractServer._serve_loop)
     assert "self._respawn_workers(workers, spawn_target, target_loader)" in source
     assert "self.respawned_wrks.get(idx, 0)" in source
+
+
+def test_the_servers_own_lines_are_like_all_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        logging.getLogger("_granian").error("Worker-%d did not stop", 1)
+
+    monkeypatch.setattr("granian.server.common.AbstractServer.serve", fail)
+    configure_logs()
+    made = Server("nowhere:app", interface=Interfaces.WSGI, blocking_threads=1000)
+    made.serve()  # Granian thinks these too many
+    told = capsys.readouterr()
+    line = json.loads(told.err)
+    assert (line["event"], line["level"], told.out) == ("Worker-1 did not stop", "error", "")
 
 
 def test_up_survives_repeated_kills(tmp_path: Path) -> None:

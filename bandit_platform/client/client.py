@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -40,7 +41,7 @@ class Client:
         self,
         experiment: str,
         unit_id: str,
-        context: Mapping[str, float | str | bool] | None = None,
+        context: Mapping[str, float | Decimal | str | bool] | None = None,
         *,
         request_key: str | None = None,
         eligible_arms: Sequence[str] | None = None,
@@ -61,7 +62,7 @@ class Client:
             reply = self._connections.post(path, body, self._timeout)
             if reply.status in {200, 201}:
                 return decision_from(reply.body)
-            why = _problem(reply)
+            why = reply.problem
         except UnavailableError as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001 - whatever happens, the shop's page goes on
@@ -74,7 +75,7 @@ class Client:
         decision: Decision | str,
         type: str,  # noqa: A002 - the word that the service uses
         *,
-        amount: float | None = None,
+        amount: float | Decimal | None = None,
         currency: str | None = None,
         event_id: str | None = None,
         occurred_at: datetime | None = None,
@@ -83,7 +84,7 @@ class Client:
 
         Returns:
             The event's id; None where it was not taken: there is no decision it could belong to,
-            or too many reports wait.
+            it cannot be written as JSON, or too many reports wait.
         """
         decision_id = decision.decision_id if isinstance(decision, Decision) else decision
         if decision_id is None:
@@ -99,6 +100,7 @@ class Client:
         try:
             taken = self._outbox.put(event_report(event))
         except (TypeError, ValueError):
+            self._outbox.dropped += 1
             _log.warning("an outcome cannot be written as JSON and was not reported")
             return None
         return str(event["event_id"]) if taken else None
@@ -113,7 +115,7 @@ class Client:
 
     @property
     def dropped(self) -> int:
-        """Reports that found no room or that the service refused."""
+        """Reports that could not be written, found no room or were refused by the service."""
         return self._outbox.dropped
 
     def flush(self, timeout: float = 5.0) -> int:
@@ -141,9 +143,3 @@ class Client:
 
     def _post_report(self, path: str, body: Any) -> Reply:
         return self._connections.post(path, body, _REPORT_SECONDS)
-
-
-def _problem(reply: Reply) -> str:
-    """What the service says is wrong; it never repeats what was sent."""
-    detail = reply.body.get("detail") if isinstance(reply.body, dict) else None
-    return f"status {reply.status}: {detail or 'no reason given'}"

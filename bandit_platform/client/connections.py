@@ -8,7 +8,9 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from numbers import Real
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +29,19 @@ class Reply:
     body: Any
     #: seconds to wait before trying again, where the service says so
     retry_after: float | None
+
+    @property
+    def problem(self) -> str:
+        """What the service says is wrong; it never repeats what was sent."""
+        body = self.body if isinstance(self.body, dict) else {}
+        errors = body.get("errors")
+        fields = "; ".join(
+            f"{each.get('path')}: {each.get('message')}"
+            for each in (errors if isinstance(errors, list) else ())
+            if isinstance(each, dict)
+        )
+        told = f"status {self.status}: {body.get('detail') or 'no reason given'}"
+        return f"{told} ({fields})" if fields else told
 
 
 class Connections:
@@ -48,7 +63,7 @@ class Connections:
         Raises:
             UnavailableError: there was no answer in time, or none that can be read.
         """
-        data = None if body is None else json.dumps(body, allow_nan=False).encode()
+        data = None if body is None else as_json(body).encode()
         end = time.monotonic() + seconds
         connection = self._take(seconds)
         try:
@@ -91,6 +106,22 @@ class Connections:
             connection.close()
         else:
             self._idle.append(connection)
+
+
+def as_json(body: Any) -> str:
+    """What is sent; decimals and other libraries' numbers are numbers like any other.
+
+    Raises:
+        ValueError: it cannot be written as JSON.
+        TypeError: as above.
+    """
+    return json.dumps(body, allow_nan=False, default=_number)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, Decimal | Real):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _parsed(text: bytes) -> Any:

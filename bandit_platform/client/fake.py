@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Self
 
 from bandit_platform.client.decision import NOTHING, Decision
@@ -34,12 +36,23 @@ class FakeClient:
         self,
         experiment: str,
         unit_id: str,
-        context: Mapping[str, float | str | bool] | None = None,
-        **options: Any,
+        context: Mapping[str, float | Decimal | str | bool] | None = None,
+        *,
+        request_key: str | None = None,
+        eligible_arms: Sequence[str] | None = None,
+        excluded_arms: Sequence[str] = (),
+        defer_activation: bool = False,
     ) -> Decision:
         """The answer that was set."""
+        options = {
+            "request_key": request_key,
+            "eligible_arms": eligible_arms,
+            "excluded_arms": excluded_arms,
+            "defer_activation": defer_activation,
+        }
         self.asked.append(
-            {"experiment": experiment, "unit_id": unit_id, "context": dict(context or {})} | options
+            {"experiment": experiment, "unit_id": unit_id, "context": dict(context or {})}
+            | {name: value for name, value in options.items() if value}
         )
         arm, offer = self._answers.get(experiment, (NOTHING, None))
         decision = Decision(
@@ -55,14 +68,24 @@ class FakeClient:
         self.decisions.append(decision)
         return decision
 
-    def report(self, decision: Decision | str, type: str, **event: Any) -> str | None:  # noqa: A002
+    def report(
+        self,
+        decision: Decision | str,
+        type: str,  # noqa: A002 - as the real one
+        *,
+        amount: float | Decimal | None = None,
+        currency: str | None = None,
+        event_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> str | None:
         """Remember an outcome."""
         decision_id = decision.decision_id if isinstance(decision, Decision) else decision
         if decision_id is None:
             return None
-        event_id = str(event.pop("event_id", None) or f"event-{len(self.events) + 1}")
+        event_id = event_id or f"event-{len(self.events) + 1}"
+        event = {"amount": amount, "currency": currency, "occurred_at": occurred_at}
         told = {"event_id": event_id, "decision_id": decision_id, "type": type}
-        self.events.append(told | event)
+        self.events.append(told | {name: it for name, it in event.items() if it is not None})
         return event_id
 
     def activate(self, decision: Decision | str) -> bool:

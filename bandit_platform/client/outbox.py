@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import Any
 
-from bandit_platform.client.connections import Reply
+from bandit_platform.client.connections import Reply, as_json
 from bandit_platform.errors import UnavailableError
 
 _log = logging.getLogger("bandit_platform.client")
@@ -41,7 +40,7 @@ def event_report(event: dict[str, Any]) -> Report:
         ValueError: it cannot be written as JSON.
         TypeError: as above.
     """
-    return Report(path=_EVENTS, body=event, size=len(json.dumps(event, allow_nan=False)) + 2)
+    return Report(path=_EVENTS, body=event, size=len(as_json(event)) + 2)
 
 
 @dataclass(kw_only=True)
@@ -54,7 +53,7 @@ class Outbox:
     #: seconds to wait after the first failure, and at most
     first_pause: float = 0.2
     longest_pause: float = 30.0
-    #: reports that could not be kept or that the service refused
+    #: reports that could not be written or kept, or that the service refused
     dropped: int = field(default=0, init=False)
     _waiting: deque[Report] = field(default_factory=deque, init=False)
     _changed: Condition = field(default_factory=Condition, init=False)
@@ -155,10 +154,10 @@ class Outbox:
             return None
         if reply.status >= 500 or reply.status in _RETRIED:
             return reply.retry_after or 0.0
-        refused = [""] * len(batch) if reply.status >= 400 else _rejected(reply.body)
-        if refused:
-            self.dropped += len(refused)
-            _log.warning("%d reports refused (%d %s)", len(refused), reply.status, refused[0])
+        refused = [reply.problem] * len(batch) if reply.status >= 400 else _rejected(reply.body)
+        self.dropped += len(refused)
+        for why, count in Counter(refused).items():
+            _log.warning("reports refused: %d, %s", count, why)
         return None
 
 

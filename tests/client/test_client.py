@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,25 @@ def test_a_refused_question_is_nothing_with_a_reason(
     assert client.activate(decision) is False
 
 
+def test_a_refusal_names_the_fields(client: Client) -> None:
+    refused = client.decide(KEY, "ann", CONTEXT, request_key=8841)  # type: ignore[arg-type]
+    assert refused.why == (
+        "status 422: The body does not have the documented form. "
+        "(request_key: Input should be a valid string)"
+    )
+
+
+def test_decimals_are_numbers(client: Client, service: tuple[Site, str]) -> None:
+    decision = client.decide(KEY, "ann", {**CONTEXT, "cart_value": Decimal("59.90")})
+    assert decision.decision_id
+    now = service[0].clock()
+    client.report(decision, "purchase", amount=Decimal("14.50"), occurred_at=now)
+    assert client.flush() == client.dropped == 0
+    journal = "".join(p.read_text() for p in service[0].settings.journal_dir.glob("*.jsonl"))
+    assert '"cart_value":59.9' in journal
+    assert '"amount":14.5' in journal
+
+
 def test_a_wrong_key_and_a_service_that_is_away_are_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -248,6 +269,34 @@ def test_refused_reports_are_counted_and_not_sent_again() -> None:
     assert len(calls) == 1
 
 
+def test_each_reason_for_a_refusal_is_told(
+    client: Client, service: tuple[Site, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    now = service[0].clock()
+    decision = client.decide(KEY, "ann", CONTEXT)
+    for type_, amount in (("accept", "2"), ("accept", "3"), ("Not a type", 1.0), ("accept", 1.0)):
+        client.report(decision, type_, amount=amount, occurred_at=now)  # type: ignore[arg-type]
+    assert client.flush() == 0
+    assert client.dropped == 3
+    told = {
+        r.getMessage().partition(", ")[2] for r in caplog.records if "refused" in r.getMessage()
+    }
+    assert told == {
+        "amount: Input should be a valid number",
+        "type must be a lower-case word of at most 64 characters",
+    }
+
+
+def test_a_strangers_error_is_a_refusal_too() -> None:
+    odd = {"detail": ["no"], "errors": ["bad", {"path": "x"}, None]}
+    with scripted(lambda *_: (400, odd, {})) as url, Client(url, "sk", timeout=5.0) as client:
+        assert str(client.decide(KEY, "ann").why).startswith("status 400")
+        for _ in range(2):
+            client.report("d", "accept")
+            assert client.flush() == 0
+        assert client.dropped == 2
+
+
 def test_large_reports_stay_below_the_limit_of_a_body() -> None:
     sizes = []
 
@@ -272,6 +321,7 @@ def test_memory_is_bounded_and_reporting_never_raises() -> None:
     assert client.dropped == 50
     assert client.report("d", "accept", amount=float("inf")) is None
     assert client.report("d", object()) is None  # type: ignore[arg-type]
+    assert client.dropped == 52
     began = time.monotonic()
     assert client.close(0.1) == 10_000
     assert time.monotonic() - began < 1.0
@@ -359,3 +409,5 @@ def test_the_fake_can_do_what_the_client_can() -> None:
     public = {name for name in dir(Client) if not name.startswith("_")}
     assert public <= {name for name in dir(FakeClient()) if not name.startswith("_")}
     assert isinstance(FakeClient().decide("page", "ann"), Decision)
+    for name in ("decide", "report", "activate", "flush", "close"):
+        assert signature(getattr(FakeClient, name)) == signature(getattr(Client, name))

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, Lock, Thread
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -22,6 +23,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from bandit_platform.services.serving.upkeep import Upkeep
+from bandit_platform.web.count_room import has_room
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -54,7 +56,8 @@ class Meter:
     """The counters of one process."""
 
     def __init__(self) -> None:
-        self._folder = os.environ.get(FOLDER_VARIABLE)
+        folder = os.environ.get(FOLDER_VARIABLE)
+        self._folder = folder if folder and has_room(Path(folder)) else None
         registry = CollectorRegistry()
         own = None if self._folder else registry
         self._registry = registry

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +17,12 @@ from bandit_platform.simulation.connection import JsonConnection, bearer
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KiB."""
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk of 256 KiB, or of what the test says."""
     folder = tmp_path / "data" / "journal"
     folder.mkdir(parents=True)
-    options = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    size = getattr(request, "param", "256k")
+    options = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(options, capture_output=True, check=False).returncode != 0:
         pytest.skip("only root can mount a small disk")
     yield folder
@@ -92,3 +95,28 @@ def test_no_descriptors_left(lite: Any, spec: Any, monkeypatch: pytest.MonkeyPat
         patch.setattr(JournalWriter, "_open", none_left)
         assert lite.ask().decision.reason == "fallback"
     assert lite.ask().decision.reason != "fallback"
+
+
+@pytest.mark.parametrize("small_disk", ["256k", "4m"], indirect=True)
+def test_counting_on_a_full_disk(small_disk: Path) -> None:
+    """Too full from the start, or full later: a process goes on, and tells what it counted."""
+    code = """
+import sys
+from pathlib import Path
+from bandit_platform.web.meter import Meter
+from tests.faults.test_disk import fill_up
+meter = Meter()
+fill_up(Path(sys.argv[1]))
+for number in range(500):
+    meter.decided((f"experiment-{number}", "nothing", "fallback"), 0.001)
+print(meter.show([]).decode().count("decisions_total{"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(small_disk / "somebody else's")],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(small_disk)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "500"

@@ -106,11 +106,11 @@ class _Reader:
         """The rows of a table: (row, name, path), each name once."""
         found: list[tuple[str, str, str]] = []
         seen: set[str] = set()
-        for row in self.rows(prefix):
+        for i, row in enumerate(self.rows(prefix)):
             name = self.get(f"{row}-{name_of_row}").strip()
             here = f"{path}.{name}"
             if not name or name in seen:
-                here = f"{path}[{row}]"
+                here = f"{path}[{i}]"
                 self.problem(here, "is used before" if name else "is missing")
             else:
                 found.append((row, name, here))
@@ -211,11 +211,11 @@ class _Reader:
         self, path: str, prefix: str, schema: Mapping[str, Any]
     ) -> dict[str, dict[str, Any]]:
         when: dict[str, dict[str, Any]] = {}
-        for row in self.rows(prefix):
+        for i, row in enumerate(self.rows(prefix)):
             name, operator = self.get(f"{row}-field").strip(), self.get(f"{row}-op")
             here = f"{path}.{name}.{operator}"
             if not name or operator in when.get(name, {}):
-                here = f"{path}[{row}]"
+                here = f"{path}[{i}]"
                 self.problem(here, "is used before" if name else "is missing")
             else:
                 kind = schema.get(name, {}).get("type")
@@ -246,8 +246,8 @@ class _Reader:
         self.places["reward"] = "reward-weights"
         for row, name, path in self._named("reward", "reward-weights", "type"):
             if name in RESERVED:
-                self.problem(f"reward[{row}]", "is no event type: the word has a meaning here")
-                self.places[f"reward[{row}]"] = f"{row}-type"
+                self.problem(f"reward[{name}]", "is no event type: the word has a meaning here")
+                self.places[f"reward[{name}]"] = f"{row}-type"
                 continue
             value = read_number(self.get(f"{row}-value"))
             reward[name] = {"amount": value} if self.get(f"{row}-kind") == "amount" else value

@@ -25,7 +25,7 @@
       const list = button.slice(7).replace(/-\d+$/, "");
       editor().querySelector(`[value="add:${CSS.escape(list)}"]`)?.focus();
     } else {
-      const wanted = button === "preview" ? "#preview-result" : "#problems";
+      const wanted = button === "preview" ? "#preview-result" : "#problems, #fine";
       const found = editor().querySelector(wanted);
       found?.setAttribute("tabindex", "-1");
       found?.focus();

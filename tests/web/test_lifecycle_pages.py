@@ -79,6 +79,22 @@ def test_what_is_not_stated_or_worthless_blocks(deployment: Any, team: Any, spec
     assert not any(checks(team.get(PAGE).text).values())
 
 
+def test_a_range_that_always_cuts_an_outcome_is_told_before_it_is_locked(
+    deployment: Any, team: Any, spec_text: str
+) -> None:
+    text = re.sub(r"range = \[.*\]", "range = [0.0, 0.1]", spec_text)
+    text = re.sub(r"dismiss = \S+", "dismiss = 0.1", text)
+    deployment.platform.apply_experiment(parse_toml(text))
+    page = team.get(PAGE).text
+    assert checks(page)["reward"]
+    assert "The range, 0 to 0.1, is too small for accept (1)" in page
+    assert "dismiss (" not in page
+
+
+def test_a_range_that_holds_every_outcome_is_not_spoken_of(draft: Any, team: Any) -> None:
+    assert "is too small for" not in team.get(PAGE).text
+
+
 def test_starting_with_blockers_is_refused_here_and_possible_elsewhere(
     draft: Any, team: Any
 ) -> None:

@@ -139,6 +139,19 @@ def test_names_used_twice_and_rows_without_a_name_are_told(team: Any) -> None:
     assert error_at(answer.text, "context-1-name") == "is used before"
     assert error_at(answer.text, "context-2-name") == "is missing"
     assert "no event type" in error_at(answer.text, "reward-weights-1-type")
+    assert "<code>context[1]</code> is used before" in answer.text
+    assert "<code>reward[window]</code> is no event type" in answer.text
+
+
+def test_a_check_that_finds_nothing_says_so_and_saves_nothing(
+    deployment: Any, team: Any, spec_text: str
+) -> None:
+    answer = sends(team, "/experiments/new", do="check", toml=spec_text)
+    assert answer.status_code == 200
+    assert 'id="fine"' in answer.text
+    assert deployment.platform.experiments.all() == []
+    assert 'id="fine"' not in sends(team, "/experiments/new", do="check", toml="key = 1").text
+    assert 'id="fine"' not in sends(team, "/experiments/new", do="add:arms", toml=spec_text).text
 
 
 def test_broken_toml_is_kept_as_typed_and_nothing_is_saved(draft: Any, team: Any) -> None:

@@ -31,6 +31,8 @@ class Check:
         passed: whether it is.
         found: what was found, in a sentence.
         mend: what to do while it is not so.
+        caution: what stands in nobody's way and is probably a mistake all the same; empty for
+            nothing.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Check:
     passed: bool
     found: str
     mend: str
+    caution: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +107,24 @@ def _reward(spec: ExperimentSpec) -> Check:
         if worth
         else "No event type is worth anything.",
         mend="Give at least one event type a worth other than 0.",
+        caution=_cut(spec),
+    )
+
+
+def _cut(spec: ExperimentSpec) -> str:
+    """What the declared range never counts whole, although nothing else happened."""
+    low, high = spec.reward.range
+    alone = {"nothing happening": spec.reward.default} | {
+        name: round(spec.reward.default + weight, 12)
+        for name, weight in spec.reward.weights.items()
+        if not isinstance(weight, AmountWeight) and weight
+    }
+    cut = [f"{name} ({worth:g})" for name, worth in alone.items() if not low <= worth <= high]
+    if not cut:
+        return ""
+    return (
+        f"The range, {low:g} to {high:g}, is too small for {', '.join(cut)}: each is cut to the "
+        "end of the range, every time. The range is locked once started."
     )
 
 

@@ -186,6 +186,7 @@ class _Desk:
             preview=self._preview(editor.spec, given),
             saved=request.args.get("saved", ""),
             both=editor.notice == _BOTH,
+            fine=given is not None and given.do == "check" and editor.spec is not None,
         )
         return make_response(text, status)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TextIO
@@ -33,8 +34,21 @@ def configure_logs() -> None:
             _with_request_id,
             *(_for_people() if sys.stderr.isatty() else _for_programs()),
         ],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: _Lines(sys.stderr),
     )
+
+
+class _Lines(structlog.PrintLogger):
+    """Prints lines. One that cannot be written is lost: whoever logs must not fail of that.
+
+    The disk may be full, or whoever reads our log may be gone.
+    """
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = exception = msg
 
 
 def _for_people() -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -47,7 +48,7 @@ def tell_of_variables() -> None:
         return
     for name, meant in unknown_variables().items():
         guess = f"; did you mean {meant}?" if meant else ""
-        typer.echo(f"{name} is set and is not a setting{guess}", err=True)
+        tell(f"{name} is set and is not a setting{guess}")
 
 
 def tell_of_permissions(settings: Settings) -> None:
@@ -57,8 +58,13 @@ def tell_of_permissions(settings: Settings) -> None:
     mode = None if TOLD in os.environ else is_open(settings.data_dir)
     if mode is not None:
         folder = settings.data_dir
-        typer.echo(
+        tell(
             f"{folder} can be opened by other users of this machine (its mode is {mode}), and it "
-            f"holds the secret and shoppers' data; close it with: chmod 700 {folder}",
-            err=True,
+            f"holds the secret and shoppers' data; close it with: chmod 700 {folder}"
         )
+
+
+def tell(text: str) -> None:
+    """Say something on stderr; where it cannot be written, the work goes on all the same."""
+    with suppress(OSError):
+        typer.echo(text, err=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bandit_platform.cli.notices import TOLD, tell_of_permissions
+from bandit_platform.cli.notices import TOLD, tell, tell_of_permissions
 from bandit_platform.loading import loading
 
 if TYPE_CHECKING:
@@ -141,10 +141,9 @@ def _offer_first_link(settings: Settings) -> None:
         return  # the console itself will say what is missing
     if made is not None:
         ends = made.expires_at.isoformat(timespec="minutes")
-        typer.echo(
+        tell(
             "Nobody can sign in to the console yet. Name the first administrator, once, until "
-            f"{ends}, at\n  {settings.console_address}{made.path}",
-            err=True,
+            f"{ends}, at\n  {settings.console_address}{made.path}"
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.journal.writer import JournalWriter
+from bandit_platform.logs import configure_logs
 from bandit_platform.simulation.connection import JsonConnection, bearer
 
 
@@ -120,3 +121,22 @@ print(meter.show([]).decode().count("decisions_total{"))
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "500"
+
+
+def test_a_log_that_cannot_be_written(
+    lite: Any, spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies on the same disk, say: what would be told there is lost, and no answer is."""
+    lite.launch(spec)
+    lite.folder.parent.mkdir(parents=True, exist_ok=True)
+    lite.folder.write_text("not a folder")
+    reasons = []
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", full)
+        configure_logs()
+        reasons.append(lite.ask().decision.reason)
+    configure_logs()
+    with suppress(OSError):
+        full.close()
+    assert reasons == ["fallback"]

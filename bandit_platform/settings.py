@@ -236,6 +236,8 @@ def _check(name: str, value: Any) -> None:
         raise ValueError("must be background or always")
     if isinstance(value, (int, float)) and not 0 <= value < math.inf:
         raise ValueError("must be finite and not negative")
+    if name == "secret" and 0 < len(value) < _SECRET_LENGTH:
+        raise ValueError(_TOO_SHORT)
     if name in _AT_LEAST_ONE and value < 1:
         raise ValueError("must be at least 1")
     if name in _PORTS and value > 65535:
@@ -247,6 +249,8 @@ def _check(name: str, value: Any) -> None:
 _AT_LEAST_ONE = frozenset(
     {"workers", "threads", "connections", "journal_segment_bytes", "question_days"}
 )
+_SECRET_LENGTH = 32
+_TOO_SHORT = f"must have at least {_SECRET_LENGTH} characters"
 _PORTS = frozenset({"port", "console_port"})
 _ADDRESSES = frozenset({"console_url", "service_url", "shop_url"})
 _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
@@ -283,6 +287,6 @@ def load_secret(settings: Settings) -> bytes:
 
 
 def _long_enough(secret: str, name: str) -> bytes:
-    if len(secret) < 32:
-        raise InputError(f"{name} must have at least 32 characters")
+    if len(secret) < _SECRET_LENGTH:
+        raise InputError(f"{name} {_TOO_SHORT}")
     return secret.encode()

@@ -81,6 +81,7 @@ def test_settings_do_not_change_once_read() -> None:
         ("JOURNAL_SEGMENT_BYTES", "16M"),
         ("JOURNAL_FSYNC", "sometimes"),
         ("JOURNAL_FSYNC", ""),
+        ("SECRET", "x" * 31),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_its_name(name: str, value: str) -> None:

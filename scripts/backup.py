@@ -19,6 +19,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from bandit_platform.errors import InputError
 from bandit_platform.journal.reader import segments
 from bandit_platform.services.evaluation.export_register import REGISTER
 from bandit_platform.settings import Settings, load_settings
@@ -52,12 +53,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", type=Path, help="a folder that does not exist yet")
     asked = parser.parse_args()
-    if asked.target.exists():
-        print(f"{asked.target} exists; name a folder that does not", file=sys.stderr)
+    try:
+        settings = load_settings()
+        _demand_sense(settings, asked.target)
+    except InputError as error:
+        print(error, file=sys.stderr)
         return 2
-    back_up(load_settings(), asked.target)
+    back_up(settings, asked.target)
     print(f"Backed up to {asked.target}.")
+    if settings.database_url:
+        print("The database is not in it: back it up now, PostgreSQL with pg_dump.")
     return 0
+
+
+def _demand_sense(settings: Settings, target: Path) -> None:
+    if target.exists():
+        raise InputError(f"{target} exists; name a folder that does not")
+    if not settings.journal_dir.is_dir():
+        raise InputError(
+            f"{settings.data_dir} is no data folder with a journal; run this with the settings of "
+            "the node, in its working folder"
+        )
 
 
 if __name__ == "__main__":

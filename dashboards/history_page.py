@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import pairwise
+from types import MappingProxyType
 
 from bandit_platform.domain.audit_entry import AuditEntry
 from bandit_platform.domain.revision import changes
+from bandit_platform.services.reporting.charted import charted, drafted
 from bandit_platform.services.reporting.model_history import ModelComparison, ModelLine
 from bandit_platform.storage.experiments import StoredRevision
 from dashboards.setup_review import ChangeLine, change_lines, value_text
@@ -22,8 +25,8 @@ class RevisionLine:
     at: str
     exact_at: str
     by: str
-    #: whether charts mark it
-    marked: bool
+    #: whether charts mark it, and why not, in words
+    charted: str
     differences: tuple[ChangeLine, ...]
 
 
@@ -71,18 +74,23 @@ class LogLine:
 
 
 def revision_lines(
-    stored: Sequence[StoredRevision], log: Sequence[AuditEntry], zone: str
+    stored: Sequence[StoredRevision],
+    log: Sequence[AuditEntry],
+    zone: str,
+    started_at: datetime | None,
 ) -> tuple[RevisionLine, ...]:
     """Every revision with what it changed, the newest first."""
     who = _authors(log)
+    marked = {each.number for each in charted(stored, started_at)}
+    drafts = {each.number for each in drafted(stored, started_at)}
     lines = [
         RevisionLine(
             number=each.number,
             at=moment(each.created_at, zone),
             exact_at=each.created_at.isoformat(),
             by=who.get(each.number, ""),
-            marked=before is None or any(d.effect == "felt" for d in _between(before, each)),
-            differences=() if before is None else _between(before, each),
+            charted=_CHARTED[each.number in marked, each.number in drafts],
+            differences=() if before is None else _between(before, each, each.number in drafts),
         )
         for before, each in pairwise([None, *stored])
         if each is not None
@@ -90,8 +98,21 @@ def revision_lines(
     return tuple(reversed(lines))
 
 
-def _between(before: StoredRevision, after: StoredRevision) -> tuple[ChangeLine, ...]:
-    return change_lines(changes(before.spec, after.spec), started=False)
+#: whether charts mark a revision, and whether it is from before the start
+_CHARTED = MappingProxyType(
+    {
+        (True, True): "marked in charts: in force at the start",
+        (True, False): "marked in charts",
+        (False, True): "not marked: from before the start",
+        (False, False): "not marked: nobody is shown anything else",
+    }
+)
+
+
+def _between(before: StoredRevision, after: StoredRevision, draft: bool) -> tuple[ChangeLine, ...]:
+    """What differs; of a draft nobody was shown anything, so no difference had an effect."""
+    lines = change_lines(changes(before.spec, after.spec), started=False)
+    return tuple(replace(line, effect="free", words="") for line in lines) if draft else lines
 
 
 def _authors(log: Sequence[AuditEntry]) -> dict[int, str]:

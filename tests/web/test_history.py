@@ -9,6 +9,7 @@ import pytest
 
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.actor import Actor
+from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.policies.arguments import policy_hash, vowpal_arguments
@@ -73,6 +74,24 @@ def test_revisions_tell_what_changed_and_by_whom(running: Any, spec_text: str) -
     assert "<b>" not in page
     log = page[page.index('id="log"') :]
     assert log.index("changed") < log.index("started") < log.index("created")
+
+
+def test_changes_of_a_draft_are_in_no_chart(draft: Any, spec_text: str) -> None:
+    changed = spec_text.replace("floor = 0.1", "floor = 0.2")
+    draft.clock.advance(1)
+    draft.platform.apply_experiment(parse_toml(changed))
+    draft.clock.advance(1)
+    draft.platform.apply_experiment(parse_toml('owner = "growth"' + changed))
+    before = client(draft, Role.VIEWER).get(PAGE).text.split("data-revision=")
+    assert ["from before the start" in part for part in before[1:]] == [True, True, True]
+    draft.clock.advance(1)
+    draft.platform.change_state(KEY, Action.START)
+    parts = client(draft, Role.VIEWER).get(PAGE).text.split("data-revision=")
+    assert "marked in charts: in force at the start" in parts[1]
+    assert ["not marked: from before the start" in part for part in parts[2:]] == [True, True]
+    assert "a line in every chart" not in "".join(parts)
+    report = draft.platform.report(KEY)
+    assert [mark.number for mark in report.revisions] == [3]
 
 
 def test_an_experiment_without_models_says_so(running: Any) -> None:

@@ -9,10 +9,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
 
 from bandit_platform.domain.decision import MEASURED, Reason
-from bandit_platform.domain.revision import changes, is_felt
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.estimate import Estimate
 from bandit_platform.services.learning.programme import programme_uplift
@@ -23,6 +21,7 @@ from bandit_platform.services.learning.tracked import (
     TrackedPolicy,
     tracked_policies,
 )
+from bandit_platform.services.reporting.charted import charted
 from bandit_platform.services.reporting.compare import with_comparisons
 from bandit_platform.services.reporting.finding import finding
 from bandit_platform.services.reporting.happened import with_happened
@@ -43,7 +42,6 @@ from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.events import count_orphans
 from bandit_platform.storage.experiments import (
     StoredExperiment,
-    StoredRevision,
     get_experiment,
     revisions,
 )
@@ -97,7 +95,10 @@ def experiment_report(
             version=newest_version(connection, key),
             points=_timeline(connection, key),
             quality=_quality(quality_state(connection, key)),
-            marks=_marks(revisions(connection, key)),
+            marks=tuple(
+                RevisionMark(number=each.number, at=each.created_at)
+                for each in charted(revisions(connection, key), stored.started_at)
+            ),
         )
         if happened:
             report = with_happened(connection, report, stored, counted)
@@ -153,16 +154,6 @@ def _report(
         revisions=marks,
         quality=quality,
     )
-
-
-def _marks(stored: Sequence[StoredRevision]) -> tuple[RevisionMark, ...]:
-    """The revisions that decisions show: the first one, and those that changed what is decided."""
-    felt = [
-        later
-        for earlier, later in pairwise(stored)
-        if any(map(is_felt, changes(earlier.spec, later.spec)))
-    ]
-    return tuple(RevisionMark(number=r.number, at=r.created_at) for r in [*stored[:1], *felt])
 
 
 def _quality(stored: str | None) -> QualityRow:

@@ -45,7 +45,9 @@ def history_blueprint(platform: Platform) -> Blueprint:
         return render_template(
             "dashboards/history.html",
             stored=stored,
-            revisions=revision_lines(platform.experiments.revisions(key), log, zone),
+            revisions=revision_lines(
+                platform.experiments.revisions(key), log, zone, stored.started_at
+            ),
             versions=version_lines(models, zone),
             more=models[-1].version if len(models) == PAGE else None,
             comparison=comparison,

@@ -11,6 +11,9 @@ from bandit_platform.domain.context import Context
 from bandit_platform.domain.experiment import Arm, ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
 
+NOT_ASKED = "not among the request's eligible arms"
+RULED_OUT = "excluded by the request"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Eligibility:
@@ -58,9 +61,9 @@ def _reason_out(
     without: Collection[str],
 ) -> str | None:
     if only is not None and arm.key not in only:
-        return "not among the request's eligible arms"
+        return NOT_ASKED
     if arm.key in without:
-        return "excluded by the request"
+        return RULED_OUT
     if arm.starts_at is not None and now < arm.starts_at:
         return f"starts at {arm.starts_at.isoformat()}"
     if arm.ends_at is not None and now >= arm.ends_at:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -31,6 +31,7 @@ _DECISION = table(DecisionRow)
 _IMMATURE = table(ImmatureRow)
 _ACTIVATION = table(ActivationRow)
 _COLUMNS = tuple(column.name for column in _DECISION.c)
+DecisionRows = Sequence[Row[Any]]
 _REASONS = {reason.value: reason for reason in Reason}
 
 
@@ -123,7 +124,12 @@ def activated(connection: Connection, ids: Collection[str]) -> dict[str, datetim
 
 
 def due(
-    connection: Connection, until: datetime, limit: int, without: Collection[str] = ()
+    connection: Connection,
+    until: datetime,
+    limit: int,
+    without: Collection[str] = (),
+    *,
+    unreadable: dict[str, str] | None = None,
 ) -> list[Decision]:
     """Immature decisions whose window ended by ``until``, in the order they were made.
 
@@ -132,6 +138,8 @@ def due(
         until: the present moment, usually.
         limit: at most so many.
         without: experiments that are left alone.
+        unreadable: takes the ids of those that cannot be read, and why; without it the first such
+            one raises.
     """
     statement = (
         select(_DECISION)
@@ -142,7 +150,7 @@ def due(
     )
     if without:
         statement = statement.where(_IMMATURE.c.experiment.not_in(sorted(without)))
-    found = [decision_from(row) for row in connection.execute(statement)]
+    found = readable(connection.execute(statement).all(), unreadable)
     return sorted(found, key=lambda decision: (decision.decided_at, decision.decision_id))
 
 
@@ -163,6 +171,19 @@ def decisions_since(
         after: moment and id of the last decision already read.
         limit: at most so many.
     """
+    place = None if after is None else (to_micros(after[0]), after[1])
+    return readable(decision_rows(connection, experiment, since, after=place, limit=limit))
+
+
+def decision_rows(
+    connection: Connection,
+    experiment: str,
+    since: datetime | None,
+    *,
+    after: tuple[int, str] | None,
+    limit: int,
+) -> DecisionRows:
+    """The same as rows, for those who go on where one cannot be read; ``after`` is as stored."""
     statement = (
         select(_DECISION)
         .where(_DECISION.c.experiment == experiment)
@@ -172,12 +193,31 @@ def decisions_since(
     if since is not None:
         statement = statement.where(_DECISION.c.decided_at >= to_micros(since))
     if after is not None:
-        moment = to_micros(after[0])
+        moment, decision_id = after
         statement = statement.where(
             _DECISION.c.decided_at >= moment,
-            (_DECISION.c.decided_at > moment) | (_DECISION.c.decision_id > after[1]),
+            (_DECISION.c.decided_at > moment) | (_DECISION.c.decision_id > decision_id),
         )
-    return [decision_from(row) for row in connection.execute(statement)]
+    return connection.execute(statement).all()
+
+
+def readable(rows: DecisionRows, unreadable: dict[str, str] | None = None) -> list[Decision]:
+    """The decisions that rows hold.
+
+    Args:
+        rows: those of the table.
+        unreadable: takes the ids of those that cannot be read, and why; without it the first such
+            one raises.
+    """
+    found = []
+    for row in rows:
+        try:
+            found.append(decision_from(row))
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
+            if unreadable is None:
+                raise
+            unreadable[row.decision_id] = f"its row cannot be read: {type(error).__name__}"
+    return found
 
 
 def remove_immature(connection: Connection, ids: Collection[str]) -> None:

@@ -7,9 +7,11 @@ unrewarded ones of the same moment would bias every estimate.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+import structlog
 
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.domain.event import Event
@@ -28,6 +30,7 @@ from bandit_platform.storage.interactions import (
 from bandit_platform.storage.lease import demand_lease, take_turns
 
 _BATCH = 2000
+_log = structlog.get_logger(__name__)
 Counts = dict[tuple[str, str], float]
 
 
@@ -69,9 +72,11 @@ def mature(
     with database.write() as connection:
         demand_lease(connection, holder)
         take_turns(connection)
-        decisions = due(connection, until, _BATCH, without)
+        unreadable: dict[str, str] = {}
+        decisions = due(connection, until, _BATCH, without, unreadable=unreadable)
+        _give_up(connection, unreadable)
         if not decisions:
-            return Maturing()
+            return Maturing(decisions=len(unreadable))
         ids = [decision.decision_id for decision in decisions]
         shown = activated(connection, [d.decision_id for d in decisions if d.deferred])
         doubtful = disputed(connection, [d.decision_id for d in decisions if d.request_key])
@@ -92,9 +97,16 @@ def mature(
         add(connection, counts)
         remove_immature(connection, ids)
     return Maturing(
-        decisions=len(ids),
+        decisions=len(ids) + len(unreadable),
         experiments=frozenset(m.decision.experiment for m in matured if m.policy_traffic),
     )
+
+
+def _give_up(connection: Connection, unreadable: Mapping[str, str]) -> None:
+    """Let decisions that were damaged become no interactions; the audit tells of each."""
+    for decision_id, why in unreadable.items():
+        _log.error("decision left out", decision=decision_id, error=why)
+    remove_immature(connection, unreadable)
 
 
 def _was_shown(decision: Decision, shown: dict[str, datetime]) -> bool:

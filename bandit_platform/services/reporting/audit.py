@@ -8,29 +8,28 @@ Whatever differs was changed after the fact, or decided by something else than w
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
 from bandit_platform.domain.decision import Decision, Reason
-from bandit_platform.domain.eligibility import eligible_arms
+from bandit_platform.domain.eligibility import NOT_ASKED, RULED_OUT, eligible_arms
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import is_genuine
 from bandit_platform.domain.pmf import uniform_pmf
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.errors import BanditPlatformError, PolicyError
+from bandit_platform.errors import BanditPlatformError, PolicyError, StorageError
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.storage.database import Database
-from bandit_platform.storage.decisions import decisions_since
+from bandit_platform.storage.decisions import DecisionRows, decision_rows, readable
 from bandit_platform.storage.experiments import get_experiment, revisions
 from bandit_platform.storage.models import model_blob
 
 _BATCH = 5000
 _MODELS_HELD = 8
-_BY_REQUEST = frozenset({"not among the request's eligible arms", "excluded by the request"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +69,12 @@ def audit(
     auditor = Auditor(database, secret, experiment)
     checked = recomputed = 0
     mismatches: list[Mismatch] = []
-    for batch in _batches(database, experiment, since):
-        for decision in sorted(batch, key=lambda d: d.model_version or 0):
-            checked += 1
+    for rows in _batches(database, experiment, since):
+        checked += len(rows)
+        unreadable: dict[str, str] = {}
+        decisions = readable(rows, unreadable)
+        mismatches += [Mismatch(decision_id=one, what=why) for one, why in unreadable.items()]
+        for decision in sorted(decisions, key=_version):
             recomputed += decision.reason is Reason.POLICY
             what = auditor.mismatch(decision)
             if what is not None:
@@ -104,7 +106,14 @@ class Auditor:
         """What about a decision does not follow from what is recorded with it, or None."""
         if decision.revision not in self._specs:
             self._specs = self._read_specs()
-        return _mismatch(decision, self._secret, self._specs, self._models)
+        try:
+            return _mismatch(decision, self._secret, self._specs, self._models)
+        except StorageError:
+            raise
+        except BanditPlatformError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - whatever stands in a row, the others are looked at
+            return f"it cannot be recomputed: {type(error).__name__}"
 
     def close(self) -> None:
         """Let the loaded models go."""
@@ -119,17 +128,20 @@ class Auditor:
             }
 
 
-def _batches(
-    database: Database, experiment: str, since: datetime | None
-) -> Iterator[Sequence[Decision]]:
-    after: tuple[datetime, str] | None = None
+def _batches(database: Database, experiment: str, since: datetime | None) -> Iterator[DecisionRows]:
+    after: tuple[int, str] | None = None
     while True:
         with database.read() as connection:
-            batch = decisions_since(connection, experiment, since, after=after, limit=_BATCH)
-        if not batch:
+            rows = decision_rows(connection, experiment, since, after=after, limit=_BATCH)
+        if not rows:
             return
-        after = (batch[-1].decided_at, batch[-1].decision_id)
-        yield batch
+        after = (rows[-1].decided_at, rows[-1].decision_id)
+        yield rows
+
+
+def _version(decision: Decision) -> int:
+    version = decision.model_version
+    return version if isinstance(version, int) else 0
 
 
 class _Models:
@@ -191,14 +203,13 @@ def _mismatch(
     if decision.revision not in specs:
         return f"revision {decision.revision} is not stored"
     spec, text = specs[decision.revision]
-    try:
-        return (
-            _assignment_mismatch(decision, secret, spec)
-            or _eligibility_mismatch(decision, spec)
-            or _draw_mismatch(decision, _expected_pmf(decision, spec, text, models))
-        )
-    except BanditPlatformError as error:
-        return str(error)
+    if decision.expires_at - decision.decided_at != spec.reward.window:
+        return "its reward window is another one"
+    return (
+        _assignment_mismatch(decision, secret, spec)
+        or _eligibility_mismatch(decision, spec)
+        or _draw_mismatch(decision, _expected_pmf(decision, spec, text, models))
+    )
 
 
 def _assignment_mismatch(decision: Decision, secret: bytes, spec: ExperimentSpec) -> str | None:
@@ -212,11 +223,20 @@ def _assignment_mismatch(decision: Decision, secret: bytes, spec: ExperimentSpec
 
 def _eligibility_mismatch(decision: Decision, spec: ExperimentSpec) -> str | None:
     if decision.reason not in {Reason.POLICY, Reason.UNIFORM}:
-        return None if decision.eligible == (NOTHING,) else "only nothing can have been eligible"
-    by_request = [arm for arm, why in decision.excluded.items() if why in _BY_REQUEST]
-    expected = eligible_arms(spec, decision.context, decision.decided_at, without=by_request)
+        only_nothing = decision.eligible == (NOTHING,) and not decision.excluded
+        return None if only_nothing else "only nothing can have been eligible"
+    not_asked = [arm for arm, why in decision.excluded.items() if why == NOT_ASKED]
+    expected = eligible_arms(
+        spec,
+        decision.context,
+        decision.decided_at,
+        only=[arm.key for arm in spec.arms if arm.key not in not_asked] if not_asked else None,
+        without=[arm for arm, why in decision.excluded.items() if why == RULED_OUT],
+    )
     if expected.arms != decision.eligible:
         return "other arms were eligible in this context"
+    if expected.excluded != decision.excluded:
+        return "arms were out for other reasons"
     return None
 
 
@@ -224,6 +244,8 @@ def _expected_pmf(
     decision: Decision, spec: ExperimentSpec, text: FeatureText, models: _Models
 ) -> tuple[float, ...]:
     if decision.reason is not Reason.POLICY:
+        if decision.model_version is not None:
+            raise PolicyError("a model version is recorded, and no model decided")
         return uniform_pmf(len(decision.eligible))
     if decision.model_version is None:
         raise PolicyError("no model version is recorded")

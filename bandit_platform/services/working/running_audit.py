@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from bandit_platform.domain.decision import Decision
 from bandit_platform.services.reporting.audit import Auditor
 from bandit_platform.storage.audit_state import AuditState, audit_states, put_audit_state
 from bandit_platform.storage.database import Database
-from bandit_platform.storage.decisions import decisions_since
+from bandit_platform.storage.decisions import DecisionRows, decision_rows, readable
 from bandit_platform.storage.lease import demand_lease
+from bandit_platform.storage.statements import from_micros, to_micros
 
 #: Decisions looked at in one step.
 _BATCH = 200
@@ -84,9 +84,9 @@ class RunningAudit:
     def _look(self, holder: str, key: str, until: datetime, now: datetime) -> int:
         with self._database.read() as connection:
             state = audit_states(connection).get(key)
-            position = state.position if state else None
-            found = decisions_since(connection, key, None, after=position, limit=_BATCH)
-        batch = [decision for decision in found if decision.decided_at < until]
+            after = (to_micros(state.position[0]), state.position[1]) if state else None
+            found = decision_rows(connection, key, None, after=after, limit=_BATCH)
+        batch = [row for row in found if _is_before(row.decided_at, until)]
         if not batch:
             return 0
         wrong = self._wrong(key, batch)
@@ -94,22 +94,31 @@ class RunningAudit:
         with self._database.write() as connection:
             demand_lease(connection, holder)
             state = audit_states(connection).get(key)  # some may have been forgotten meanwhile
-            after = AuditState(
-                position=(last.decided_at, last.decision_id),
+            now_at = AuditState(
+                position=(from_micros(last.decided_at), last.decision_id),
                 checked=(state.checked if state else 0) + len(batch),
                 mismatches=(state.mismatches if state else 0) + len(wrong),
                 newest=(*reversed(wrong), *(state.newest if state else ()))[:_NEWEST],
                 checked_at=now,
             )
-            put_audit_state(connection, key, after)
+            put_audit_state(connection, key, now_at)
         return len(batch)
 
-    def _wrong(self, key: str, batch: list[Decision]) -> list[tuple[str, str]]:
+    def _wrong(self, key: str, batch: DecisionRows) -> list[tuple[str, str]]:
         if key not in self._auditors:
             self._auditors[key] = Auditor(self._database, self._secret, key)
         auditor = self._auditors[key]
+        unreadable: dict[str, str] = {}
         return [
             (decision.decision_id, what)
-            for decision in batch
+            for decision in readable(batch, unreadable)
             if (what := auditor.mismatch(decision)) is not None
-        ]
+        ] + list(unreadable.items())
+
+
+def _is_before(micros: int, until: datetime) -> bool:
+    """Whether a stored moment is one, and before another."""
+    try:
+        return from_micros(micros) < until
+    except (TypeError, OverflowError):
+        return False

@@ -77,6 +77,15 @@ def test_only_decisions_since_a_moment(audited: Any) -> None:
         ("revision", 9, "not stored"),
         ("reason", "holdout", "not in the holdout"),
         ("decision_id", "00" * 24, "never issued"),
+        ("excluded", json.dumps({"upgrade": "it was late"}), "other reasons"),
+        ("expires_at", 5, "window"),
+        ("reason", "whim", "cannot be read"),
+        ("pmf", "torn", "cannot be read"),
+        ("eligible", "null", "cannot be read"),
+        ("context", "null", "cannot be recomputed"),
+        ("excluded", "[]", "cannot be recomputed"),
+        ("model_version", "one", "not stored"),
+        ("decided_at", "noon", "cannot be read"),
     ],
 )
 def test_an_altered_decision_is_found(audited: Any, column: str, value: Any, what: str) -> None:
@@ -102,6 +111,26 @@ def test_another_arm_than_drawn_is_found(audited: Any) -> None:
         id=victim.decision_id,
     )
     assert [each.what for each in run(audited).mismatches] == ["the seed draws another arm"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "column", "value", "what"),
+    [
+        ("uniform", "model_version", 1, "no model decided"),
+        ("holdout", "excluded", json.dumps({"upgrade": "it was late"}), "only nothing"),
+    ],
+)
+def test_an_altered_decision_without_a_model_is_found(
+    audited: Any, reason: str, column: str, value: Any, what: str
+) -> None:
+    tamper(
+        audited,
+        f"UPDATE decision SET {column} = :value WHERE decision_id ="  # noqa: S608
+        " (SELECT min(decision_id) FROM decision WHERE reason = :reason)",
+        value=value,
+        reason=reason,
+    )
+    assert [what in each.what for each in run(audited).mismatches] == [True]
 
 
 def test_an_altered_model_is_found(audited: Any) -> None:

@@ -75,6 +75,16 @@ def test_what_was_altered_is_kept_with_what_differs(busy: Any) -> None:
     assert state(busy).newest == ((victim, "the propensity is not the arm's probability"),)
 
 
+def test_a_row_that_cannot_be_read_is_told_of_and_holds_up_nothing(busy: Any) -> None:
+    victim = busy.one("SELECT max(decision_id) FROM decision")
+    busy.run("UPDATE decision SET pmf = 'torn' WHERE decision_id = :id", id=victim)
+    running = RunningAudit(busy.database, busy.secret, stopwatch=Stopwatch())
+    while look(busy, running):
+        pass
+    assert (state(busy).checked, state(busy).mismatches) == (500, 1)
+    assert state(busy).newest == ((victim, "its row cannot be read: ValueError"),)
+
+
 def test_what_may_still_arrive_is_not_passed_over(busy: Any) -> None:
     running = RunningAudit(busy.database, busy.secret, stopwatch=Stopwatch())
     until = busy.clock() - timedelta(seconds=20)

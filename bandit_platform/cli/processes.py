@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import closing, suppress
 from importlib import import_module
 from threading import Event
 from typing import TYPE_CHECKING
@@ -129,16 +130,19 @@ def _settings() -> Settings:
 
 
 def _offer_first_link(settings: Settings) -> None:
-    """Where nobody can sign in yet, print the link that names the first administrator."""
+    """Where nobody can sign in yet, print the link that names the first administrator.
+
+    This waits for a database that does not answer, since the console cannot begin without.
+    """
     from bandit_platform.bootstrap import build  # noqa: PLC0415 - keeps --help fast
     from bandit_platform.errors import UnavailableError  # noqa: PLC0415
+    from bandit_platform.services.working.rounds import once_possible  # noqa: PLC0415
 
-    try:
-        platform = build(settings)
-        made = platform.users.first_link()
-        platform.database.close()
-    except UnavailableError:
-        return  # the console itself will say what is missing
+    platform = once_possible(lambda: build(settings), Event())
+    made = None
+    if platform is not None:
+        with closing(platform.database), suppress(UnavailableError):
+            made = platform.users.first_link()
     if made is not None:
         ends = made.expires_at.isoformat(timespec="minutes")
         tell(

@@ -16,6 +16,9 @@ from bandit_platform.private_files import make_file, make_folder
 __all__ = ["Connection", "Database"]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_EARLIER = "the tables are not up to date; run: bandit-platform migrate"
+#: what PostgreSQL calls that
+_MISSING = frozenset({"UndefinedTable", "UndefinedColumn"})
 _LATER = "the tables were made by a later version of bandit-platform; install that one"
 
 
@@ -118,8 +121,7 @@ class Database:
             if not self.is_current():
                 self.migrate()
         elif (form := self._form()) != newest_form():
-            earlier = "the tables are not up to date; run: bandit-platform migrate"
-            raise OutdatedError(_LATER if form > newest_form() else earlier)
+            raise OutdatedError(_LATER if form > newest_form() else _EARLIER)
 
     def shrink(self) -> None:
         """Let what was deleted leave SQLite's write-ahead log; elsewhere the server does it."""
@@ -166,4 +168,6 @@ def _translated() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
+        if type(cause).__name__ in _MISSING:
+            raise OutdatedError(_EARLIER) from error
         raise StorageError(f"the database: {type(cause).__name__}: {cause}") from error

@@ -15,8 +15,12 @@ from typing import Any
 import pytest
 
 from bandit_platform.bootstrap import build, build_serving
+from bandit_platform.cli import processes
 from bandit_platform.domain.lifecycle import Action
+from bandit_platform.errors import OutdatedError, StorageError
+from bandit_platform.logs import configure_logs
 from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.registry import Registry
 from bandit_platform.settings import Settings
 from bandit_platform.storage.database import Database
 
@@ -34,11 +38,16 @@ def blank_postgres(postgres_server: Any, monkeypatch: pytest.MonkeyPatch) -> str
     return url
 
 
-def test_postgres_wants_to_be_migrated_first(run: Any, blank_postgres: str) -> None:
-    for command in (("experiment", "list"), ("report", "x"), ("work",), ("ingest",)):
+def test_postgres_wants_to_be_migrated_first(
+    run: Any, blank_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BANDIT_PLATFORM_CONSOLE_PORT", "0")
+    for command in (("experiment", "list"), ("report", "x"), ("work",), ("ingest",), ("console",)):
         ran = run(*command)
         assert (ran.status, ran.out) == (1, "")
         assert ran.err == "the tables are not up to date; run: bandit-platform migrate\n"
+    with closing(Database(blank_postgres)) as database, pytest.raises(OutdatedError):
+        Registry(database).refresh()
     for _ in range(2):  # the second time there is nothing to do
         ran = run("migrate")
         assert (ran.status, ran.out, ran.err) == (0, "The tables are up to date.\n", "")
@@ -53,6 +62,28 @@ def test_sqlite_is_migrated_at_first_use(run: Any, tmp_path: Path) -> None:
     with closing(Database(url)) as database:
         assert database.is_current()
     assert run("migrate").status == 0
+
+
+def test_the_console_waits_for_its_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = []
+
+    def fail_first(settings: Settings) -> Any:
+        tried.append(settings)
+        if len(tried) < 3:
+            raise StorageError("the database: it is away")
+        return build(settings)
+
+    monkeypatch.setattr("bandit_platform.bootstrap.build", fail_first)
+    monkeypatch.setattr("bandit_platform.services.working.rounds._FIRST_SECONDS", 0.001)
+    configure_logs()
+    processes._offer_first_link(Settings(data_dir=tmp_path))
+    told = capsys.readouterr().err
+    assert len(tried) == 3
+    assert told.count("the database: it is away") == 2
+    assert "/link/" in told
+    assert "Traceback" not in told
 
 
 def test_a_database_that_does_not_answer_is_no_fault_of_the_input(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import timeit
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -38,6 +40,18 @@ CARD, KEY = "a payment-card number", "an access key"
         ("card 5500-0000-0000-0004.", CARD),
         ("378282246310005", CARD),
         ("\uff14" + "\uff11" * 15, CARD),
+        ("\u0664" + "\u0661" * 15, CARD),
+        ("4111 1111 1111 1111 12/26 123", CARD),
+        ("2 4111-1111-1111-1111", CARD),
+        ("amex 3782 822463 10005 01/30", CARD),
+        ("4111\t1111\t1111\t1111", CARD),
+        ("4111\u20131111\u20131111\u20131111", CARD),
+        ("4111\u200b1111\u200b1111\u200b1111", CARD),
+        ("6304000000000000000", CARD),
+        ("+44\u20117700\u2011900123", TELEPHONE),
+        ("0151 12345678", TELEPHONE),
+        ("ann%2540shop.example", EMAIL),
+        ("ann@shop\u3002example", EMAIL),
         ("sk_0123456789abcdef_rest", KEY),
         ("my pk_0123456789abcdef_rest", KEY),
     ],
@@ -70,6 +84,19 @@ def test_shapes_are_seen(text: str, shape: str) -> None:
         "iPhone 15 Pro",
         "task_force",
         "12345678",
+        "20261122100000",
+        "20261122100000001",
+        "5901234123457",
+        "0001234567",
+        "0012345678",
+        "123-456-7890",
+        "0.3375792240261688",
+        "29.170286325759932",
+        "-6.472277 -30.560347",
+        "cee4b096-3602-451c-a834-b0f82cc81a35",
+        "ref:68557497-0042-4c64-b0bb-0e1d7d00ceec",
+        "product_c0647235032b4e0284b6655d401a7f43",
+        "b6a32d9d06535746705d43a2e6b0443c9ee18302",
     ],
 )
 def test_ordinary_texts_pass(text: str) -> None:
@@ -81,7 +108,24 @@ def test_any_text_can_be_judged(text: str) -> None:
     assert personal_shape(text) in {None, EMAIL, TELEPHONE, CARD, KEY}
 
 
-@given(st.from_regex(r"[2-6][0-9]{14}", fullmatch=True, alphabet="0123456789"), st.booleans())
+@given(st.uuids())
+def test_no_uuid_looks_personal(value: UUID) -> None:
+    assert personal_shape(f"{value}") is None
+    assert personal_shape(f"order {value.hex}!") is None or value.hex[:24].isdecimal()
+
+
+@given(st.integers(min_value=631_152_000, max_value=4_102_444_799))
+def test_no_moment_looks_personal(seconds: int) -> None:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    for form in ("%Y%m%d%H%M%S", "%Y%m%d%H%M%S%f", "%Y-%m-%d %H:%M:%S.%f", "%d.%m.%Y %H:%M"):
+        assert personal_shape(moment.strftime(form)) is None
+    assert not is_card_number(float(moment.strftime("%Y%m%d%H%M%S")))
+
+
+@given(
+    st.from_regex(r"(2[2-7]|[3-6][0-9])[0-9]{13}", fullmatch=True, alphabet="0123456789"),
+    st.booleans(),
+)
 def test_any_card_number_is_seen_whatever_separates_it(digits: str, spaced: bool) -> None:
     doubled = [int(d) * (2 - place % 2) for place, d in enumerate(digits)]
     check = -sum(d - 9 if d > 9 else d for d in doubled) % 10

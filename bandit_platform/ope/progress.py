@@ -25,7 +25,8 @@ class Snapshot:
 
     Attributes:
         rows: rows of the log so far.
-        moment: when the last of them was decided, ISO 8601; empty where the log does not say.
+        moment: when the last of them was decided, ISO 8601 with its time zone; empty where the log
+            does not say.
         value: of the value sequence.
         uplift: of the uplift sequence.
     """
@@ -178,7 +179,7 @@ class Evaluation:
             self._snap(log)
 
     def _snap(self, log: DecisionLog) -> None:
-        moment = "" if log.moment is None else f"{log.moment[-1]}"
+        moment = "" if log.moment is None else f"{log.moment[-1]}+00:00"
         for policy, state in self.states.items():
             value = state.accumulator.value_sequence.stream
             uplift = state.accumulator.uplift_sequence.stream

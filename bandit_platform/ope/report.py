@@ -69,7 +69,8 @@ class Moment:
 
     Attributes:
         rows: rows of the log so far.
-        moment: when the last of them was decided, ISO 8601; empty where the log does not say.
+        moment: when the last of them was decided, ISO 8601 with its time zone; empty where the log
+            does not say.
         value: policy value then.
         uplift: over the baseline then.
     """

@@ -115,6 +115,7 @@ def test_the_tables_hold_the_same_numbers(full: Any, ana: Any) -> None:
     ]
     over_time = list(csv.DictReader(io.StringIO(ana.get(f"{address}/over-time.csv").text)))
     assert {row["policy"] for row in over_time} == set(ASKED["policy"])
+    assert all(row["moment"].endswith("+00:00") for row in over_time)  # never to be guessed
 
 
 def test_without_the_extra_parquet_says_what_to_install(

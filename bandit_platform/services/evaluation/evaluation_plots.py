@@ -81,7 +81,7 @@ def _over_time(policies: Sequence[PolicyReport]) -> dict[str, Any]:
     data: list[dict[str, Any]] = []
     for at, one in enumerate(policies):
         colour = _COLOURS[at % len(_COLOURS)]
-        x = [moment.moment or moment.rows for moment in one.over_time]
+        x = [moment.moment.removesuffix("+00:00") or moment.rows for moment in one.over_time]
         lower = [moment.uplift.lower for moment in one.over_time]
         upper = [moment.uplift.upper for moment in one.over_time]
         middle = [moment.uplift.value for moment in one.over_time]

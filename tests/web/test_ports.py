@@ -60,9 +60,9 @@ def test_the_console_s_port_decides_nothing(
 @pytest.mark.parametrize("port", ["shop", "console"])
 def test_both_ports_say_that_they_are_well(refusing: Any, port: str) -> None:
     client = getattr(refusing, port).test_client()
-    for path, body in (("/healthz", {"status": "ok"}), ("/readyz", {"status": "ready"})):
+    for path, status in (("/healthz", "ok"), ("/readyz", "ready")):
         answer = client.get(path)
-        assert (answer.status_code, answer.json) == (200, body)
+        assert (answer.status_code, answer.json["status"]) == (200, status)
 
 
 def test_a_console_whose_database_is_away_is_alive_and_not_ready(

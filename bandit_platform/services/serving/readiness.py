@@ -36,11 +36,12 @@ def serving_readiness(registry: Registry, journal: JournalWriter, upkeep: Upkeep
 
 
 def worker_warnings(upkeep: Upkeep) -> tuple[str, ...]:
-    """What to say of the worker, if it was ever there and is not now."""
-    if not upkeep.database_answers or upkeep.worker_leads or upkeep.led_until is None:
+    """What to say when no worker is there: it died, it was stopped, or it was never started."""
+    if not upkeep.database_answers or upkeep.worker_leads:
         return ()
-    moment = upkeep.led_until.isoformat(timespec="seconds")
-    return (f"no worker leads since {moment}; nothing is lost, and nothing is learned",)
+    ended = upkeep.led_until
+    since = f" since {ended.isoformat(timespec='seconds')}" if ended else ""
+    return (f"no worker leads{since}; nothing is lost, and nothing is learned",)
 
 
 def _stale(registry: Registry) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class Upkeep:
     lag_seconds: float
     torn: float
     worker_leads: bool
-    #: until when the last leading worker led; None before the first one
+    #: until when the last worker led; None before the first one, and when it gave up the lead
     led_until: datetime | None = None
     #: experiment → newest model version
     model_version: Mapping[str, int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +19,8 @@ from bandit_platform.errors import UnavailableError
 
 _log = logging.getLogger("bandit_platform.client")
 _REPORT_SECONDS = 5.0
+#: what went wrong is told so often, however many pages ask
+_TELL_SECONDS = 10.0
 
 
 class Client:
@@ -36,6 +39,8 @@ class Client:
         self._connections = Connections(url, key)
         self._timeout = timeout
         self._outbox = Outbox(post=self._post_report)
+        #: (experiment, why) that was told last, and when
+        self._told: tuple[tuple[str, str], float] | None = None
 
     def decide(
         self,
@@ -67,7 +72,7 @@ class Client:
             why = str(error)
         except Exception as error:  # noqa: BLE001 - whatever happens, the shop's page goes on
             why = f"not asked: {type(error).__name__}"
-        _log.warning("no decision for %s: %s", experiment, why)
+        self._tell(experiment, why)
         return unavailable(experiment, why)
 
     def report(
@@ -140,6 +145,13 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _tell(self, experiment: str, why: str) -> None:
+        """Log it; a service that is away must not fill the shop's log."""
+        now, told = time.monotonic(), self._told
+        if told is None or told[0] != (experiment, why) or now - told[1] >= _TELL_SECONDS:
+            self._told = ((experiment, why), now)
+            _log.warning("no decision for %s: %s", experiment, why)
 
     def _post_report(self, path: str, body: Any) -> Reply:
         return self._connections.post(path, body, _REPORT_SECONDS)

@@ -178,6 +178,23 @@ def test_a_wrong_key_and_a_service_that_is_away_are_nothing() -> None:
         assert client.decide(KEY, "ann").reason == "unavailable"
 
 
+def test_what_goes_on_going_wrong_is_told_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> int:
+        return [r.name for r in caplog.records].count("bandit_platform.client")
+
+    with scripted(lambda *_: (503, {}, {})) as url, Client(url, "sk", timeout=5.0) as client:
+        for _ in range(5):
+            client.decide(KEY, "ann")
+        assert told() == 1
+        client.decide("another", "ann")
+        assert told() == 2
+        monkeypatch.setattr("bandit_platform.client.client._TELL_SECONDS", 0.0)
+        client.decide("another", "ann")
+        assert told() == 3
+
+
 def test_a_slow_service_costs_no_more_than_the_time_limit() -> None:
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as silent,

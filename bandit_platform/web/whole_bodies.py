@@ -2,8 +2,8 @@
 
 The server hands a request over before its body has arrived, so reading can take as long as the
 caller likes: a telephone that loses its network in mid-request would hold the only thread there is.
-So there are several threads, and when all but one wait for slow callers, further bodies are refused
-at once instead of waiting behind them.
+So there are several threads, and all but one may wait for slow callers at the same time. The last
+one never does: it refuses further bodies when the others have waited for a while.
 
 Threads that compete for the interpreter cost more than a decision does: two that take turns answer
 half as many requests as one alone. So one thread is on duty, and the others rest for a moment after
@@ -13,6 +13,7 @@ each answer, out of its way. Should it be held up, one of those that come back t
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from random import uniform
@@ -24,7 +25,7 @@ from bandit_platform.web.observed import Observed, Start
 from bandit_platform.web.problems import problem
 from bandit_platform.web.reading import BODY
 
-_SLOW_SECONDS = 1.0
+_SLOW_SECONDS, _STEP_SECONDS = 1.0, 0.005
 #: how long a thread that gives no answer counts as on duty, and how often one comes back
 DUTY_SECONDS = 0.02
 _BUSY = "Too many requests are sent too slowly; try again shortly."
@@ -45,20 +46,19 @@ class WholeBodies:
         self._inner = inner
         self._refuse = inner.around(_refuse)
         self._longest = longest
-        self._readers = threads - 1
+        #: a server of one thread, behind a proxy, waits for none but its own
+        self._places = deque(range(threads - 1)) if threads > 1 else None
+        #: place → since when its last reader has read
+        self._since = [-math.inf] * (threads - 1)
         self._rest = DUTY_SECONDS * (threads - 1) if rest else 0.0
         self._lock = Lock()
         self._on_duty = 0
         self._answered = -math.inf
-        #: thread → since when it reads
-        self._reading: dict[int, float] = {}
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Read first, then answer."""
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
-            if self._is_held_up():
-                return self._refuse(environ, start)
-            self._read(environ)
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} and not self._is_read(environ):
+            return self._refuse(environ, start)
         with self._lock:
             answer = _whole(self._inner(environ, start))
             may_rest = self._rest and answer and self._is_spare()
@@ -74,27 +74,35 @@ class WholeBodies:
         self._on_duty, self._answered = me, now
         return False
 
-    def _read(self, environ: dict[str, Any]) -> None:
-        """Of a body that is too long, read no more than it takes to know that."""
+    def _is_read(self, environ: dict[str, Any]) -> bool:
+        """Read the body; False where all the others have been reading theirs for too long."""
         length = environ.get("CONTENT_LENGTH") or ""
         size = int(length) if length.isdecimal() else self._longest + 1
         if length and size > self._longest:
-            return
-        reader = get_ident()
-        self._reading[reader] = monotonic()
-        try:
-            body = environ["wsgi.input"].read(size)
-        finally:
-            del self._reading[reader]
-        environ["wsgi.input"] = BytesIO(body)
-        environ[BODY] = body
+            return True  # whoever answers sees that, and needs none of it
+        places = self._places
+        if places is None:
+            _read(environ, size)
+        else:
+            place = self._place(places)
+            if place is None:
+                return False
+            self._since[place] = monotonic()
+            try:
+                _read(environ, size)
+            finally:
+                places.append(place)
+        return True
 
-    def _is_held_up(self) -> bool:
-        reading = self._reading
-        if not self._readers or len(reading) < self._readers:
-            return False  # a server of one thread, behind a proxy, waits for none but its own
-        since = list(reading.values())
-        return len(since) >= self._readers and monotonic() - max(since) > _SLOW_SECONDS
+    def _place(self, places: deque[int]) -> int | None:
+        """A free place; None where those who have them all were held up for too long."""
+        while True:
+            try:
+                return places.pop()
+            except IndexError:
+                if monotonic() - max(self._since) > _SLOW_SECONDS:
+                    return None
+                sleep(_STEP_SECONDS)
 
 
 class _ThenRest:
@@ -110,6 +118,12 @@ class _ThenRest:
     def close(self) -> None:
         """Rest; the server calls this when it has sent the answer."""
         sleep(self._seconds)
+
+
+def _read(environ: dict[str, Any], size: int) -> None:
+    body = environ["wsgi.input"].read(size)
+    environ["wsgi.input"] = BytesIO(body)
+    environ[BODY] = body
 
 
 def _whole(answer: Iterable[bytes]) -> list[bytes]:

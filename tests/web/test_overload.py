@@ -193,8 +193,9 @@ def test_callers_who_stop_in_mid_request_hold_up_nobody(server: Server) -> None:
 
 
 @pytest.mark.parametrize("server", [{"key_rate": 0}], indirect=True)
-def test_very_many_of_them_are_told_of_and_soon_forgotten(server: Server) -> None:
-    with unfinished(server, Settings().threads - 1):
+@pytest.mark.parametrize("more", [-1, 0, 20])
+def test_very_many_of_them_are_told_of_and_soon_forgotten(server: Server, more: int) -> None:
+    with unfinished(server, Settings().threads + more):
         time.sleep(1.0)
         assert server.keep_asking(0) == Counter({(503, "1"): 1})
         with closing(HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:

@@ -55,6 +55,33 @@ def test_snips_of_uniformly_logged_rows_is_the_arms_own_mean() -> None:
     assert estimate.value == pytest.approx(reward[arm == 1].mean(), abs=1e-13)
 
 
+def test_rows_that_all_brought_the_same_do_not_make_a_value_certain() -> None:
+    scale = RewardRange(low=-1, high=1)
+    none = scale.scale(np.zeros(10))
+    few = snips(WeightSums().updated(np.full(10, 4.0), none), scale=scale)
+    reach = 2 * -np.log(0.025) / 10
+    assert (few.value, few.lower, few.upper) == pytest.approx((0, -reach, reach))
+    many = snips(
+        WeightSums().updated(np.full(10_000, 4.0), scale.scale(np.zeros(10_000))), scale=scale
+    )
+    assert many.upper == pytest.approx(reach / 1000)
+    third = snips(WeightSums().updated(np.full(9, 3.7), np.full(9, 0.1)), scale=UNIT)
+    assert third.upper == pytest.approx(0.1 - np.log(0.025) / 9)
+
+
+def test_an_uplift_carries_what_either_side_could_not_show() -> None:
+    w1, w2 = np.array([2.0, 2.0, 0.0, 0.0]), np.array([0.0, 0.0, 2.0, 2.0])
+    r = np.array([1.0, 0.0, 0.0, 0.0])
+    first, second = WeightSums().updated(w1, r), WeightSums().updated(w2, r)
+    uplift = snips_uplift(first, second, CrossSums().added(w1, w2, r), scale=UNIT, alpha=0.5)
+    alone = snips(first, scale=UNIT, alpha=0.5)
+    assert uplift.upper - uplift.value == pytest.approx(
+        min(1 - uplift.value, alone.upper - alone.value - np.log(0.25) / 2)
+    )
+    same = snips_uplift(second, second, CrossSums().added(w2, w2, r), scale=UNIT)
+    assert (same.value, same.lower, same.upper) == (0, 0, 0)
+
+
 def test_no_weight_gives_no_point() -> None:
     estimate = snips(WeightSums().updated([0.0, 0.0], [1.0, 1.0]), scale=UNIT)
     assert (estimate.value, estimate.lower, estimate.upper) == (None, 0, 1)

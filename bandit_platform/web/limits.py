@@ -79,5 +79,7 @@ def address_of(environ: Mapping[str, Any], proxies: int) -> str:
     except ValueError:
         return "unknown"
     if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:  # as a server that listens on :: tells them
+            return str(parsed.ipv4_mapped)
         return str(IPv6Address(int(parsed) >> 64 << 64))
     return str(parsed)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.spec_file import parse_tables, parse_toml
+from bandit_platform.domain.spec_file import parse_tables, parse_toml, toml_tables
 from bandit_platform.domain.spec_text import to_toml
 from bandit_platform.errors import InputError, Problem, SpecError
 from dashboards.spec_fields import NEW_ROWS, Fields, fields_of
-from dashboards.spec_reading import Reading, read_form, row_names
+from dashboards.spec_reading import Reading, read_form, rows_of
 
 FORM, TOML = "form", "toml"
+#: a hundred arms with twenty features and ten conditions each fit
+MOST_FIELDS = 12_000
 #: fields that an empty experiment starts with
 _BLANK: Fields = {
     **fields_of({}),
@@ -82,7 +84,11 @@ class Editor:
 
     def rows(self, prefix: str) -> list[str]:
         """The rows of a list, such as ``arms-0``."""
-        return row_names(self.fields, prefix)
+        return self._rows.get(prefix, [])
+
+    @cached_property
+    def _rows(self) -> Mapping[str, list[str]]:
+        return rows_of(self.fields)
 
     def opens(self, row: str, name: str) -> bool:
         """Whether a row shows all its fields: it is new, alone, or something is wrong in it."""
@@ -119,21 +125,25 @@ def from_form(fields: Fields) -> Editor:
 def from_toml(text: str, typed: Fields) -> Editor:
     """The page after the text was edited; text that is no TOML leaves the form as it is."""
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        problem = Problem(path="", message=f"This is not valid TOML: {error}")
-        return Editor(
-            fields=typed, toml=text, problems=(problem,), unplaced=(problem,), unread=True
-        )
+        tables = toml_tables(text)
+    except InputError as error:
+        return _unreadable(text, typed, f"This {error}")
     problems, spec = _validated(tables, ())
     fields = fields_of(tables)
+    if len(fields) > MOST_FIELDS:
+        return _unreadable(text, typed, "This is more than an experiment holds")
     editor = Editor(fields=fields, toml=text, spec=spec, unread=spec is None)
     return _judged(editor, read_form(fields), problems)
 
 
+def _unreadable(text: str, typed: Fields, why: str) -> Editor:
+    problem = Problem(path="", message=why)
+    return Editor(fields=typed, toml=text, problems=(problem,), unplaced=(problem,), unread=True)
+
+
 def with_row(fields: Fields, prefix: str) -> Fields:
     """The form with another, empty row under a prefix such as ``arms`` or ``arms-0-when``."""
-    taken = [int(row.rpartition("-")[2]) for row in row_names(fields, prefix)]
+    taken = [int(row.rpartition("-")[2]) for row in rows_of(fields).get(prefix, [])]
     row = f"{prefix}-{max(taken, default=-1) + 1}"
     kind = prefix if prefix in NEW_ROWS else prefix.rpartition("-")[2]
     new = NEW_ROWS.get(kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,13 @@ class _Reader:
     problems: list[Problem] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._rows = rows_of(
+            name
+            for name, text in self.fields.items()
+            if text.strip() and not _KINDS_OF_NO_CONTENT.search(name)
+        )
+
     def reading(self) -> Reading:
         tables: dict[str, Any] = {}
         for name in ("key", "placement", "owner", "hypothesis"):
@@ -92,7 +99,8 @@ class _Reader:
         self.problems.append(Problem(path=path, message=message))
 
     def rows(self, prefix: str) -> list[str]:
-        return [row for row in row_names(self.fields, prefix) if has_content(self.fields, row)]
+        """The rows into which something was typed, beside what stands there from the start."""
+        return self._rows.get(prefix, [])
 
     def _listed(self, prefix: str) -> list[tuple[int, str]]:
         """The rows of a list with their place in the tables."""
@@ -270,7 +278,7 @@ class _Reader:
         if name.startswith("{"):
             try:
                 return json.loads(name)
-            except ValueError:
+            except (ValueError, RecursionError):
                 self.problem(path, "is not valid JSON")
         if self.get(f"{row}-cuts").strip():
             cuts = self._list(path, f"{row}-cuts")
@@ -279,23 +287,17 @@ class _Reader:
         return name
 
 
+_NUMBER = re.compile(r"-(0|[1-9]\d{0,5})(?=-)")
 _FIRST = {"arms": "key", "candidates": "name", "report-segments": "field"}
 
 
-def row_names(fields: Mapping[str, str], prefix: str) -> list[str]:
-    """The rows under a prefix, in order: ``arms-0``, ``arms-1``."""
-    pattern = re.compile(re.escape(prefix) + r"-(\d{1,6})-")
-    numbers = {int(match[1]) for match in map(pattern.match, fields) if match}
-    return [f"{prefix}-{number}" for number in sorted(numbers)]
-
-
-def has_content(fields: Mapping[str, str], row: str) -> bool:
-    """Whether anything was typed into a row, beside what stands in it from the start."""
-    return any(
-        text.strip() and not _KINDS_OF_NO_CONTENT.search(name)
-        for name, text in fields.items()
-        if name.startswith(f"{row}-")
-    )
+def rows_of(names: Iterable[str]) -> dict[str, list[str]]:
+    """Prefix → the rows under it, in order: ``arms`` → ``arms-0``, ``arms-1``."""
+    numbers: dict[str, set[int]] = {}
+    for name in names:
+        for match in _NUMBER.finditer(name):
+            numbers.setdefault(name[: match.start()], set()).add(int(match[1]))
+    return {prefix: [f"{prefix}-{n}" for n in sorted(found)] for prefix, found in numbers.items()}
 
 
 def _typed(text: str, kind: str | None) -> Any:

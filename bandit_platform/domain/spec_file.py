@@ -12,8 +12,14 @@ from bandit_platform.domain.condition import condition_problem
 from bandit_platform.domain.context import ContextField
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import RESERVED
-from bandit_platform.errors import Problem, SpecError
+from bandit_platform.errors import InputError, Problem, SpecError
 
+#: a hundred arms with the largest offers fit
+LONGEST_FILE = 2_000_000
+#: reading a dotted name takes time with the square of its length
+_MOST_STOPS = 500
+#: tables in tables and lists in lists, further than any experiment goes
+_DEEPEST = 100
 _FIELD: TypeAdapter[Any] = TypeAdapter(ContextField)
 _UNION_TAGS = frozenset({"number", "category", "boolean", "float", "str", "bool", "AmountWeight"})
 _TYPE_TAGS = ("tuple[", "dict[", "constrained-")
@@ -26,10 +32,30 @@ def parse_toml(text: str, source: str = "experiment.toml") -> ExperimentSpec:
         SpecError: with every problem found, each with its path (``arms[1].when.country``).
     """
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError([Problem(path="", message=f"is not valid TOML: {error}")], source) from None
+        tables = toml_tables(text)
+    except InputError as error:
+        raise SpecError([Problem(path="", message=f"{error}")], source) from None
     return parse_tables(tables, source)
+
+
+def toml_tables(text: str) -> dict[str, Any]:
+    """The tables of a TOML text, which need not be an experiment's.
+
+    Raises:
+        InputError: it cannot be read, or only at an unreasonable cost.
+    """
+    if len(text) > LONGEST_FILE:
+        raise InputError(f"is longer than {LONGEST_FILE:,} characters")
+    if any(line.count(".") > _MOST_STOPS for line in text.splitlines()):
+        raise InputError(f"holds a line with more than {_MOST_STOPS} full stops")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"is not valid TOML: {error}") from None
+    except RecursionError:
+        raise InputError("is nested too deeply") from None
+    except ValueError:
+        raise InputError("holds a number with too many digits") from None
 
 
 def parse_tables(tables: Mapping[str, Any], source: str = "experiment") -> ExperimentSpec:
@@ -38,7 +64,7 @@ def parse_tables(tables: Mapping[str, Any], source: str = "experiment") -> Exper
     Raises:
         SpecError: with every problem found, each with its path.
     """
-    problems: list[Problem] = []
+    problems = _unwritable(tables, source)
     spec: ExperimentSpec | None = None
     try:
         spec = ExperimentSpec.model_validate(dict(tables))
@@ -90,6 +116,39 @@ def format_path(location: Iterable[int | str]) -> str:
             name = part.removesuffix("_") if part == "in_" else part
             path += f".{name}" if path else name
     return path
+
+
+def _unwritable(tables: Mapping[str, Any], source: str) -> list[Problem]:
+    """What no file and no answer could hold: half a character.
+
+    Raises:
+        SpecError: tables in tables without end, in which nothing else is looked at.
+    """
+    problems = []
+    waiting: list[tuple[tuple[int | str, ...], Any]] = [((), tables)]
+    while waiting:
+        path, value = waiting.pop()
+        parts: list[tuple[int | str, Any]] = []
+        if isinstance(value, Mapping):
+            parts = list(value.items())
+        elif isinstance(value, list):
+            parts = list(enumerate(value))
+        if len(path) > _DEEPEST:
+            where = Problem(path=format_path(path[:2]), message="is nested too deeply")
+            raise SpecError([where], source)
+        if not all(_is_unicode(each) for each in (value, *(name for name, _ in parts))):
+            problems.append(Problem(path=format_path(path), message="must be valid Unicode text"))
+        else:
+            waiting += [((*path, name), part) for name, part in parts]
+    return problems
+
+
+def _is_unicode(value: object) -> bool:
+    try:
+        _ = value.encode() if isinstance(value, str) else b""
+    except UnicodeEncodeError:  # half a surrogate pair, as JSON can spell it
+        return False
+    return True
 
 
 def _cross_problems(tables: Mapping[str, Any]) -> list[Problem]:

@@ -13,6 +13,7 @@ from bandit_platform.errors import InputError
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _EMPTY_BY_DEFAULT = frozenset({"secret_only", "segments"})
+_LONGEST_MOMENT = 40
 _MOMENTS = frozenset({"starts_at", "ends_at"})
 
 
@@ -26,6 +27,13 @@ def to_toml(tables: Mapping[str, Any]) -> str:
     Raises:
         InputError: a value (an offer's null, say) cannot stand in TOML.
     """
+    try:
+        return _file(tables)
+    except RecursionError:
+        raise InputError("its tables are nested too deeply for TOML") from None
+
+
+def _file(tables: Mapping[str, Any]) -> str:
     plain, parts = [], []
     for name, value in tables.items():
         if isinstance(value, Mapping):
@@ -66,6 +74,8 @@ def _value(name: str, value: Any) -> str:
 
 
 def _is_moment(text: str) -> bool:
+    if len(text) > _LONGEST_MOMENT:
+        return False
     try:
         read = tomllib.loads(f"moment = {text}")["moment"]
     except tomllib.TOMLDecodeError:
@@ -78,4 +88,8 @@ def _key(name: str) -> str:
 
 
 def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError("a text holds half a character, which TOML cannot express") from None
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

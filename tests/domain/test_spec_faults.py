@@ -318,6 +318,33 @@ def test_an_offer_is_small_and_plain_json(offer: dict[str, Any]) -> None:
     assert problem_of((("arms", 0, "offer"), offer)).path.startswith("arms[0].offer")
 
 
+@pytest.mark.parametrize(
+    ("way", "value", "path"),
+    [
+        (("arms", 0, "offer"), {"text": "\ud800"}, "arms[0].offer.text"),
+        (("arms", 0, "offer"), {"deep": [{"\udfff": 1}]}, "arms[0].offer.deep[0]"),
+        (("arms", 1, "features"), {"kind": "a\ud83d"}, "arms[1].features.kind"),
+        (("arms", 0, "when"), {"country": {"in": ["GB", "\ud800"]}}, "arms[0].when.country.in[1]"),
+        (("owner",), "\ud800", "owner"),
+    ],
+)
+def test_half_a_character_is_refused_wherever_it_stands(way: Any, value: Any, path: str) -> None:
+    problem = problem_of((way, value))
+    assert (problem.path, problem.message) == (path, "must be valid Unicode text")
+
+
+def test_an_offer_without_end_is_refused_and_a_deep_one_comes_back() -> None:
+    offer: Any = {}
+    for _ in range(95):
+        offer = {"x": offer}
+    spec = parse_tables(edited((("arms", 0, "offer"), offer)))
+    assert type(spec).model_validate_json(spec.to_json()) == spec
+    for _ in range(10_000):
+        offer = {"x": [offer]}
+    (problem,) = problems_of((("arms", 0, "offer"), offer))
+    assert (problem.path, problem.message) == ("arms[0]", "is nested too deeply")
+
+
 @pytest.mark.parametrize("table", ["", "reward.purchase", "policy", "holdout", "events", "report"])
 def test_unknown_entries_are_refused(table: str) -> None:
     way = tuple(table.split(".")) if table else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -163,6 +164,55 @@ def test_broken_toml_is_kept_as_typed_and_nothing_is_saved(draft: Any, team: Any
     assert kept["arms-0-key"] == "upgrade"
     again = team.post(PAGE, data={**kept, "do": "save"})
     assert again.status_code == 422, "the text counts until it is mended"
+    assert stored(draft).revision == 1
+
+
+@pytest.mark.parametrize(
+    ("toml", "why"),
+    [
+        ("a = " + "[" * 20_000, "nested too deeply"),
+        ("key = " + "9" * 5000, "too many digits"),
+        (".".join(["a"] * 20_000) + " = 1", "full stops"),
+        ('key = "' + "a" * 3_000_000 + '"', "characters"),
+        ("".join(f'[[arms]]\nkey = "a{n}"\n' for n in range(20_000)), "more than an experiment"),
+    ],
+    ids=["deep", "number", "name", "long", "many"],
+)
+def test_toml_that_costs_too_much_is_refused_at_once(
+    draft: Any, team: Any, toml: str, why: str
+) -> None:
+    began = time.process_time()
+    answer = sends(team, PAGE, toml=toml)
+    assert time.process_time() - began < 3.0
+    assert answer.status_code == 422
+    assert why in answer.text
+    assert form_of(answer.text)["arms-0-key"] == "upgrade"
+    assert stored(draft).revision == 1
+
+
+def test_a_form_of_more_fields_than_an_experiment_has_is_refused(draft: Any, team: Any) -> None:
+    rows = {f"arms-{n}-key": "a" for n in range(20_000)}
+    assert sends(team, PAGE, **rows).status_code == 413
+    assert stored(draft).revision == 1
+
+
+def test_half_a_character_and_an_endless_offer_are_refused(draft: Any, team: Any) -> None:
+    new = {"arms-0-features-9-name": "mood", "arms-0-features-9-kind": "text"}
+    answer = sends(team, PAGE, **new, **{"arms-0-features-9-value": r'"\ud800"'})
+    assert answer.status_code == 422
+    assert "valid Unicode" in error_at(answer.text, "arms-0-features-9-value")
+    assert sends(team, PAGE, **{"arms-0-more": r'{"x": "\ud800"}'}).status_code == 422
+    deep = '{"x": ' * 800 + "1" + "}" * 800
+    assert sends(team, PAGE, **{"arms-0-more": deep}).status_code == 422
+    assert sends(team, PAGE, **{"arms-0-starts_at": "9" * 5000}).status_code == 422
+    assert stored(draft).revision == 1
+
+
+@pytest.mark.parametrize("carried", ["[" * 50_000, '{"key": ' + "9" * 5000 + "}", "[1]", ""])
+def test_a_review_that_carries_no_definition_changes_nothing(
+    draft: Any, team: Any, carried: str
+) -> None:
+    assert sends(team, PAGE, do="confirm", spec=carried).status_code == 422
     assert stored(draft).revision == 1
 
 

@@ -94,6 +94,6 @@ def _number(name: str) -> int | None:
     text = request.args.get(name, "")
     if not text:
         return None
-    if not text.isdecimal() or int(text[:12]) > _LARGEST_NUMBER:
+    if not text.isdecimal() or len(text) > 10 or int(text) > _LARGEST_NUMBER:
         raise NotFound
     return int(text)

@@ -250,7 +250,7 @@ def _carried(text: str, stored: StoredExperiment | None) -> ExperimentSpec:
     """
     try:
         spec = parse_tables(dict(json.loads(text)))
-    except (ValueError, TypeError, SpecError):
+    except (ValueError, TypeError, RecursionError, SpecError):
         raise InputError("the reviewed definition cannot be read; go back and edit again") from None
     if stored is None or spec.key != stored.spec.key:
         raise InputError("the reviewed definition is of another experiment")

@@ -8,10 +8,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import ContextError, InputError, Problem
-from dashboards.setup_editor import Typed
+from dashboards.setup_editor import MOST_FIELDS, Typed
 from dashboards.spec_fields import Fields, fields_of
 from dashboards.spec_notation import read_number
 
@@ -42,8 +43,14 @@ class Sent:
 
 
 def sent() -> Sent:
-    """What came with this request."""
+    """What came with this request.
+
+    Raises:
+        RequestEntityTooLarge: more fields than an experiment has.
+    """
     form = {name: text for name, text in request.form.items() if name not in _CONTROLS}
+    if len(form) > MOST_FIELDS:
+        raise RequestEntityTooLarge
     based_on = request.form.get("based_on", "0")
     return Sent(
         typed=Typed(

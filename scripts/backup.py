@@ -26,13 +26,20 @@ from bandit_platform.settings import Settings, load_settings
 
 
 def back_up(settings: Settings, target: Path) -> None:
-    """Copy everything into a folder that does not exist yet."""
+    """Copy everything into a folder that does not exist yet, and has its name when it is whole."""
     os.umask(0o077)
-    target.mkdir(parents=True)
+    draft = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    _copy(settings, draft)
+    draft.rename(target)
+
+
+def _copy(settings: Settings, folder: Path) -> None:
     for name in ("secret", REGISTER):
         if (settings.data_dir / name).exists():
-            shutil.copy2(settings.data_dir / name, target / name)
-    journal = target / "journal"
+            shutil.copy2(settings.data_dir / name, folder / name)
+    journal = folder / "journal"
     journal.mkdir()
     for path in segments(settings.journal_dir):
         try:
@@ -43,7 +50,7 @@ def back_up(settings: Settings, target: Path) -> None:
         name = settings.database.removeprefix("sqlite:///")
         with (
             closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(target / Path(name).name)) as copy,
+            closing(sqlite3.connect(folder / Path(name).name)) as copy,
         ):
             source.backup(copy)
 

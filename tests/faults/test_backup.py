@@ -12,8 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bandit_platform.bootstrap import build
 from bandit_platform.simulation.load import Load
+from bandit_platform.simulation.stage import stage_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,3 +108,12 @@ def test_several_nodes(deploy: Any, start: Any, postgres_server: Any, postgres_u
     run_tool("psql", url, "--set", "ON_ERROR_STOP=1", "--file", str(dump))
     restored(deployment, start, database_url=url)
     run_tool("psql", administration, "--command", "DROP DATABASE restored WITH (FORCE)")
+
+
+def test_a_backup_that_was_not_finished_looks_like_none(tmp_path: Path) -> None:
+    settings = stage_settings(tmp_path)
+    settings.journal_dir.mkdir(parents=True)
+    (settings.data_dir / "bandit-platform.sqlite3").write_text("no database")
+    with pytest.raises(subprocess.CalledProcessError):
+        back_up(settings, tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()

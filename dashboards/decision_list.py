@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.services.collecting.count_exclusions import DECIDED, ELIGIBLE, OUT, SHOWN
 from bandit_platform.storage.exclusions import Place
-from dashboards.text import LEAST, percent, short_moment
+from dashboards.text import LEAST, percent, short_moment, why_out
 
 #: Reasons printed for each arm before the rest is added up.
 _MOST_REASONS = 8
@@ -87,7 +87,7 @@ def decision_lines(decisions: Sequence[Decision], zone: str) -> tuple[DecisionLi
     )
 
 
-def fates(counts: Mapping[Place, int], arms: Sequence[str]) -> Fates:
+def fates(counts: Mapping[Place, int], arms: Sequence[str], zone: str = "UTC") -> Fates:
     """The counts of all revisions together, arms in the order given.
 
     An arm's decisions are those of the revisions that listed it.
@@ -99,7 +99,7 @@ def fates(counts: Mapping[Place, int], arms: Sequence[str]) -> Fates:
         if place.fate == DECIDED:
             decided[place.why] += number
         elif place.fate == OUT:
-            out[place.arm][place.why] += number
+            out[place.arm][why_out(place.why, zone)] += number
         else:
             found[place.arm][place.fate] += number
     compared = sum(number for why, number in decided.items() if why in POLICY_TRAFFIC)

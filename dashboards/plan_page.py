@@ -110,7 +110,8 @@ def basis(spec: ExperimentSpec, rewards: Rewards, source: str) -> str:
     else:
         origin = f"your guesses: {numbers}"
     shared = (
-        f"nothing drawn as often as there ({100 * rewards.nothing:.0f} %)"
+        f"nothing as likely as there (changing from decision to decision, which tells as much as "
+        f"{100 * rewards.nothing:.0f} % each time)"
         if rewards.nothing
         else f"nothing drawn as often as each of the other arms (1 in {arms})"
     )

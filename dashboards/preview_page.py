@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.services.launching.preview import Preview
-from dashboards.text import declared_percent, percent
+from dashboards.text import declared_percent, percent, why_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def _lines(spec: ExperimentSpec, found: Preview) -> tuple[PreviewLine, ...]:
             arm=arm,
             chance=percent(found.eligible[arm]) if arm in found.eligible else "",
             width=round(100 * found.eligible.get(arm, 0.0), 3),
-            why=found.excluded.get(arm, ""),
+            why=why_out(found.excluded.get(arm, ""), spec.report.time_zone),
         )
         for arm in spec.arm_keys
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -71,6 +72,17 @@ def short_moment(at: datetime, zone: str, *, seconds: bool = False) -> str:
     """A moment without the year, for tables."""
     local = at.astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b, %H:%M:%S}" if seconds else f"{local.day} {local:%b, %H:%M}"
+
+
+def why_out(why: str, zone: str) -> str:
+    """Why an arm could not be shown, as it was stored, with its moment in the time zone."""
+    found = _SCHEDULED.fullmatch(why)
+    if found is None:
+        return why
+    return f"it {found[1]} on {moment(datetime.fromisoformat(found[2]), zone)}"
+
+
+_SCHEDULED = re.compile(r"(starts|ended) at (\d{4}-\S+)")
 
 
 def duration(span: timedelta) -> str:

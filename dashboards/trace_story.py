@@ -10,7 +10,7 @@ from typing import Any
 
 from bandit_platform.domain.policy_spec import NOTHING
 from dashboards.outcome_words import outcome_label
-from dashboards.text import short_moment
+from dashboards.text import short_moment, why_out
 
 _REASONS = MappingProxyType(
     {
@@ -101,7 +101,7 @@ def story(told: Mapping[str, Any], zone: str) -> Story:
         reason=_REASONS.get(told["reason"], told["reason"]),
         status=_STATUS[told["status"]],
         context=tuple((name, _value(value)) for name, value in told["context"].items()),
-        arms=_arms(told),
+        arms=_arms(told, zone),
         draw=f"{told['draw']:.6f}",
         draw_at=round(100 * told["draw"], 3),
         events=tuple(_event(event, zone) for event in told["events"]),
@@ -129,7 +129,7 @@ def _headline(told: Mapping[str, Any]) -> str:
     return f"{arm} was shown: it was drawn with probability {probability}."
 
 
-def _arms(told: Mapping[str, Any]) -> tuple[ArmLine, ...]:
+def _arms(told: Mapping[str, Any], zone: str) -> tuple[ArmLine, ...]:
     pmf: Mapping[str, float] = told["pmf"]
     listed = dict.fromkeys([*told["arms"], *pmf, *told["excluded"]])
     lines, left = [], 0.0
@@ -143,7 +143,7 @@ def _arms(told: Mapping[str, Any]) -> tuple[ArmLine, ...]:
             ArmLine(
                 arm=arm,
                 eligible=probability is not None,
-                why="eligible" if probability is not None else _why_out(arm, told),
+                why="eligible" if probability is not None else _why_out(arm, told, zone),
                 probability="" if probability is None else f"{probability:.4f}",
                 exact=probability,
                 left=round(100 * starts.get(arm, 0.0), 3),
@@ -154,14 +154,14 @@ def _arms(told: Mapping[str, Any]) -> tuple[ArmLine, ...]:
     return tuple(lines)
 
 
-def _why_out(arm: str, told: Mapping[str, Any]) -> str:
+def _why_out(arm: str, told: Mapping[str, Any], zone: str) -> str:
     why: str | None = told["excluded"].get(arm)
     if why is None:
         return _REASONS.get(told["reason"], told["reason"])
     field = why.split(" ", 1)[0]
     if field in told["context"] and " must " in why:
         return f"{why}; it was {_value(told['context'][field])}"
-    return why
+    return why_out(why, zone)
 
 
 def _event(event: Mapping[str, Any], zone: str) -> EventLine:

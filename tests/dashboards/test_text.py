@@ -12,6 +12,7 @@ from dashboards.text import (
     percent,
     short_moment,
     shown,
+    why_out,
 )
 from tests.dashboards.fake_reports import estimate, vague
 
@@ -24,6 +25,15 @@ def test_moments_are_in_the_experiments_zone() -> None:
     assert moment(None, "UTC") == "not yet"
     assert short_moment(at, "UTC") == "1 Jul, 10:05"
     assert short_moment(at, "UTC", seconds=True) == "1 Jul, 10:05:09"
+
+
+def test_a_schedule_is_told_in_the_experiments_zone_and_anything_else_as_it_is() -> None:
+    ended = why_out("ended at 2026-07-01T10:05:09+00:00", "Europe/London")
+    assert ended == "it ended on 1 Jul 2026, 11:05 BST"
+    starts = why_out("starts at 2027-01-01T00:00:00+00:00", "UTC")
+    assert starts == "it starts on 1 Jan 2027, 00:00 UTC"
+    for text in ("cart must be at least 50", "ended at noon", "not asked for"):
+        assert why_out(text, "Europe/London") == text
 
 
 @pytest.mark.parametrize(

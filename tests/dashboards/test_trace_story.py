@@ -132,6 +132,12 @@ def test_fates_add_revisions_up_and_share_out_the_reasons() -> None:
     assert (upgrade.eligible_width, upgrade.shown_width) == (50.0, 12.5)
 
 
+def test_an_arm_that_ended_says_when_in_the_time_zone() -> None:
+    counts = {Place("k", 1, "upgrade", "out", "ended at 2026-07-01T10:00:00+00:00"): 1}
+    (upgrade,) = fates(counts, ("upgrade",), "Europe/London").arms
+    assert [one.why for one in upgrade.out] == ["it ended on 1 Jul 2026, 11:00 BST"]
+
+
 def test_many_reasons_are_added_up() -> None:
     counts = {Place("k", 1, "upgrade", "out", f"reason {n:02}"): 1 for n in range(30)}
     (upgrade,) = fates(counts, ("upgrade",)).arms

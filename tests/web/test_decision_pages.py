@@ -66,6 +66,9 @@ def test_narrowed_to_time_arm_and_reason(stored: Any, console_as: Any) -> None:
     assert "not a moment" in wrong.text
     assert "<b>" not in wrong.text
     assert "<script>alert" not in wrong.text
+    turned = client.get(f"{HERE}?since=2026-11-23T00:00&until=2026-11-22T00:00").text
+    assert "the period ends before it begins" in turned
+    assert "the period ends before it begins" not in within
 
 
 def test_a_shopper_is_found_without_standing_in_an_address(stored: Any, console_as: Any) -> None:

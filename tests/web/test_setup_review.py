@@ -116,9 +116,9 @@ def test_the_preview_tries_what_is_not_saved(draft: Any, team: Any) -> None:
 def test_the_preview_knows_the_time(draft: Any, team: Any) -> None:
     form = form_of(team.get(PAGE).text)
     form |= {"arms-1-starts_at": "2027-01-01T00:00:00Z", "do": "preview"}
-    assert "out: starts at 2027-01-01" in team.post(PAGE, data=form).text
+    assert "out: it starts on 1 Jan 2027, 00:00" in team.post(PAGE, data=form).text
     later = team.post(PAGE, data={**form, "try--at": "2027-01-01T00:00"}).text
-    assert "out: starts at" not in later
+    assert "out: it starts" not in later
     assert "must be a moment" in team.post(PAGE, data={**form, "try--at": "soon"}).text
 
 

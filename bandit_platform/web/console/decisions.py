@@ -35,7 +35,7 @@ def decision_pages_blueprint(platform: Platform) -> Blueprint:
         choices = finder.choices(key)
         sought, wrong = _search(key, request.args, choices.time_zone)
         found = finder.page(sought, parse_place(request.args.get("after", "")))
-        fallen = fates(platform.exclusions(key), choices.arms)
+        fallen = fates(platform.exclusions(key), choices.arms, choices.time_zone)
         kept = {name: request.args[name] for name in _KEPT if request.args.get(name)}
         return render_template(
             "dashboards/decisions.html",
@@ -91,6 +91,9 @@ def _search(key: str, args: MultiDict[str, str], zone: str) -> tuple[Search, tup
             moments[name] = _moment(text, zone) if text else None
         except ValueError:
             wrong.append(name)
+    since, until = (moments.get(name) for name in _TIMES)
+    if since and until and until < since:
+        wrong.append("period")
     reason = args.get("reason") or None
     if reason is not None and reason not in set(Reason):
         wrong.append("reason")

@@ -34,14 +34,14 @@ class Reply:
     def problem(self) -> str:
         """What the service says is wrong; it never repeats what was sent."""
         body = self.body if isinstance(self.body, dict) else {}
-        errors = body.get("errors")
-        fields = "; ".join(
-            f"{each.get('path')}: {each.get('message')}"
+        detail, errors = str(body.get("detail") or "no reason given"), body.get("errors")
+        found = [
+            ": ".join(str(each.get(name)) for name in ("path", "message") if each.get(name))
             for each in (errors if isinstance(errors, list) else ())
             if isinstance(each, dict)
-        )
-        told = f"status {self.status}: {body.get('detail') or 'no reason given'}"
-        return f"{told} ({fields})" if fields else told
+        ]
+        fields = "; ".join(each for each in found if each not in detail)
+        return f"status {self.status}: {detail}" + (f" ({fields})" if fields else "")
 
 
 class Connections:

@@ -158,6 +158,8 @@ def test_a_refusal_names_the_fields(client: Client) -> None:
         "status 422: The body does not have the documented form. "
         "(request_key: Input should be a valid string)"
     )
+    wrong = client.decide(KEY, "ann", {**CONTEXT, "cart_value": "much"})
+    assert wrong.why == "status 422: context.cart_value: must be a number"
 
 
 def test_decimals_are_numbers(client: Client, service: tuple[Site, str]) -> None:

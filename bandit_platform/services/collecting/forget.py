@@ -121,16 +121,28 @@ def _pass(
         if isinstance(record, Decision) and record.unit == unit:
             known.add(record.decision_id)
 
-    def belongs(record: Record) -> bool:
-        return record.decision_id in known
-
-    erased = erase(folder, belongs) if known else 0
+    erased = _erased(folder, known) if known else 0
     with database.write() as connection:
         take_turns(connection)
         known |= decisions_of(connection, unit)
         removed = forget_unit(connection, unit, known)
         _note(connection, by, {**removed, "journal records": erased})
     return removed, erased
+
+
+def _erased(folder: Path, known: Collection[str]) -> int:
+    """Clear the journal of decisions, last of all themselves: without them nobody finds the rest.
+
+    So when this is killed half way, forgetting again goes on.
+    """
+
+    def tells_of(record: Record) -> bool:
+        return record.decision_id in known and not isinstance(record, Decision)
+
+    def is_one(record: Record) -> bool:
+        return record.decision_id in known
+
+    return erase(folder, tells_of) + erase(folder, is_one)
 
 
 def _note_exports(database: Database, by: Actor, searched: Collection[SearchedFile]) -> None:

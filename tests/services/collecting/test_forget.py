@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.identity import pseudonym
+from bandit_platform.journal import erase
 from bandit_platform.services.collecting.forget import Forgotten, forget
 from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.services.reporting.report import experiment_report
+from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.storage.audit_log import entries
 
 TABLES = ("decision", "event", "activation", "immature", "interaction", "unit_total")
@@ -146,6 +149,34 @@ def test_ingest_at_the_same_time_brings_nothing_back(lite: Any, spec: Any) -> No
     assert lite.rows("SELECT * FROM decision WHERE unit = :unit", unit=unit) == []
     assert counts(lite)["decision"] == 40
     assert lite.counter("journal.torn", "") == 0
+
+
+@pytest.mark.parametrize("blanked", range(3))
+def test_what_was_killed_half_way_goes_on_when_it_is_called_again(
+    lite: Any, spec: Any, monkeypatch: pytest.MonkeyPatch, blanked: int
+) -> None:
+    """The unit's decision and what happened after it wait in two segments of the journal."""
+    lite.launch(spec)
+    decision = lite.decide(ANN)
+    other = lite.new_server()
+    report = EventReport("e", decision.decision_id, "accept", None, None, None)
+    other.recorder.record([report], trusted=True)
+    left = blanked
+
+    def killed(path: Path, offsets: list[int]) -> int:
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        return blank(path, offsets)
+
+    blank = erase._blank
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(erase, "_blank", killed)
+        run(lite)
+    run(lite)
+    lite.ingest()
+    assert counts(lite) == dict.fromkeys(TABLES, 0)
 
 
 @pytest.mark.parametrize("unit", ["nobody", "", "'; DROP TABLE decision; --", "%"])

@@ -46,7 +46,9 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    experiment: _Text = Field(description="Key of the experiment whose interactions are valued.")
+    experiment: _Text = Field(
+        pattern=r"^[^\x00]+$", description="Key of the experiment whose interactions are valued."
+    )
     policies: tuple[_Text, ...] = Field(
         max_length=MOST_POLICIES,
         description="logging, uniform, serving, a candidate's name, always:<arm>, version:<number> "

@@ -31,6 +31,7 @@ from bandit_platform.web.experiments_api import experiments_blueprint
 from bandit_platform.web.health import health_blueprint
 from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
+from bandit_platform.web.no_nul import refuse_nul
 from bandit_platform.web.questions_api import questions_api
 from bandit_platform.web.sessions import install_sessions
 
@@ -53,6 +54,7 @@ def create_console_app(
         https=settings.console_address.startswith("https:"),
         proxies=settings.proxies,
     )
+    app.before_request(refuse_nul)
     protect(app, Gate(platform.keys.find, limits), frozenset)
     register_error_pages(app)
     app.register_blueprint(experiments_blueprint(platform))

@@ -110,3 +110,30 @@ def test_without_its_database_the_console_still_answers(
     assert unavailable.status_code == 503
     assert unavailable.mimetype == "text/html"
     assert unavailable.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("path", ["/experiments/a%00b", "/questions/%00", "/v1/experiments/%00"])
+def test_nothing_is_called_what_no_database_can_hold(console_as: Any, path: str) -> None:
+    assert console_as(Role.ADMIN).get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/experiments/checkout-offers/decisions?unit=%00",
+        "/settings/audit-log?who=a%00b",
+        "/sign-in?%00=1",
+    ],
+)
+def test_no_field_is_filled_in_with_what_no_database_can_hold(console_as: Any, path: str) -> None:
+    answer = console_as(Role.ADMIN).get(path, headers=BROWSER)
+    page(answer, 400, "Bad Request")
+
+
+def test_no_form_is_filled_in_with_it_either(console_as: Any) -> None:
+    client = console_as(Role.ADMIN)
+    for form in ({"name": "a\0b"}, {"name": "anna", "ro\0le": "viewer"}):
+        assert client.post("/settings/users", data={"role": "viewer", **form}).status_code == 400
+    assert (
+        client.post("/settings/users", data={"name": "anna", "role": "viewer"}).status_code == 200
+    )

@@ -58,7 +58,7 @@ def test_a_password_opens_the_console_and_signing_out_closes_it(
 
 @pytest.mark.parametrize(
     ("name", "password"),
-    [("anna", "wrong password"), ("anna", ""), ("nobody", PASSWORD), ("", ""), ("anna\0", "x")],
+    [("anna", "wrong password"), ("anna", ""), ("nobody", PASSWORD), ("", "")],
 )
 def test_a_wrong_pair_is_refused_in_the_same_words(
     anna: SignedInClient, name: str, password: str

@@ -17,7 +17,7 @@ _MOST = 5_000
 
 
 def decisions_per_day(connection: Connection, experiment: str, now: datetime) -> float:
-    """Decisions of the last 24 hours; where there are many, or the first came later, by pace.
+    """Decisions of the last 24 hours; where they are too many to look at, by the newest' pace.
 
     Args:
         connection: to the database.
@@ -31,13 +31,13 @@ def decisions_per_day(connection: Connection, experiment: str, now: datetime) ->
             _DECISION.c.decided_at > to_micros(now - _DAY),
         )
         .order_by(_DECISION.c.decided_at.desc())
-        .limit(_MOST)
+        .limit(_MOST + 1)
     )
     moments = list(connection.execute(newest).scalars())
-    if len(moments) < _MOST:
+    if len(moments) <= _MOST:
         return float(len(moments))
-    seconds = max((now - from_micros(moments[-1])).total_seconds(), 1.0)
-    return len(moments) * _DAY.total_seconds() / seconds
+    seconds = max((now - from_micros(moments[_MOST - 1])).total_seconds(), 1.0)
+    return _MOST * _DAY.total_seconds() / seconds
 
 
 def newest_of_reason(connection: Connection, experiment: str, reason: Reason) -> str | None:

@@ -1,0 +1,30 @@
+"""The double that shops use in their tests."""
+
+from __future__ import annotations
+
+from inspect import signature
+
+from bandit_platform.client import Client, Decision, FakeClient
+
+
+def test_the_fake_answers_as_told_and_remembers() -> None:
+    with FakeClient().will_answer("page", "parking", {"title": "Park"}) as fake:
+        shown = fake.decide("page", "ann", {"country": "GB"}, request_key="r")
+        other = fake.decide("elsewhere", "ann")
+        fake.report(shown, "accept", amount=1.0)
+        fake.activate(shown)
+    assert (shown.arm, shown.offer, bool(shown)) == ("parking", {"title": "Park"}, True)
+    assert not other
+    assert fake.asked[0]["context"] == {"country": "GB"}
+    assert fake.events == [
+        {"event_id": "event-1", "decision_id": "decision-1", "type": "accept", "amount": 1.0}
+    ]
+    assert fake.activated == ["decision-1"]
+
+
+def test_the_fake_can_do_what_the_client_can() -> None:
+    public = {name for name in dir(Client) if not name.startswith("_")}
+    assert public <= {name for name in dir(FakeClient()) if not name.startswith("_")}
+    assert isinstance(FakeClient().decide("page", "ann"), Decision)
+    for name in ("decide", "report", "activate", "flush", "close"):
+        assert signature(getattr(FakeClient, name)) == signature(getattr(Client, name))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from bandit_platform import __version__
 from bandit_platform.cli import (
     answering,
     audit,
@@ -39,8 +41,21 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
-def begin() -> None:
+def begin(
+    version: Annotated[  # noqa: ARG001 - told before anything else is looked at
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Show the version and end."
+        ),
+    ] = False,
+) -> None:
     """Contextual-bandit experiments for offers in the purchase flow."""
     notices.tell_of_variables()
 

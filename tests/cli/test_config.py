@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,8 @@ def test_a_data_folder_that_others_can_open_is_told_of(
     assert told.endswith(f"close it with: chmod 700 {folder}\n")
     folder.chmod(0o700)
     assert run(app, [command]).stderr == ""
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    told = run(app, ["--version"])
+    assert (told.exit_code, told.stdout) == (0, f"{version('bandit-platform')}\n")

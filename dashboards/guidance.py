@@ -12,6 +12,8 @@ from bandit_platform.domain.lifecycle import State
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from dashboards.text import exact_duration, moment
 
+_ENDED = frozenset({State.STOPPED, State.ARCHIVED})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Guidance:
@@ -118,12 +120,24 @@ def _eventless(service_url: str) -> Guidance:
 
 
 def _collecting(report: ExperimentReport) -> Guidance:
+    if report.state in _ENDED:
+        return _too_few(report)
     return Guidance(
         title="Collecting data",
         text=f"{report.counts.interactions:,} decisions of the policy traffic have matured. "
         "Estimates stay hidden until they can say something; the band over time begins there. "
         "Nothing needs doing but to let shoppers come. To follow it from the command line:",
         command=f"bandit-platform report {shlex.quote(report.experiment)}",
+    )
+
+
+def _too_few(report: ExperimentReport) -> Guidance:
+    return Guidance(
+        title="Too few decisions for an estimate",
+        text=f"{report.counts.interactions:,} decisions of the policy traffic matured before the "
+        "experiment ended, and no more are made. What was counted stands below. To go on, launch "
+        "the definition under another key.",
+        command=f"bandit-platform experiment show {shlex.quote(report.experiment)}",
     )
 
 

@@ -30,7 +30,9 @@ _MARKS = {
     Verdict.BETTER: "better",
     Verdict.WORSE: "worse",
     Verdict.UNCLEAR: "unclear",
+    Verdict.LEFT_OPEN: "unclear",
     Verdict.COLLECTING: "collecting",
+    Verdict.TOO_FEW: "collecting",
     Verdict.NO_DATA: "empty",
     Verdict.DRAFT: "empty",
 }

@@ -48,6 +48,12 @@ def test_while_collecting_it_says_that_time_mends_it() -> None:
     assert found.command == "bandit-platform report cart-upsell"
 
 
+def test_what_ended_too_early_is_not_told_to_wait() -> None:
+    found = given_to(replace(collecting(), state="stopped"))
+    assert found.title == "Too few decisions for an estimate"
+    assert "let shoppers come" not in found.text
+
+
 def test_paused_is_told_how_to_go_on_and_stopped_that_it_is_over() -> None:
     assert given_to(nasty()).command == "bandit-platform experiment resume nasty"
     waiting = replace(empty(), state="paused")

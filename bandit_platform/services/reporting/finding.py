@@ -18,6 +18,12 @@ class Verdict(StrEnum):
     BETTER = "Better than nothing"
     WORSE = "Worse than nothing"
     UNCLEAR = "Not clear yet"
+    TOO_FEW = "Too few data"
+    LEFT_OPEN = "Not clear"
+
+
+#: states after which no decision is added
+_ENDED = frozenset({State.STOPPED, State.ARCHIVED})
 
 
 def verdict(uplift: EstimateRow, state: str, decisions: int, interactions: int) -> Verdict:
@@ -26,11 +32,14 @@ def verdict(uplift: EstimateRow, state: str, decisions: int, interactions: int) 
         return Verdict.DRAFT
     if decisions == 0:
         return Verdict.NO_DATA
-    if interactions == 0 or uplift.collecting or uplift.value is None:
+    ended = state in _ENDED
+    if interactions == 0:
         return Verdict.COLLECTING
-    if uplift.lower > 0:
-        return Verdict.BETTER
-    return Verdict.WORSE if uplift.upper < 0 else Verdict.UNCLEAR
+    if uplift.collecting or uplift.value is None:
+        return Verdict.TOO_FEW if ended else Verdict.COLLECTING
+    if uplift.lower > 0 or uplift.upper < 0:
+        return Verdict.BETTER if uplift.lower > 0 else Verdict.WORSE
+    return Verdict.LEFT_OPEN if ended else Verdict.UNCLEAR
 
 
 def finding(
@@ -50,17 +59,21 @@ def finding(
         return "Not started: no shopper gets an offer from this experiment yet."
     if said is Verdict.NO_DATA:
         return "No data yet: nobody has asked for a decision."
-    if said is Verdict.COLLECTING:
-        return _collecting(programme, decisions, interactions)
+    if said in {Verdict.COLLECTING, Verdict.TOO_FEW}:
+        return _collecting(said, programme, decisions, interactions)
     return _uplift(said, uplift) + _contradiction(said, programme)
 
 
-def _collecting(programme: EstimateRow, decisions: int, interactions: int) -> str:
+def _collecting(said: Verdict, programme: EstimateRow, decisions: int, interactions: int) -> str:
     if interactions == 0:
         count = "1 decision" if decisions == 1 else f"{decisions:,} decisions"
         return f"Collecting data: {count} so far, and no reward window has ended yet."
     count = "1 interaction" if interactions == 1 else f"{interactions:,} interactions"
-    sentence = f"Collecting data: {count} so far, too few to say what showing offers brings."
+    sentence = (
+        f"{said}: {count} so far, too few to say what showing offers brings."
+        if said is Verdict.COLLECTING
+        else f"{said}: {count} cannot say what showing offers brings, and no decision is added."
+    )
     if programme.collecting or programme.value is None:
         return sentence
     return f"{sentence} Against the holdout: {_programme(programme)}."
@@ -81,7 +94,7 @@ def _uplift(said: Verdict, uplift: EstimateRow) -> str:
         )
     change = rounded(value, decimals, sign=True)
     return (
-        f"Not clear yet: showing offers changed reward by {change} per decision "
+        f"{said}: showing offers changed reward by {change} per decision "
         f"over showing nothing {bounds}."
     )
 
@@ -90,7 +103,7 @@ def _contradiction(said: Verdict, programme: EstimateRow) -> str:
     if programme.collecting or programme.value is None:
         return ""
     opposed = programme.upper < 0 if said is Verdict.BETTER else programme.lower > 0
-    if said is Verdict.UNCLEAR or not opposed:
+    if said in {Verdict.UNCLEAR, Verdict.LEFT_OPEN} or not opposed:
         return ""
     return f" The holdout says the opposite: {_programme(programme)}; check the data first."
 

@@ -77,9 +77,22 @@ def test_a_holdout_that_disagrees_is_never_hidden() -> None:
 
 def test_verdicts() -> None:
     assert verdict(VAGUE, "draft", 0, 0) is Verdict.DRAFT
-    assert verdict(row(1.0, 0.0, 2.0), "stopped", 9, 9) is Verdict.UNCLEAR
+    assert verdict(row(1.0, 0.0, 2.0), "running", 9, 9) is Verdict.UNCLEAR
+    assert verdict(row(1.0, 0.0, 2.0), "stopped", 9, 9) is Verdict.LEFT_OPEN
     assert verdict(row(1.0, 0.5, 2.0), "stopped", 9, 9) is Verdict.BETTER
-    assert verdict(row(None, 0.5, 2.0), "stopped", 9, 9) is Verdict.COLLECTING
+    assert verdict(row(None, 0.5, 2.0), "paused", 9, 9) is Verdict.COLLECTING
+    assert verdict(row(None, 0.5, 2.0), "stopped", 9, 0) is Verdict.COLLECTING
+    assert verdict(row(None, 0.5, 2.0), "archived", 9, 9) is Verdict.TOO_FEW
+
+
+def test_what_ended_promises_no_further_data() -> None:
+    assert finding(VAGUE, VAGUE, "stopped", 40, 31) == (
+        "Too few data: 31 interactions cannot say what showing offers brings, and no decision is "
+        "added."
+    )
+    left = finding(row(0.004, -0.006, 0.014), VAGUE, "archived", 20000, 18000)
+    assert left.startswith("Not clear: showing offers changed reward by +0.004")
+    assert "yet" not in left
 
 
 def test_an_interval_says_when_it_may_be_trusted() -> None:

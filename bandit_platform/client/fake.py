@@ -7,13 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
+from bandit_platform.client.client import Client
 from bandit_platform.client.decision import NOTHING, Decision
 
 
-class FakeClient:
+class FakeClient(Client):
     """Stands in for :class:`~bandit_platform.client.Client`; no service, no thread, no waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # nothing of a real one is needed
         #: every question: experiment, unit_id, context and the options given
         self.asked: list[dict[str, Any]] = []
         #: every decision given, in order
@@ -22,7 +23,6 @@ class FakeClient:
         self.events: list[dict[str, Any]] = []
         #: decisions that were activated
         self.activated: list[str] = []
-        self.dropped = 0
         self._answers: dict[str, tuple[str, Mapping[str, Any] | None]] = {}
 
     def will_answer(
@@ -95,6 +95,11 @@ class FakeClient:
             self.activated.append(decision_id)
         return decision_id is not None
 
+    @property
+    def dropped(self) -> int:
+        """Nothing is ever lost."""
+        return 0
+
     def flush(self, timeout: float = 5.0) -> int:  # noqa: ARG002 - as the real one
         """Nothing waits."""
         return 0
@@ -102,9 +107,3 @@ class FakeClient:
     def close(self, timeout: float = 5.0) -> int:
         """Nothing waits."""
         return self.flush(timeout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from inspect import signature
 
 from bandit_platform.client import Client, Decision, FakeClient
@@ -23,8 +24,13 @@ def test_the_fake_answers_as_told_and_remembers() -> None:
 
 
 def test_the_fake_can_do_what_the_client_can() -> None:
-    public = {name for name in dir(Client) if not name.startswith("_")}
-    assert public <= {name for name in dir(FakeClient()) if not name.startswith("_")}
+    public = {name for name in vars(Client) if not name.startswith("_")}
+    assert public <= set(vars(FakeClient))
     assert isinstance(FakeClient().decide("page", "ann"), Decision)
     for name in ("decide", "report", "activate", "flush", "close"):
         assert signature(getattr(FakeClient, name)) == signature(getattr(Client, name))
+
+
+def test_shops_that_check_types_can_use_both() -> None:
+    assert issubclass(FakeClient, Client)
+    assert (files("bandit_platform") / "py.typed").is_file()

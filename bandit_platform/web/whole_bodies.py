@@ -96,11 +96,12 @@ class WholeBodies:
 
     def _place(self, places: deque[int]) -> int | None:
         """A free place; None where those who have them all were held up for too long."""
+        began = monotonic()
         while True:
             try:
                 return places.pop()
             except IndexError:
-                if monotonic() - max(self._since) > _SLOW_SECONDS:
+                if monotonic() - min(began, max(self._since)) > _SLOW_SECONDS:
                     return None
                 sleep(_STEP_SECONDS)
 

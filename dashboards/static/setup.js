@@ -2,6 +2,11 @@
 "use strict";
 (() => {
   const STAYS = /^(add:|remove:|check$|preview$|use-)/;
+  const SIGNED_OUT =
+    "Nothing was read: you were signed out, or in again, since this page was opened. To keep what " +
+    "you typed, copy the text of the TOML side (it may lack the latest entries), open the page " +
+    "again and paste it there.";
+  const SILENT = "The console did not answer. What you typed is still here; try again in a moment.";
   let waiting;
   let asked = 0;
 
@@ -12,8 +17,19 @@
     body.set("do", button);
     const number = ++asked;
     const answer = await fetch(location.pathname, { method: "POST", body, redirect: "manual" });
+    if (answer.status >= 500) throw new Error("the console failed");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    return number === asked ? page.getElementById("editor") : null;
+    return number === asked ? page.getElementById("editor") : undefined;
+  };
+
+  const tell = (words) => {
+    const card = document.createElement("p");
+    card.className = "card notice wrong";
+    card.tabIndex = -1;
+    card.textContent = words;
+    for (const busy of editor().querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
+    editor().querySelector(".messages").replaceChildren(card);
+    card.focus();
   };
 
   const focusAfter = (button, before) => {
@@ -38,7 +54,11 @@
     const opened = [...editor().querySelectorAll("details[id][open]")].map((row) => row.id);
     const place = scrollY;
     const fresh = await ask(editor(), button);
-    if (!fresh) return;
+    if (fresh === undefined) return;
+    if (!fresh) {
+      tell(SIGNED_OUT);
+      return;
+    }
     editor().replaceWith(document.adoptNode(fresh));
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     listen();
@@ -66,7 +86,7 @@
       if (!STAYS.test(button)) return;
       event.preventDefault();
       event.submitter?.setAttribute("aria-busy", "true");
-      swap(button).catch(() => form.submit());
+      swap(button).catch(() => tell(SILENT));
     });
     form.addEventListener("change", (event) => {
       const { name } = event.target;

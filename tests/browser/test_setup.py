@@ -134,6 +134,35 @@ def test_toml_and_form_follow_each_other(a_browser: Any, console: Any, spec_text
     assert complaints == []
 
 
+def test_whoever_was_signed_out_meanwhile_is_told_and_keeps_what_was_typed(
+    a_browser: Any, console: Any, spec_text: str
+) -> None:
+    page, _ = window(a_browser, console, applied(console, spec_text, "away"))
+    page.locator("#owner").fill("growth")
+    expect_value(page, "#owner", "growth")
+    page.context.clear_cookies()
+    add = page.get_by_role("button", name="Add an arm")
+    add.click()
+    page.get_by_text("Nothing was read: you were signed out").wait_for()
+    assert page.evaluate("document.activeElement.textContent").startswith("Nothing was read")
+    assert add.get_attribute("aria-busy") is None
+    assert page.locator("#owner").input_value() == "growth"
+
+
+def test_a_console_that_does_not_answer_loses_nothing_that_was_typed(
+    a_browser: Any, console: Any, spec_text: str
+) -> None:
+    page, _ = window(a_browser, console, applied(console, spec_text, "silent"))
+    page.locator("#owner").fill("growth")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Check both sides").click()
+    page.get_by_text("The console did not answer.").wait_for()
+    assert page.locator("#owner").input_value() == "growth"
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Check both sides").click()
+    page.get_by_text("Nothing is wrong.").wait_for()
+
+
 def test_the_preview_answers_beside_the_form(a_browser: Any, console: Any, spec_text: str) -> None:
     page, complaints = window(a_browser, console, applied(console, spec_text, "tried"))
     page.locator("#try-cart_value").fill("20")

@@ -64,7 +64,8 @@ def _draft(report: ExperimentReport) -> Guidance:
     return Guidance(
         title="This experiment has not been started",
         text="It is saved as a draft. Until it starts, every request for a decision is answered "
-        "with nothing, and nothing is measured.",
+        "with nothing, and nothing is measured. “Checklist and start”, under Setup, says what is "
+        "still open and starts it. The command line starts it without asking:",
         command=f"bandit-platform experiment start {shlex.quote(report.experiment)}",
     )
 

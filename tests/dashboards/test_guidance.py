@@ -20,6 +20,10 @@ def test_a_draft_is_told_how_to_start() -> None:
     assert given_to(draft()).command == "bandit-platform experiment start checkout-insurance"
 
 
+def test_a_draft_is_sent_to_the_checklist_first() -> None:
+    assert "“Checklist and start”, under Setup" in given_to(draft()).text
+
+
 def test_without_decisions_the_first_one_is_asked_for_by_hand() -> None:
     command = given_to(empty()).command
     assert command.startswith(

@@ -67,6 +67,8 @@ class JournalWriter:
                     self._close()
 
     def _write_whole(self, lines: bytes, announce: Callable[[str, int], None] | None) -> None:
+        if self._descriptor is not None and not os.fstat(self._descriptor).st_nlink:
+            self._abandon()  # somebody deleted the file, and what is written there nobody finds
         descriptor = self._open()
         if announce is not None:
             announce(self._segment, self._size)

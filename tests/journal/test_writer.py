@@ -254,6 +254,17 @@ def test_a_disk_that_stays_full_is_not_filled_with_empty_segments(
     assert read_chunk(segments(folder)[0], 0).records == (decisions[1],)
 
 
+def test_a_segment_that_somebody_deleted_takes_nothing_more(
+    open_writer: OpenWriter, decisions: list[Decision], read_all: ReadAll, folder: Path
+) -> None:
+    writer = open_writer()
+    append(writer, decisions[0])
+    for path in segments(folder):
+        path.unlink()
+    append(writer, *decisions[1:])
+    assert read_all() == (decisions[1:], 0)
+
+
 def test_a_segment_that_cannot_get_its_name_leaves_nothing_open(
     open_writer: OpenWriter,
     decisions: list[Decision],

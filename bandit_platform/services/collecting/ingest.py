@@ -63,6 +63,8 @@ class Ingest:
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
         self._folder = folder
+        #: segments of which it was told that they cannot be removed
+        self._told: set[str] = set()
 
     def run_once(self) -> Ingested:
         """Take over what the segments hold, at most one chunk of each.
@@ -92,12 +94,22 @@ class Ingest:
         )
 
     def _clear(self, exhausted: Sequence[Chunk], paths: dict[str, Path]) -> None:
-        for chunk in exhausted:
-            remove_segment(paths[chunk.segment])
-        if exhausted:
+        removed = [chunk.segment for chunk in exhausted if self._remove(paths[chunk.segment])]
+        if removed:
             with self._database.write() as connection:
-                for chunk in exhausted:
-                    forget_journal_position(connection, chunk.segment)
+                for segment in removed:
+                    forget_journal_position(connection, segment)
+
+    def _remove(self, path: Path) -> bool:
+        """Delete a segment; one that stays is looked at again, and holds up nothing."""
+        try:
+            remove_segment(path)
+        except OSError as error:
+            if path.name not in self._told:
+                self._told.add(path.name)
+                _log.warning("journal segment not removed", segment=path.name, error=str(error))
+            return False
+        return True
 
 
 def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:

@@ -32,7 +32,7 @@ class Client:
         timeout: seconds that a decision may take; after that the answer is nothing.
 
     Raises:
-        InputError: the address cannot be one.
+        InputError: the address or the key cannot be one.
     """
 
     def __init__(self, url: str, key: str, *, timeout: float = 0.25) -> None:

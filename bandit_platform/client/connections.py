@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from bandit_platform.errors import InputError, UnavailableError
 
 _KEPT = 16
 _LONGEST_ANSWER = 4_000_000
+_KEY = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,13 @@ class Connections:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise InputError("the address of the service must begin with http:// or https://")
+        try:
+            self._host, self._port = parts.hostname, parts.port
+        except ValueError as error:
+            raise InputError("the port of the service must be a number up to 65535") from error
+        if not key or not _KEY.fullmatch(key):
+            raise InputError("the key must be one word, without a line break or a space")
         self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, parts.port
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self._idle: deque[HTTPConnection] = deque(maxlen=_KEPT)

@@ -155,10 +155,18 @@ def test_a_connection_that_the_service_closed_is_not_used_again() -> None:
         assert {client.decide(KEY, "ann").reason for _ in range(10)} == {"p"}
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x", "http://", "file:///etc"])
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8080", "ftp://x", "http://", "file:///etc", "http://x:port"]
+)
 def test_an_address_that_cannot_be_one_is_refused_at_once(url: str) -> None:
     with pytest.raises(InputError):
         Client(url, "sk")
+
+
+@pytest.mark.parametrize("key", ["", "sk_1\n", "sk 1"])
+def test_a_key_that_no_header_can_hold_is_refused_at_once(key: str) -> None:
+    with pytest.raises(InputError, match="one word"):
+        Client("http://127.0.0.1:9", key)
 
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

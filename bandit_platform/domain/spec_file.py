@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from bandit_platform.domain.condition import condition_problem
 from bandit_platform.domain.context import ContextField
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.personal import personal_shape
 from bandit_platform.domain.reward import RESERVED
 from bandit_platform.errors import InputError, Problem, SpecError
 
@@ -71,7 +72,7 @@ def parse_tables(tables: Mapping[str, Any], source: str = "experiment") -> Exper
     except ValidationError as error:
         details = error.errors(include_url=False)
         problems += [_problem(detail) for detail in details if not _follows(detail, tables)]
-    problems = _unique([*problems, *_cross_problems(tables)])
+    problems = _unique(map(_discreet, [*problems, *_cross_problems(tables)]))
     if problems or spec is None:
         raise SpecError(problems, source)
     return spec
@@ -89,15 +90,28 @@ def _unique(problems: Iterable[Problem]) -> list[Problem]:
     return list(by_path.values())
 
 
+def _discreet(problem: Problem) -> Problem:
+    """Without names that a caller took for values: what must not be written down is not told."""
+    shape = personal_shape(problem.path) or personal_shape(problem.message)
+    if shape is None:
+        return problem
+    table = problem.path.partition(".")[0]
+    path = table if table.partition("[")[0] in ExperimentSpec.model_fields else ""
+    return Problem(path=path, message=f"holds a name that looks like {shape}")
+
+
 def _problem(details: Any) -> Problem:
     message = str(details["msg"])
+    location = details["loc"]
     if details["type"] == "extra_forbidden":
         message = "is not known here"
     elif details["type"] == "missing":
         message = "is missing"
+    elif details["type"] == "union_tag_invalid":  # pydantic's own words repeat the value
+        location, message = (*location, "type"), f"must be one of {details['ctx']['expected_tags']}"
     for prefix in ("Value error, ", "Assertion failed, "):
         message = message.removeprefix(prefix)
-    path = format_path(details["loc"])
+    path = format_path(location)
     field, separator, rest = message.partition(": ")
     if separator and field in {"range", "default", "parameters"}:
         path, message = f"{path}.{field}" if path else field, rest

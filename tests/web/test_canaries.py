@@ -22,6 +22,19 @@ MARKS = ("feedface", "CANARY", "canary", "900987", "88888888", "8888 8888")
 DECIDE = "/v1/experiments/checkout-offers/decisions"
 HEADERS = ("Authorization", "Idempotency-Key", "X-Request-ID", "Origin", "User-Agent", "Referer")
 
+#: its key cannot be taken, so that nothing of it is ever stored
+SPEC: dict[str, Any] = {
+    "key": "Other",
+    "placement": "cart",
+    "context": {"country": {"type": "category", "values": ["GB"]}, "n": {"type": "number"}},
+    "arms": {},
+    "reward": {"window": "1h", "range": [0, 1], "accept": {"amount": 0.1}},
+    "policy": {"mode": "learning", "parameters": {"gamma_scale": 1}},
+    "holdout": {"share": 0.1},
+    "events": {"secret_only": ["accept"]},
+    "report": {"time_zone": "UTC"},
+}
+
 
 def poisoned(body: dict[str, Any], canary: str) -> Iterator[dict[str, Any]]:
     """The body with the canary in place of each value, as a new value and as a new name."""
@@ -30,6 +43,14 @@ def poisoned(body: dict[str, Any], canary: str) -> Iterator[dict[str, Any]]:
         yield {**body, name: [canary]}
         if isinstance(value, dict):
             yield from ({**body, name: inner} for inner in poisoned(value, canary))
+        if name == "arms":
+            arm = {
+                "key": "a",
+                "features": {"kind": 1.0},
+                "offer": {"t": "x"},
+                "when": {"n": {}},
+            }
+            yield from ({**body, name: [inner]} for inner in poisoned(arm, canary))
     yield {**body, "new": canary}
     yield {**body, canary: 1}
     yield {**body, canary[:60]: {"deep": [canary]}}
@@ -93,9 +114,12 @@ def requests(canary: str, event: dict[str, Any]) -> Iterator[tuple[str, str, str
     for path in ("report", "decisions/x", canary, f"decisions/{canary}"):
         yield "console", "GET", f"/v1/experiments/{canary}/{path}", {}
     yield "console", "POST", f"/v1/experiments/checkout-offers/{canary}", {}
-    spec = {"key": "k", "placement": canary, "context": {canary: {"type": canary}}}
-    for body in poisoned(spec, canary):
-        yield "console", "PUT", "/v1/experiments/other", {"json": body}
+    for body in poisoned(SPEC, canary):
+        yield "console", "PUT", "/v1/experiments/Other", {"json": {"key": "Other"} | body}
+        yield "console", "POST", "/v1/experiments", {"json": body}
+    question = {"experiment": "checkout-offers", "policies": ["uniform"], "by": [], "where": []}
+    for body in poisoned(question, canary):
+        yield "console", "POST", "/v1/questions", {"json": body}
 
 
 def _kept(site: Site, decision_id: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:

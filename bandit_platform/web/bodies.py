@@ -31,7 +31,9 @@ class DecisionRequest(_Request):
         default={}, max_length=MAX_KEYS, description="What the experiment declares, nothing else."
     )
     request_key: _Text | None = Field(
-        default=None, description="Makes a retry return the same decision: the order id, say."
+        default=None,
+        description="Makes a retry return the same decision: the order id, say. With another body "
+        "it is refused (409). The header Idempotency-Key does the same.",
     )
     eligible_arms: list[_Name] | None = Field(
         default=None, max_length=100, description="Only these arms (and nothing) may be shown."

@@ -31,6 +31,7 @@ from bandit_platform.services.evaluation.learned_targets import (
     no_progress,
 )
 from bandit_platform.services.evaluation.log_source import LogSource, open_log
+from bandit_platform.services.evaluation.policy_names import LOG_KINDS, require_known
 
 ENGINES = ("local", "dask")
 REWARD_MODELS = ("linear", "vw")
@@ -96,6 +97,7 @@ def evaluate_log(request: EvaluationRequest, progress: Progress = no_progress) -
     """
     options = _options(request)
     _check_models(request)
+    require_known([*request.policies, *filter(None, [request.baseline])], LOG_KINDS)
     source = _open(request, options)
     with _engine(request, source, options) as engine:
         scale = _scale(request, source, engine.survey)

@@ -39,6 +39,7 @@ from bandit_platform.services.evaluation.live_policies import (
     unlearned_from,
 )
 from bandit_platform.services.evaluation.live_rows import LiveRows, decision_log
+from bandit_platform.services.evaluation.policy_names import LIVE_KINDS, require_known
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment, revisions
 from bandit_platform.storage.interactions import Interaction, number_of_nth
@@ -151,6 +152,8 @@ def _evaluated(
         progress=lambda _: walk.tick(),
     )
     evaluation = Evaluation(plan, sources={**handed, **learned})
+    candidates = [each.name for each in spec.candidates]
+    require_known(asked, (*LIVE_KINDS, *candidates), {*handed, *learned})
     for rows, log in walk.parts():
         known = log.recoded(plan.survey.arms)
         _hand(handed, own, rows, known)

@@ -192,7 +192,11 @@ def test_interactions_that_went_missing_meanwhile_are_noticed(
 
 
 @pytest.mark.parametrize(
-    ("policy", "message"), [("always:nobody", "nobody"), ("best", "unknown policy")]
+    ("policy", "message"),
+    [
+        ("always:nobody", "nobody"),
+        ("best", "unknown policy 'best': give one of serving, .* version:<number>, .*, greedier"),
+    ],
 )
 def test_unknown_policies_are_refused(running: Any, policy: str, message: str) -> None:
     with pytest.raises((EvaluationError, InputError), match=message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from bandit_platform.errors import InputError, Problem, SpecError
 LONGEST_FILE = 2_000_000
 #: reading a dotted name takes time with the square of its length
 _MOST_STOPS = 500
+#: these can be read but not written again, as decimal ones cannot be read
+_LONG_NUMBER = re.compile(r"0[xob][0-9a-fA-F_]{3000}")
 #: tables in tables and lists in lists, further than any experiment goes
 _DEEPEST = 100
 _FIELD: TypeAdapter[Any] = TypeAdapter(ContextField)
@@ -49,6 +52,8 @@ def toml_tables(text: str) -> dict[str, Any]:
         raise InputError(f"is longer than {LONGEST_FILE:,} characters")
     if any(line.count(".") > _MOST_STOPS for line in text.splitlines()):
         raise InputError(f"holds a line with more than {_MOST_STOPS} full stops")
+    if _LONG_NUMBER.search(text):
+        raise InputError("holds a number with too many digits")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -172,11 +172,12 @@ def test_broken_toml_is_kept_as_typed_and_nothing_is_saved(draft: Any, team: Any
     [
         ("a = " + "[" * 20_000, "nested too deeply"),
         ("key = " + "9" * 5000, "too many digits"),
+        ("key = 0x" + "f" * 5000, "too many digits"),
         (".".join(["a"] * 20_000) + " = 1", "full stops"),
         ('key = "' + "a" * 3_000_000 + '"', "characters"),
         ("".join(f'[[arms]]\nkey = "a{n}"\n' for n in range(20_000)), "more than an experiment"),
     ],
-    ids=["deep", "number", "name", "long", "many"],
+    ids=["deep", "number", "hexadecimal", "name", "long", "many"],
 )
 def test_toml_that_costs_too_much_is_refused_at_once(
     draft: Any, team: Any, toml: str, why: str

@@ -141,29 +141,6 @@ def test_a_segment_goes_once_its_rows_are_committed_and_its_writer_ended(
     assert contents(world, "decision", "event", "counter") == before
 
 
-def test_a_segment_that_cannot_be_deleted_holds_up_nothing(
-    lite: Any, spec: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    some_traffic(lite, spec)
-    lite.server.journal.close()
-    decided = lite.one("SELECT count(*) FROM decision")
-
-    def refused(path: Path) -> None:
-        raise OSError(30, "Read-only file system")
-
-    mover = Ingest(lite.database, lite.folder)
-    with monkeypatch.context() as patch:
-        patch.setattr("bandit_platform.services.collecting.ingest.remove_segment", refused)
-        first, second = mover.run_once(), mover.run_once()
-    assert first.records > 0
-    assert (second.records, second.drained, len(segments(lite.folder))) == (0, True, 1)
-    assert lite.one("SELECT count(*) FROM decision") > decided
-    assert lite.one("SELECT count(*) FROM journal_position") == 1
-    assert mover.run_once().drained
-    assert segments(lite.folder) == []
-    assert lite.one("SELECT count(*) FROM journal_position") == 0
-
-
 def test_a_crash_between_deleting_and_forgetting_is_harmless(
     world: Any, spec: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

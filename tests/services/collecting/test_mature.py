@@ -274,18 +274,6 @@ def test_a_unit_s_decisions_add_up_within_and_across_batches(world: Any, spec: A
     assert totals(world, "holdout") == pytest.approx((1, 2.5, 6.25))
 
 
-def test_a_damaged_decision_is_left_out_and_holds_up_none(world: Any, spec: Any) -> None:
-    world.launch(spec)
-    damaged, whole = world.measured(), world.measured()
-    world.ingest()
-    world.run(
-        "UPDATE decision SET eligible = 'torn' WHERE decision_id = :id", id=damaged.decision_id
-    )
-    world.settle()
-    assert world.one("SELECT count(*) FROM immature") == 0
-    assert world.one("SELECT decision_id FROM interaction") == whole.decision_id
-
-
 def test_experiments_mature_side_by_side(world: Any, spec: Any, spec_text: str) -> None:
     world.launch(spec)
     longer = spec_text.replace('window = "1h"', 'window = "2h"')

@@ -8,10 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from apiflask import APIFlask
 from flask import Request
 from werkzeug.routing import MapAdapter
+
+
+class _OwnPaths(MapAdapter):
+    """Redirects to where the same thing stands by its path alone.
+
+    A process behind a proxy knows neither the host nor whether it was asked by https.
+    """
+
+    def make_redirect_url(self, *args: Any, **kwargs: Any) -> str:
+        """The address without scheme and host."""
+        return (
+            urlsplit(super().make_redirect_url(*args, **kwargs))
+            ._replace(scheme="", netloc="")
+            .geturl()
+        )
 
 
 class PlainApp(APIFlask):
@@ -26,7 +42,7 @@ class PlainApp(APIFlask):
         if request is None:
             return super().create_url_adapter(None)
         environ = request.environ
-        return MapAdapter(
+        return _OwnPaths(
             self.url_map,
             server_name=environ.get("HTTP_HOST", "localhost"),
             script_name=environ.get("SCRIPT_NAME", ""),

@@ -37,3 +37,17 @@ def test_commands_name_it(deployment: Any, spec: Any, set_to: str, shown: str) -
     for page in (draft, waiting):
         assert f"{shown}/experiments/{KEY}/decisions" in page
         assert "evil" not in page  # what proxies say of hosts is never believed
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        ("/questions", "/questions/"),
+        ("/questions?page=2", "/questions/?page=2"),
+        ("/questions//new", "/questions/new"),
+    ],
+)
+def test_a_tidier_address_is_on_the_same_host(console_as: Any, asked: str, place: str) -> None:
+    client = console_as(Role.ANALYST)
+    answer = client.get(asked, headers={"Host": "evil.example", **LIES})
+    assert (answer.status_code, answer.headers["Location"]) == (308, place)

@@ -51,6 +51,8 @@ class QuestionLine:
     who: str
     policies: str
     period: str
+    #: the conditions on the context, in the words of the command; empty for none
+    only: str
     state: str
     words: str
     is_open: bool
@@ -154,6 +156,7 @@ def question_line(asked: StoredQuestion, zone: str, now: datetime) -> QuestionLi
         who=asked.asked_by.name,
         policies=", ".join(question.policies),
         period=asked_period(question.since, question.until),
+        only=" and ".join(question.where),
         state=asked.state,
         words=_STATES[asked.state],
         is_open=asked.state.is_open,

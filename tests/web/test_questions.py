@@ -210,6 +210,8 @@ def test_a_failed_question_says_why_and_what_to_do(full: Any, ana: Any) -> None:
     page = ana.get(address).text
     assert "There is no answer" in page
     assert "choose a longer period or other conditions" in page
+    assert "Only decisions with country=nowhere." in page
+    assert "only country=nowhere" in ana.get("/questions/").text
     assert f"/questions/new?experiment={KEY}&amp;policy=uniform" in page
     assert ana.get(f"{address}/result.csv").status_code == 404
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bandit_platform.domain.decision import Decision
-from bandit_platform.errors import UnavailableError
+from bandit_platform.errors import UnavailableError, UnreadableError
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import configure_logs
 from bandit_platform.services.serving.decide import Decider
@@ -93,6 +93,8 @@ def _stored_decision(database: Database) -> Callable[[str], Decision | None]:
             if helper is None:
                 return ask(decision_id)
             return helper.submit(ask, decision_id).result(_LOOKUP_SECONDS)
+        except UnreadableError:
+            return None  # it was damaged: the shopper gets another one
         except (UnavailableError, TimeoutError):
             quiet_until = time.monotonic() + _LOOKUP_PAUSE_SECONDS
             return None

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from bandit_platform.domain.decision import Decision
-from bandit_platform.storage.decisions import decision_from
+from bandit_platform.storage.decisions import readable
 from bandit_platform.storage.statements import from_micros, table, to_micros
 from bandit_platform.storage.tables import DecisionRow
 
@@ -127,9 +127,9 @@ def _last_looked_at(connection: Connection, search: Search, after: Place | None)
 
 
 def _page(rows: Sequence[Any], *, more: bool) -> FoundPage:
-    decisions = tuple(decision_from(row) for row in rows)
     after = None
     if more:
-        last = decisions[-1]
-        after = Place(moment=last.decided_at, decision_id=last.decision_id)
-    return FoundPage(decisions=decisions, after=after, cut=False)
+        last = rows[-1]
+        after = Place(moment=from_micros(last.decided_at), decision_id=last.decision_id)
+    damaged: dict[str, str] = {}  # the audit lists them
+    return FoundPage(decisions=tuple(readable(rows, damaged)), after=after, cut=False)

@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, Select, delete, func, select
 
 from bandit_platform.domain.decision import MEASURED, Decision, Reason
+from bandit_platform.errors import UnreadableError
 from bandit_platform.storage.statements import (
     batches,
     from_micros,
@@ -105,11 +106,17 @@ def find_immature(connection: Connection, ids: Collection[str]) -> set[str]:
 
 
 def get_decision(connection: Connection, decision_id: str) -> Decision | None:
-    """A stored decision."""
-    row = connection.execute(
-        select(_DECISION).where(_DECISION.c.decision_id == decision_id)
-    ).one_or_none()
-    return None if row is None else decision_from(row)
+    """A stored decision.
+
+    Raises:
+        UnreadableError: its row was damaged.
+    """
+    rows = connection.execute(select(_DECISION).where(_DECISION.c.decision_id == decision_id)).all()
+    unreadable: dict[str, str] = {}
+    found = readable(rows, unreadable)
+    for why in unreadable.values():
+        raise UnreadableError(f"decision {decision_id}: {why}; the audit lists all such")
+    return found[0] if found else None
 
 
 def activated(connection: Connection, ids: Collection[str]) -> dict[str, datetime]:

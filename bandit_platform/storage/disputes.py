@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection, select
 
 from bandit_platform.domain.decision import Decision
-from bandit_platform.storage.decisions import decision_from, decision_row
+from bandit_platform.storage.decisions import decision_row, readable
 from bandit_platform.storage.statements import batches, insert_new, table
 from bandit_platform.storage.tables import DecisionRow, DisputeRow
 
@@ -17,11 +17,15 @@ _DISPUTE = table(DisputeRow)
 
 
 def stored_among(connection: Connection, ids: Collection[str]) -> dict[str, Decision]:
-    """The stored decisions among ``ids``, whole."""
+    """The stored decisions among ``ids``, whole; damaged ones are left to the audit."""
+    damaged: dict[str, str] = {}
     return {
-        row.decision_id: decision_from(row)
+        decision.decision_id: decision
         for some in batches(ids)
-        for row in connection.execute(select(_DECISION).where(_DECISION.c.decision_id.in_(some)))
+        for decision in readable(
+            connection.execute(select(_DECISION).where(_DECISION.c.decision_id.in_(some))).all(),
+            damaged,
+        )
     }
 
 

@@ -37,7 +37,11 @@ def mark_disputes(
     stored_now = {id(decision) for decision in new}
     repeated = [decision for decision in read if id(decision) not in stored_now]
     stored = stored_among(connection, {decision.decision_id for decision in repeated})
-    others = {d.decision_id: d for d in repeated if _differ(d, stored[d.decision_id])}
+    others = {
+        d.decision_id: d
+        for d in repeated
+        if d.decision_id in stored and _differ(d, stored[d.decision_id])
+    }
     marked = insert_disputes(connection, others)
     immature = find_immature(connection, marked)
     for decision_id in marked:

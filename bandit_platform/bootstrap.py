@@ -47,8 +47,8 @@ from bandit_platform.storage.traffic import decisions_per_day
 from bandit_platform.working import build_ingest, build_questions, build_worker
 
 if TYPE_CHECKING:
-    from bandit_platform.ope.plan import Options
-    from bandit_platform.ope.report import EvaluationReport
+    from bandit_platform.ope.evaluating.plan import Options
+    from bandit_platform.ope.evaluating.report import EvaluationReport
 
 __all__ = [
     "Clock",

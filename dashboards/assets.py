@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from dashboards import palette
+from dashboards.charts import palette
 
 FOLDER = Path(__file__).parent
 TEMPLATES = FOLDER / "templates"

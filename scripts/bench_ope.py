@@ -25,7 +25,7 @@ import numpy as np
 from ope_logs import FLOOR, Log, make_log, write_csv, write_model, write_parquet
 
 from bandit_platform.ope import DecisionLog, RewardRange, evaluate
-from bandit_platform.ope.targets import from_pmf
+from bandit_platform.ope.logs.targets import from_pmf
 from bandit_platform.services.evaluation.evaluate import EvaluationRequest, evaluate_log
 
 ESTIMATORS = ("ips", "snips", "dr", "switch-dr", "cressie-read")

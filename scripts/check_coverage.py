@@ -21,11 +21,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from bandit_platform.ope.asymptotic import LARGEST_SHARE, LEAST_ROWS, asymptotic_reach
-from bandit_platform.ope.confidence_sequence import ConfidenceSequence, Settings
-from bandit_platform.ope.dr_sequence import DrSequence, ModelSpan
-from bandit_platform.ope.normal import quantile
-from bandit_platform.ope.tuning import TuningSums
+from bandit_platform.ope.estimators.normal import quantile
+from bandit_platform.ope.sequences.asymptotic import LARGEST_SHARE, LEAST_ROWS, asymptotic_reach
+from bandit_platform.ope.sequences.confidence_sequence import ConfidenceSequence, Settings
+from bandit_platform.ope.sequences.dr_sequence import DrSequence, ModelSpan
+from bandit_platform.ope.sequences.tuning import TuningSums
 
 Floats = npt.NDArray[np.float64]
 ALPHA = 0.05

@@ -32,7 +32,7 @@ from bandit_platform.cli.evaluate_options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from bandit_platform.ope.report import EvaluationReport
+    from bandit_platform.ope.evaluating.report import EvaluationReport
 
 
 ONLY_HERE = (
@@ -119,7 +119,7 @@ def evaluate(
 ) -> None:
     """Value policies on logged decisions, with intervals and a verdict."""
     from bandit_platform.errors import InputError  # noqa: PLC0415 - keeps --help fast
-    from bandit_platform.ope.plan import DEFAULT_ESTIMATORS, Options  # noqa: PLC0415
+    from bandit_platform.ope.evaluating.plan import DEFAULT_ESTIMATORS, Options  # noqa: PLC0415
     from bandit_platform.services.evaluation.evaluate import (  # noqa: PLC0415
         EvaluationRequest,
         evaluate_log,

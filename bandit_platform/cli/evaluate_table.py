@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from bandit_platform.ope.estimate import Estimate
-from bandit_platform.ope.report import EvaluationReport, PolicyReport
+from bandit_platform.ope.estimators.estimate import Estimate
+from bandit_platform.ope.evaluating.report import EvaluationReport, PolicyReport
 
 _SHORT = {
     "confidence-sequence": "valid at every look",

@@ -49,21 +49,26 @@ True
 True
 """
 
-from bandit_platform.ope.accumulator import PolicyAccumulator
-from bandit_platform.ope.confidence_sequence import ConfidenceSequence
-from bandit_platform.ope.diagnostics import WeightDiagnostics, diagnose
-from bandit_platform.ope.estimate import Estimate
-from bandit_platform.ope.evaluation import evaluate, evaluate_parts
-from bandit_platform.ope.holdout import GroupTotals, holdout_uplift
-from bandit_platform.ope.ips import ips
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.plan import Options
-from bandit_platform.ope.report import EvaluationReport, PolicyReport, SegmentReport, Uplift
-from bandit_platform.ope.reward_model import RewardLearner, RewardModel
+from bandit_platform.ope.checks.diagnostics import WeightDiagnostics, diagnose
+from bandit_platform.ope.estimators.estimate import Estimate
+from bandit_platform.ope.estimators.ips import ips
+from bandit_platform.ope.estimators.reward_model import RewardLearner, RewardModel
+from bandit_platform.ope.estimators.snips import snips, snips_uplift
+from bandit_platform.ope.estimators.sums import CrossSums, WeightSums
+from bandit_platform.ope.evaluating.evaluation import evaluate, evaluate_parts
+from bandit_platform.ope.evaluating.plan import Options
+from bandit_platform.ope.evaluating.report import (
+    EvaluationReport,
+    PolicyReport,
+    SegmentReport,
+    Uplift,
+)
+from bandit_platform.ope.live.accumulator import PolicyAccumulator
+from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.targets import Target, from_pmf, target
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.ope.snips import snips, snips_uplift
-from bandit_platform.ope.sums import CrossSums, WeightSums
-from bandit_platform.ope.targets import Target, from_pmf, target
+from bandit_platform.ope.sequences.confidence_sequence import ConfidenceSequence
+from bandit_platform.ope.sequences.holdout import GroupTotals, holdout_uplift
 
 __all__ = [
     "ConfidenceSequence",

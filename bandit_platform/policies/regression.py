@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from vowpalwabbit import Workspace
 
-from bandit_platform.ope.reward_model import Codes
+from bandit_platform.ope.estimators.reward_model import Codes
 from bandit_platform.ope.reward_range import Floats
 
 _ARGUMENTS = "--quiet --random_seed 1 --bit_precision 18 --interactions xa"

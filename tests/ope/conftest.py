@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.logs.log import DecisionLog
 
 
 @dataclass(frozen=True, kw_only=True)

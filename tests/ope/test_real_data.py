@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bandit_platform.ope import DecisionLog, PolicyReport, RewardRange, evaluate
-from bandit_platform.ope.targets import from_pmf
+from bandit_platform.ope.logs.targets import from_pmf
 
 UNIT = RewardRange(low=0, high=1)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bandit_platform.ope.confidence_sequence import ConfidenceSequence, Settings
-from bandit_platform.ope.detectable import Situation, decisions_needed
+from bandit_platform.ope.sequences.confidence_sequence import ConfidenceSequence, Settings
+from bandit_platform.ope.sequences.detectable import Situation, decisions_needed
 
 RUNS = 31
 

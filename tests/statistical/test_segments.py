@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from bandit_platform.ope.many_bounds import many_bounds
+from bandit_platform.ope.sequences.many_bounds import many_bounds
 from bandit_platform.services.learning.segment_block import SegmentSums
 from bandit_platform.services.learning.walked import Columns
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bandit_platform.ope.confidence_sequence import ConfidenceSequence, Settings
-from bandit_platform.ope.mixture import boundary
+from bandit_platform.ope.sequences.confidence_sequence import ConfidenceSequence, Settings
+from bandit_platform.ope.sequences.mixture import boundary
 
 ALPHA = 0.05
 SCENES = {

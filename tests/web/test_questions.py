@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.question import Question
-from bandit_platform.ope.plan import Options
+from bandit_platform.ope.evaluating.plan import Options
 from tests.web.furnished import EVIL, TAG, answer_all
 
 KEY = "checkout-offers"

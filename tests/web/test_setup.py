@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.spec_file import parse_toml
-from dashboards.spec_fields import fields_of
+from dashboards.setup.spec_fields import fields_of
 from tests.web.setup_forms import PAGE, error_at, form_of, sends, stored
 
 

@@ -116,7 +116,7 @@ class Answerer:
         return True
 
     def _answer(self, taken: StoredQuestion) -> None:
-        from bandit_platform.ope.plan import Options  # noqa: PLC0415 - slow to import
+        from bandit_platform.ope.evaluating.plan import Options  # noqa: PLC0415 - slow to import
         from bandit_platform.services.asking.question_finding import question_finding  # noqa: PLC0415
         from bandit_platform.services.asking.stored_report import stored_text  # noqa: PLC0415
         from bandit_platform.services.evaluation.evaluate_live import evaluate_live  # noqa: PLC0415

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bandit_platform.ope.estimate import Estimate
-from bandit_platform.ope.report import EvaluationReport, PolicyReport
+from bandit_platform.ope.estimators.estimate import Estimate
+from bandit_platform.ope.evaluating.report import EvaluationReport, PolicyReport
 from bandit_platform.services.reporting.finding import validity
 from bandit_platform.services.reporting.rounding import bounds_text, interval_decimals, rounded
 

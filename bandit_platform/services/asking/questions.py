@@ -40,7 +40,7 @@ from bandit_platform.storage.questions import (
 )
 
 if TYPE_CHECKING:
-    from bandit_platform.ope.report import EvaluationReport
+    from bandit_platform.ope.evaluating.report import EvaluationReport
 
 #: questions that one person may have waiting or running
 MOST_OPEN = 5
@@ -215,7 +215,7 @@ def _specs(connection: Connection, experiment: str) -> list[ExperimentSpec]:
 
 
 def _estimators() -> tuple[str, ...]:
-    from bandit_platform.ope.plan import ESTIMATORS  # noqa: PLC0415 - numpy is slow to import
+    from bandit_platform.ope.evaluating.plan import ESTIMATORS  # noqa: PLC0415 - numpy is slow to import
 
     return ESTIMATORS
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-    from bandit_platform.ope.report import EvaluationReport
+    from bandit_platform.ope.evaluating.report import EvaluationReport
 
 
 def stored_text(report: EvaluationReport) -> str:
@@ -27,6 +27,6 @@ def report_from(text: str) -> EvaluationReport:
 def _adapter() -> TypeAdapter[EvaluationReport]:
     from pydantic import TypeAdapter  # noqa: PLC0415 - made once, at the first report
 
-    from bandit_platform.ope.report import EvaluationReport  # noqa: PLC0415 - numpy is slow
+    from bandit_platform.ope.evaluating.report import EvaluationReport  # noqa: PLC0415 - numpy is slow
 
     return TypeAdapter(EvaluationReport)

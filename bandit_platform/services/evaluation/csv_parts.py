@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bandit_platform.errors import LogError
-from bandit_platform.ope.evaluation import survey_of
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.parts import combined
-from bandit_platform.ope.survey import Survey
+from bandit_platform.ope.evaluating.evaluation import survey_of
+from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.parts import combined
+from bandit_platform.ope.logs.survey import Survey
 from bandit_platform.services.evaluation.csv_cells import without_guards
 from bandit_platform.services.evaluation.decision_log import TEXT, LogFile, csv_line, from_frame
 from bandit_platform.services.evaluation.log_parts import PART_ROWS, TimeOrder, span_of

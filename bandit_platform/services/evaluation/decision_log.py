@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bandit_platform.errors import LogError
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.problems import Problems
+from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.problems import Problems
 from bandit_platform.services.evaluation.csv_cells import without_guards
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def from_frame(
     Raises:
         LogError: as in :func:`read_decision_log`.
     """
-    from bandit_platform.ope.frame import decode, missing_columns  # noqa: PLC0415 - pandas is slow
+    from bandit_platform.ope.logs.frame import decode, missing_columns  # noqa: PLC0415 - pandas is slow
 
     missing = missing_columns([str(column) for column in frame.columns])
     if missing:

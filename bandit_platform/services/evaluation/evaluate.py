@@ -12,18 +12,18 @@ from typing import Protocol
 import numpy as np
 
 from bandit_platform.errors import InputError
-from bandit_platform.ope.evaluation import evaluate_parts
-from bandit_platform.ope.model_state import LearnerFactory, ridge
-from bandit_platform.ope.plan import (
+from bandit_platform.ope.evaluating.evaluation import evaluate_parts
+from bandit_platform.ope.evaluating.model_state import LearnerFactory, ridge
+from bandit_platform.ope.evaluating.plan import (
     DEFAULT_ESTIMATORS,
     INTERVALS,
     MODEL_BASED,
     Options,
     default_policies,
 )
-from bandit_platform.ope.report import EvaluationReport
+from bandit_platform.ope.evaluating.report import EvaluationReport
+from bandit_platform.ope.logs.survey import Survey
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.ope.survey import Survey
 from bandit_platform.services.evaluation.learned_targets import (
     Progress,
     is_model,

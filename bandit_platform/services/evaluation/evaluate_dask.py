@@ -22,17 +22,17 @@ from operator import itemgetter
 from typing import Any
 
 from bandit_platform.errors import EvaluationError
-from bandit_platform.ope.evaluation import segmenters_of
-from bandit_platform.ope.lookout import PartLook, segment_rows
-from bandit_platform.ope.model_sums import DrTotals
-from bandit_platform.ope.parts import combined
-from bandit_platform.ope.plan import Options, make_plan
-from bandit_platform.ope.progress import Evaluation
-from bandit_platform.ope.report import EvaluationReport
+from bandit_platform.ope.evaluating.evaluation import segmenters_of
+from bandit_platform.ope.evaluating.lookout import PartLook, segment_rows
+from bandit_platform.ope.evaluating.model_sums import DrTotals
+from bandit_platform.ope.evaluating.plan import Options, make_plan
+from bandit_platform.ope.evaluating.progress import Evaluation
+from bandit_platform.ope.evaluating.report import EvaluationReport
+from bandit_platform.ope.evaluating.starts import Segment
+from bandit_platform.ope.evaluating.summary import summarise
+from bandit_platform.ope.logs.parts import combined
+from bandit_platform.ope.logs.survey import Survey
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.ope.starts import Segment
-from bandit_platform.ope.summary import summarise
-from bandit_platform.ope.survey import Survey
 from bandit_platform.services.evaluation.cluster import Cluster
 from bandit_platform.services.evaluation.learned_targets import Progress
 from bandit_platform.services.evaluation.log_parts import Span, TimeOrder, span_of

@@ -19,14 +19,14 @@ from dataclasses import dataclass, field, replace
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.selection import EVERYTHING, Selection
 from bandit_platform.errors import EvaluationError
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.plan import Options, Plan, default_policies, make_plan
-from bandit_platform.ope.progress import Evaluation
-from bandit_platform.ope.report import EvaluationReport
+from bandit_platform.ope.evaluating.plan import Options, Plan, default_policies, make_plan
+from bandit_platform.ope.evaluating.progress import Evaluation
+from bandit_platform.ope.evaluating.report import EvaluationReport
+from bandit_platform.ope.evaluating.summary import summarise
+from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.segments import Segmenter
+from bandit_platform.ope.logs.survey import Survey
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.ope.segments import Segmenter
-from bandit_platform.ope.summary import summarise
-from bandit_platform.ope.survey import Survey
 from bandit_platform.services.evaluation.export import context_types
 from bandit_platform.services.evaluation.learned_targets import model_sources
 from bandit_platform.services.evaluation.live_policies import (

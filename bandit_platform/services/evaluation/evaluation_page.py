@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from bandit_platform.ope.estimate import Estimate
-from bandit_platform.ope.report import EvaluationReport, PolicyReport
+from bandit_platform.ope.estimators.estimate import Estimate
+from bandit_platform.ope.evaluating.report import EvaluationReport, PolicyReport
 from bandit_platform.services.evaluation.evaluation_plots import evaluation_plots, plot_height
 from bandit_platform.services.reporting.rounding import bounds_text, interval_decimals, rounded
 

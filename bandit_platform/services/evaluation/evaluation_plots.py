@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from bandit_platform.ope.estimate import Estimate
-from bandit_platform.ope.report import EvaluationReport, PolicyReport
+from bandit_platform.ope.estimators.estimate import Estimate
+from bandit_platform.ope.evaluating.report import EvaluationReport, PolicyReport
 
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#4a3fc4", "#8c8c8c")
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif"

@@ -13,9 +13,9 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.pmf import sound_pmf, with_floor
 from bandit_platform.domain.policy_spec import EXPLORATIONS, Exploration
 from bandit_platform.errors import InputError, PolicyArgumentsError, PolicyError
-from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.targets import Target, TargetSource, from_pmf
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.ope.targets import Target, TargetSource, from_pmf
 
 if TYPE_CHECKING:
     from bandit_platform.policies.vowpal import VowpalModel

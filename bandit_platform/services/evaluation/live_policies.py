@@ -11,9 +11,9 @@ import numpy as np
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import EvaluationError, NotFoundError, PolicyError
-from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.targets import Target, from_pmf
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.targets import Target, from_pmf
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.fixed import something
 from bandit_platform.policies.learned import LearnedPolicy

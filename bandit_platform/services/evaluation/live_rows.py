@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit_platform.domain.selection import Selection
-from bandit_platform.ope.log import DecisionLog
+from bandit_platform.ope.logs.log import DecisionLog
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.interactions import (
     Extent,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from bandit_platform.errors import InputError
-from bandit_platform.ope.evaluation import survey_of
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.survey import Survey
+from bandit_platform.ope.evaluating.evaluation import survey_of
+from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.survey import Survey
 from bandit_platform.services.evaluation.csv_parts import SUFFIXES as CSV_SUFFIXES
 from bandit_platform.services.evaluation.csv_parts import CsvReader, csv_files
 from bandit_platform.services.evaluation.decision_log import read_decision_log

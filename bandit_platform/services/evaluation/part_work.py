@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.ope.features import Encoder
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.lookout import PartLook, look, look_at_models, segment_rows
-from bandit_platform.ope.model_sums import DrTotals
-from bandit_platform.ope.parts import combined
-from bandit_platform.ope.plan import Plan
-from bandit_platform.ope.progress import Evaluation
+from bandit_platform.ope.estimators.features import Encoder
+from bandit_platform.ope.evaluating.lookout import PartLook, look, look_at_models, segment_rows
+from bandit_platform.ope.evaluating.model_sums import DrTotals
+from bandit_platform.ope.evaluating.plan import Plan
+from bandit_platform.ope.evaluating.progress import Evaluation
+from bandit_platform.ope.evaluating.starts import Segment
+from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.parts import combined
+from bandit_platform.ope.logs.segments import Segmenter
+from bandit_platform.ope.logs.survey import Survey
+from bandit_platform.ope.logs.targets import Target, TargetSource, from_pmf, sliced, target_of
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.segments import Segmenter
-from bandit_platform.ope.starts import Segment
-from bandit_platform.ope.survey import Survey
-from bandit_platform.ope.targets import Target, TargetSource, from_pmf, sliced, target_of
 from bandit_platform.services.evaluation.learned_targets import Progress, model_sources, no_progress
 from bandit_platform.services.evaluation.log_parts import Span, span_of
 from bandit_platform.services.evaluation.log_source import Share

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 
 from bandit_platform.errors import InputError
-from bandit_platform.ope.targets import KINDS
+from bandit_platform.ope.logs.targets import KINDS
 
 #: what can be asked of any log
 LOG_KINDS = (*KINDS, "learn:<exploration>", "model:<file>")

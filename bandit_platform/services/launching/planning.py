@@ -11,7 +11,7 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import AmountWeight
 from bandit_platform.errors import InputError
 from bandit_platform.ope import PolicyAccumulator
-from bandit_platform.ope.detectable import Situation, decisions_needed
+from bandit_platform.ope.sequences.detectable import Situation, decisions_needed
 from bandit_platform.services.learning.tracked import (
     ALWAYS_NOTHING,
     LOGGING,

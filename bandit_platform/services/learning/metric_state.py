@@ -13,7 +13,7 @@ import numpy.typing as npt
 from bandit_platform.errors import BanditPlatformError
 from bandit_platform.ope import PolicyAccumulator, RewardRange
 from bandit_platform.ope.running import totals
-from bandit_platform.ope.unbounded import UnboundedAccumulator
+from bandit_platform.ope.sequences.unbounded import UnboundedAccumulator
 from bandit_platform.services.learning.outcomes import PURCHASE, RETURN, Outcomes
 
 Floats = npt.NDArray[np.float64]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bandit_platform.ope.confidence_sequence import Settings
+from bandit_platform.ope.live.uplift_bank import UpliftBank
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.uplift_bank import UpliftBank
+from bandit_platform.ope.sequences.confidence_sequence import Settings
 from bandit_platform.services.learning.walked import Member, WalkedBatch
 
 SETTINGS = Settings(kind="uplift")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bandit_platform.ope import GroupTotals, holdout_uplift
-from bandit_platform.ope.estimate import Estimate
+from bandit_platform.ope.estimators.estimate import Estimate
 
 
 def programme_uplift(counted: Mapping[str, float]) -> Estimate:

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from bandit_platform.ope.calibration import ArmCalibration
-from bandit_platform.ope.sample_ratio import SampleRatio
-from bandit_platform.ope.stream import Stream
+from bandit_platform.ope.checks.calibration import ArmCalibration
+from bandit_platform.ope.checks.sample_ratio import SampleRatio
+from bandit_platform.ope.sequences.stream import Stream
 from bandit_platform.storage.interactions import Interaction
 
 ALPHA = 0.01

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from bandit_platform.errors import StorageError
+from bandit_platform.ope.live.uplift_bank import ROWS as UPLIFT_ROWS
+from bandit_platform.ope.live.uplift_bank import UpliftBank
+from bandit_platform.ope.live.weight_bank import ROWS as WEIGHT_ROWS
+from bandit_platform.ope.live.weight_bank import WeightBank
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.uplift_bank import ROWS as UPLIFT_ROWS
-from bandit_platform.ope.uplift_bank import UpliftBank
-from bandit_platform.ope.weight_bank import ROWS as WEIGHT_ROWS
-from bandit_platform.ope.weight_bank import WeightBank
 from bandit_platform.services.learning.cuts import Cut
 from bandit_platform.services.learning.pair_block import SETTINGS as PAIR_SETTINGS
 from bandit_platform.services.learning.pair_block import PairBlock

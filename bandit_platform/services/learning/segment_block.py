@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bandit_platform.ope.confidence_sequence import Settings
+from bandit_platform.ope.live.uplift_bank import UpliftBank
+from bandit_platform.ope.live.weight_bank import WeightBank
 from bandit_platform.ope.reward_range import Floats
-from bandit_platform.ope.uplift_bank import UpliftBank
-from bandit_platform.ope.weight_bank import WeightBank
+from bandit_platform.ope.sequences.confidence_sequence import Settings
 from bandit_platform.services.learning.cuts import (
     NUMBERS_FOR_EDGES,
     Cut,

@@ -10,16 +10,16 @@ from typing import Literal, cast
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.ope import PolicyAccumulator
-from bandit_platform.ope.confidence_sequence import ConfidenceSequence
-from bandit_platform.ope.diagnostics import (
+from bandit_platform.ope.checks.diagnostics import (
     Evidence,
     WeightDiagnostics,
     diagnose,
     hangs_on_few_rows,
 )
-from bandit_platform.ope.many_bounds import many_bounds
+from bandit_platform.ope.estimators.snips import snips
 from bandit_platform.ope.reward_range import RewardRange
-from bandit_platform.ope.snips import snips
+from bandit_platform.ope.sequences.confidence_sequence import ConfidenceSequence
+from bandit_platform.ope.sequences.many_bounds import many_bounds
 from bandit_platform.services.learning.cuts import (
     NUMBERS_FOR_EDGES,
     Cut,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from bandit_platform.domain.direction import Direction, direction_of
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.ope.estimate import Estimate
-from bandit_platform.ope.many_bounds import many_bounds
+from bandit_platform.ope.estimators.estimate import Estimate
+from bandit_platform.ope.sequences.many_bounds import many_bounds
 from bandit_platform.services.learning.metric_state import REGRETS, REWARD, MetricState
 from bandit_platform.services.learning.outcomes import PURCHASE, RETURN
 from bandit_platform.services.learning.tracked import LOGGING, SERVING

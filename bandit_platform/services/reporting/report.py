@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bandit_platform.domain.decision import MEASURED, Reason
 from bandit_platform.ope import PolicyAccumulator
-from bandit_platform.ope.estimate import Estimate
+from bandit_platform.ope.estimators.estimate import Estimate
 from bandit_platform.services.learning.programme import programme_uplift
 from bandit_platform.services.learning.quality import Quality
 from bandit_platform.services.learning.tracked import (

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.storage.audit_log import Sought
-from dashboards.audit_lines import FILTERS, audit_lines
+from dashboards.settings.audit_lines import FILTERS, audit_lines
 
 _ON_A_PAGE = 50
 _NOT_A_DAY = "Write the day as 2026-11-22."

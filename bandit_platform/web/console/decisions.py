@@ -15,11 +15,11 @@ from bandit_platform.domain.decision import Reason
 from bandit_platform.services.reporting.find_decisions import parse_place, place_text
 from bandit_platform.storage.decision_search import Search
 from bandit_platform.web.console.frame import page_blueprint
-from dashboards.decision_list import decision_lines, fates
-from dashboards.findings import decisions_finding
+from dashboards.decisions.decision_list import decision_lines, fates
+from dashboards.decisions.trace_story import story
 from dashboards.glossary import TERMS
+from dashboards.policies.findings import decisions_finding
 from dashboards.text import moment
-from dashboards.trace_story import story
 
 _TIMES = ("since", "until")
 _KEPT = ("unit", "since", "until", "arm", "reason")

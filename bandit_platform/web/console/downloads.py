@@ -11,11 +11,11 @@ from werkzeug.exceptions import NotFound
 
 from bandit_platform.domain.question import StoredQuestion
 from bandit_platform.errors import InputError
-from bandit_platform.ope.report import EvaluationReport
+from bandit_platform.ope.evaluating.report import EvaluationReport
 from bandit_platform.services.evaluation.evaluation_page import page
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint
-from dashboards.question_tables import over_time_table, result_table
+from dashboards.questions.tables import over_time_table, result_table
 from dashboards.report_tables import TABLES, WHOLE, report_table
 from dashboards.tables import Table
 

@@ -13,7 +13,7 @@ from bandit_platform.web.console.navigation import experiment_menu, main_menu, m
 from bandit_platform.web.sessions import csrf_field
 from bandit_platform.web.viewer import STRANGER, viewer
 from dashboards.assets import TEMPLATES, asset, compressed, plotly_style_ids
-from dashboards.embedding import dark_colours_json
+from dashboards.charts.embedding import dark_colours_json
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

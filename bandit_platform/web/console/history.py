@@ -20,14 +20,14 @@ from bandit_platform.storage.experiments import StoredExperiment
 from bandit_platform.web.console.frame import page_blueprint
 from bandit_platform.web.console.setup_form import tried_context
 from bandit_platform.web.viewer import viewer
-from dashboards.history_page import (
+from dashboards.setup.history_page import (
     ComparisonPage,
     comparison_page,
     log_lines,
     revision_lines,
     version_lines,
 )
-from dashboards.preview_page import preview_page
+from dashboards.setup.preview_page import preview_page
 
 _LARGEST_NUMBER = 10**9
 

@@ -16,7 +16,7 @@ from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.people.keys import IssuedKey, ListedKey
 from bandit_platform.web.console.frame import told
 from bandit_platform.web.viewer import viewer
-from dashboards.key_lines import KINDS, key_line, key_lines
+from dashboards.settings.key_lines import KINDS, key_line, key_lines
 
 _LIFETIMES = {"": "No end", "30d": "30 days", "90d": "90 days", "365d": "a year"}
 _OVERLAPS = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "0s": "not at all"}

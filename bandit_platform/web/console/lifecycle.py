@@ -13,8 +13,8 @@ from bandit_platform.storage.experiments import StoredExperiment
 from bandit_platform.web.console.setup_form import tried_context
 from bandit_platform.web.console.try_out import TryOut, try_out
 from bandit_platform.web.viewer import viewer
-from dashboards.launch_page import STANDING, example_commands, step, steps
-from dashboards.preview_page import preview_page
+from dashboards.setup.launch_page import STANDING, example_commands, step, steps
+from dashboards.setup.preview_page import preview_page
 
 
 def add_lifecycle(

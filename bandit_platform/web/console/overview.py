@@ -12,12 +12,12 @@ from bandit_platform.domain.lifecycle import State
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint, static_file
 from bandit_platform.web.viewer import viewer
-from dashboards.experiment_filter import ExperimentFilter
 from dashboards.glossary import TERMS
-from dashboards.guidance import first_experiment
-from dashboards.overview import experiment_lines
-from dashboards.page import experiment_page
-from dashboards.unread import unread_lines
+from dashboards.overview.experiment_filter import ExperimentFilter
+from dashboards.overview.experiment_list import experiment_lines
+from dashboards.overview.guidance import first_experiment
+from dashboards.overview.page import experiment_page
+from dashboards.overview.unread import unread_lines
 
 
 def console_blueprint(

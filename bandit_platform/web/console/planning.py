@@ -21,8 +21,8 @@ from bandit_platform.services.launching.planning import (
     with_data,
 )
 from bandit_platform.web.console.setup_form import sound_number
-from dashboards.plan_page import GUESS, PlanPage, basis, event_fields, plan_rows
-from dashboards.spec_notation import number_text, read_list
+from dashboards.setup.plan_page import GUESS, PlanPage, basis, event_fields, plan_rows
+from dashboards.setup.spec_notation import number_text, read_list
 
 
 def add_planning(pages: Blueprint, platform: Platform) -> None:

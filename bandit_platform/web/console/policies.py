@@ -9,8 +9,8 @@ from flask import Blueprint, render_template, request
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint
 from dashboards.glossary import TERMS
-from dashboards.policies import ALWAYS_NOTHING
-from dashboards.policies_page import policies_page
+from dashboards.policies.page import policies_page
+from dashboards.policies.words import ALWAYS_NOTHING
 
 
 def policies_blueprint(whole_report: Callable[[str], ExperimentReport]) -> Blueprint:

@@ -13,7 +13,7 @@ from bandit_platform.web.console.downloads import question_file
 from bandit_platform.web.console.frame import page_blueprint
 from bandit_platform.web.viewer import viewer
 from dashboards.glossary import TERMS
-from dashboards.question_form import (
+from dashboards.questions.form import (
     Choices,
     QuestionForm,
     address_of,
@@ -22,7 +22,7 @@ from dashboards.question_form import (
     question_form,
     question_from,
 )
-from dashboards.question_page import answer, progress, question_line
+from dashboards.questions.page import answer, progress, question_line
 
 
 def questions_blueprint(platform: Platform) -> Blueprint:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.web.console.frame import page_blueprint
 from dashboards.glossary import TERMS
-from dashboards.segments_page import SegmentsPage, segments_csv, segments_page
+from dashboards.policies.segments_page import SegmentsPage, segments_csv, segments_page
 
 
 def segments_blueprint(whole_report: Callable[[str], ExperimentReport]) -> Blueprint:

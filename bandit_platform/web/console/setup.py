@@ -35,8 +35,7 @@ from bandit_platform.web.console.setup_form import (
     with_locked,
 )
 from bandit_platform.web.viewer import viewer
-from dashboards.preview_page import PreviewPage, preview_page
-from dashboards.setup_editor import (
+from dashboards.setup.editor import (
     FORM,
     TOML,
     Editor,
@@ -48,7 +47,8 @@ from dashboards.setup_editor import (
     with_row,
     without_row,
 )
-from dashboards.setup_review import lock_reasons, review
+from dashboards.setup.preview_page import PreviewPage, preview_page
+from dashboards.setup.review import lock_reasons, review
 
 _BOTH = (
     "Both sides were edited, and they may say different things. Nothing was read yet: choose below "

@@ -12,9 +12,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import ContextError, InputError, Problem
-from dashboards.setup_editor import MOST_FIELDS, Typed
-from dashboards.spec_fields import Fields, fields_of
-from dashboards.spec_notation import read_number
+from dashboards.setup.editor import MOST_FIELDS, Typed
+from dashboards.setup.spec_fields import Fields, fields_of
+from dashboards.setup.spec_notation import read_number
 
 #: bytes a definition may have; a hundred arms with large offers fit
 LARGEST = 4_000_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bandit_platform.ope import DecisionLog, RewardRange, evaluate
-from bandit_platform.ope.report import EvaluationReport
+from bandit_platform.ope.evaluating.report import EvaluationReport
 from bandit_platform.services.asking.question_finding import policy_name, question_finding
 
 

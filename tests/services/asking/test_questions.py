@@ -12,7 +12,7 @@ from bandit_platform.errors import (
     NotFoundError,
     QuestionError,
 )
-from bandit_platform.ope.plan import Options
+from bandit_platform.ope.evaluating.plan import Options
 from bandit_platform.services.asking.answer import Answerer
 from bandit_platform.services.asking.questions import (
     MOST_OPEN,

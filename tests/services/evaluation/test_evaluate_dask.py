@@ -21,10 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit_platform.errors import EvaluationError, InputError, LogError
-from bandit_platform.ope.evaluation import evaluate_parts
-from bandit_platform.ope.log import DecisionLog
-from bandit_platform.ope.modelling import Modelling
-from bandit_platform.ope.plan import ESTIMATORS, INTERVALS, Options
+from bandit_platform.ope.evaluating.evaluation import evaluate_parts
+from bandit_platform.ope.evaluating.modelling import Modelling
+from bandit_platform.ope.evaluating.plan import ESTIMATORS, INTERVALS, Options
+from bandit_platform.ope.logs.log import DecisionLog
 from bandit_platform.ope.reward_range import RewardRange
 from bandit_platform.policies.vowpal import VowpalModel
 from bandit_platform.services.evaluation import evaluate_dask

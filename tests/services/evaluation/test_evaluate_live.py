@@ -10,7 +10,7 @@ import pytest
 
 from bandit_platform.domain.selection import parse_selection
 from bandit_platform.errors import EvaluationError, InputError, NotFoundError, PolicyError
-from bandit_platform.ope.plan import Options
+from bandit_platform.ope.evaluating.plan import Options
 from bandit_platform.services.evaluation import live_policies
 from bandit_platform.services.evaluation.evaluate_live import evaluate_live
 from bandit_platform.services.reporting.report import experiment_report

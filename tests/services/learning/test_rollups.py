@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bandit_platform.errors import StorageError
-from bandit_platform.ope.sums import WeightSums
+from bandit_platform.ope.estimators.sums import WeightSums
 from bandit_platform.services.learning.cuts import MISSING, cuts_of
 from bandit_platform.services.learning.recompute_rollups import recompute_rollups
 from bandit_platform.services.learning.roll_up import stored_rollups

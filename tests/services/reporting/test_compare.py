@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.errors import InputError
-from bandit_platform.ope.confidence_sequence import ConfidenceSequence
+from bandit_platform.ope.sequences.confidence_sequence import ConfidenceSequence
 from bandit_platform.services.learning.cuts import MOST_VALUES
 from bandit_platform.services.learning.roll_up import stored_rollups
 from bandit_platform.services.reporting.baseline import check_baseline, field_of, uplifts_over

@@ -1,0 +1,1 @@
+"""Whether the data can tell: weights, propensities, shares."""

@@ -1,0 +1,1 @@
+"""What a running system keeps of many policies over the same rows."""

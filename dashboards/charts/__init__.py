@@ -1,0 +1,1 @@
+"""What is drawn: series, axes, colours and figures; a report goes in, a Plotly figure comes out."""

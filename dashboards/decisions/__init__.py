@@ -1,0 +1,1 @@
+"""Decisions that were found, and the story of one."""

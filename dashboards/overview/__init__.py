@@ -1,0 +1,1 @@
+"""The list of experiments, and the overview of one."""

@@ -1,0 +1,1 @@
+"""Questions: their form, their answer, and its charts and tables."""

@@ -51,9 +51,9 @@ def test_a_refusal_of_the_database_is_a_storage_error_and_leaves_nothing(
     def fail() -> None:
         with database.write() as connection:
             put_journal_position(connection, "segment", 99)
-            connection.execute(text("INSERT INTO no_such_table VALUES (1)"))
+            connection.execute(text("INSERT INTO journal_position VALUES ('another', NULL)"))
 
-    with pytest.raises(StorageError, match="no_such_table"):
+    with pytest.raises(StorageError, match="position"):
         fail()
     with database.read() as connection:
         assert journal_positions(connection) == {}

@@ -72,7 +72,7 @@ class Site:
             threading.Event().wait(0.2)
         raise SystemExit("no model was published in two minutes")
 
-    def load(self, seconds: float) -> Load:
+    def load(self, seconds: int) -> Load:
         """What wrk sees for a while."""
         return wrk(self.address, self.script, seconds=seconds, connections=16)
 
@@ -109,7 +109,7 @@ def _resident(pid: int) -> int:
     return pages * 4096
 
 
-def many_experiments(seconds: float) -> dict[str, float]:
+def many_experiments(seconds: int) -> dict[str, float]:
     """Time a decision among a thousand experiments ÷ alone."""
     with ExitStack() as stack:
         one, many = Site(stack, 1), Site(stack, MANY)
@@ -121,7 +121,7 @@ def many_experiments(seconds: float) -> dict[str, float]:
     return {"alone_us": few, "among_1000_us": lots, "ratio": lots / few}
 
 
-def publishing(seconds: float) -> dict[str, float]:
+def publishing(seconds: int) -> dict[str, float]:
     """p99 while models are published ÷ while none is."""
     with ExitStack() as stack:
         site = Site(stack, 1)
@@ -140,10 +140,10 @@ def long_run(decisions: int) -> dict[str, float]:
         site = Site(stack, 1)
         done = 0.0
         while done < WARM:
-            done += site.load(5.0).rate * 5.0
+            done += site.load(5).rate * 5
         before = site.memory()
         while done < WARM + decisions:
-            done += site.load(10.0).rate * 10.0
+            done += site.load(10).rate * 10
         after = site.memory()
     return {"decisions": done, "mib": after / 2**20, "ratio": after / before}
 
@@ -151,7 +151,7 @@ def long_run(decisions: int) -> dict[str, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--decisions", type=int, default=1_000_000)
     parser.add_argument("--format", choices=["table", "json"], default="table")
     options = parser.parse_args()

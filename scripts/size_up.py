@@ -24,9 +24,9 @@ from bandit_platform.bootstrap import Platform, Serving, build, build_serving, b
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.services.serving.decide import Query
-from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.services.working.work import Worker
 from bandit_platform.settings import Settings
+from bandit_platform.web.bodies import EventItem
 
 EXPERIMENTS = (1, 100, 1000)
 WARM_UP = 500
@@ -77,13 +77,10 @@ def visits(serving: Serving, clock: Clock, numbers: range) -> None:
         )
         made = serving.decider.decide("size", query).decision
         if number % 10 == 0:
-            report = EventReport(
+            report = EventItem(
                 event_id="accepted",
                 decision_id=made.decision_id,
                 type="accept",
-                amount=None,
-                currency=None,
-                occurred_at=None,
             )
             serving.recorder.record([report], trusted=True)
 

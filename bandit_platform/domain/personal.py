@@ -82,7 +82,7 @@ def _digits(text: str) -> str:
 def is_email(text: str) -> bool:
     """Whether a text holds an e-mail address, as it is or as in a URL."""
     text = _plain(text)
-    if "@" not in text and "40" not in text:
+    if "@" not in text and "%" not in text:
         return False
     return _EMAIL.search(_ESCAPED_AT.sub("@", text)) is not None
 

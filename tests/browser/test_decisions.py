@@ -16,9 +16,9 @@ from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.services.serving.decide import Query
-from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app
+from bandit_platform.web.bodies import EventItem
 from tests.browser.shop import listening, needs_chromium
 from tests.signing_in import sign_in_path
 
@@ -76,13 +76,12 @@ def _visit(serving: Any, number: int) -> None:
     )
     decision = serving.decider.decide(KEY, query).decision
     for kind in ("accept", "purchase")[: number % 3]:
-        event = EventReport(
+        event = EventItem(
             event_id=f"{kind}-{TAG}",
             decision_id=decision.decision_id,
             type=kind,
             amount=12.5 if kind == "purchase" else None,
             currency="GBP" if kind == "purchase" else None,
-            occurred_at=None,
         )
         serving.recorder.record([event], trusted=True)
 

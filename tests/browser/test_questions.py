@@ -21,10 +21,10 @@ from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.services.asking.answer import Answerer
 from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.services.serving.decide import Query
-from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.services.working.work import Worker
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app
+from bandit_platform.web.bodies import EventItem
 from tests.signing_in import sign_in_path
 
 KEY = "checkout-offers"
@@ -89,13 +89,10 @@ def _visits(settings: Settings, clock: Moving) -> None:
         )
         decision = serving.decider.decide(KEY, query).decision
         if number % 3 == 0:
-            event = EventReport(
+            event = EventItem(
                 event_id=f"event-{number}",
                 decision_id=decision.decision_id,
                 type="accept",
-                amount=None,
-                currency=None,
-                occurred_at=None,
             )
             serving.recorder.record([event], trusted=True)
     clock.now += timedelta(hours=2)

@@ -13,8 +13,8 @@ from bandit_platform.domain.lifecycle import Action
 from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.services.serving.decide import Query
-from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.settings import Settings
+from bandit_platform.web.bodies import EventItem
 
 KEY = "checkout-offers"
 
@@ -40,13 +40,10 @@ def busy(tmp_path: Path, spec: Any) -> dict[str, int]:
         decision = serving.decider.decide(KEY, query).decision
         if number % 3 == 0:
             accepted += 1
-            report = EventReport(
+            report = EventItem(
                 event_id="e",
                 decision_id=decision.decision_id,
                 type="accept",
-                amount=None,
-                currency=None,
-                occurred_at=None,
             )
             serving.recorder.record([report], trusted=True)
     serving.registry.close()

@@ -30,13 +30,14 @@ from bandit_platform.services.learning.learn import Learner
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
 from bandit_platform.services.learning.tracked import largest_weight, tracked_policies
 from bandit_platform.services.serving.decide import Answer, Decider, Query
-from bandit_platform.services.serving.record_events import EventRecorder, EventReport, Receipt
+from bandit_platform.services.serving.record_events import EventRecorder, Receipt
 from bandit_platform.services.serving.registry import Registry
 from bandit_platform.services.working.work import Worker
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision
 from bandit_platform.storage.lease import take_lease
 from bandit_platform.storage.models import PolicyState, policy_states
+from bandit_platform.web.bodies import EventItem
 
 KEY = "checkout-offers"
 HOLDER = "the worker of this test"
@@ -160,7 +161,7 @@ class World:
             "currency": None,
             "occurred_at": None,
         }
-        report = EventReport(**{**fields, **event})
+        report = EventItem.model_construct(**{**fields, **event})
         return self.server.recorder.record([report], trusted=trusted)[0]
 
     # What the worker does

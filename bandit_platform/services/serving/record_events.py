@@ -23,8 +23,8 @@ _FORGED = "decision_id was never issued here"
 _PERSONAL = "event_id looks like an e-mail address or an access key"
 
 
-class Outcome(Protocol):
-    """What is asked of a reported outcome, so that a request's own items need no copying."""
+class EventReport(Protocol):
+    """One outcome as reported; a request's own items are such, so that none is copied."""
 
     @property
     def event_id(self) -> str:
@@ -51,17 +51,6 @@ class Outcome(Protocol):
         """By the reporter's clock; None where it did not say."""
 
 
-class EventReport(NamedTuple):
-    """One outcome as reported."""
-
-    event_id: str
-    decision_id: str
-    type: str
-    amount: float | None
-    currency: str | None
-    occurred_at: datetime | None
-
-
 class Receipt(NamedTuple):
     """What became of one reported outcome."""
 
@@ -86,7 +75,7 @@ class EventRecorder:
 
     def record(
         self,
-        reports: Sequence[Outcome],
+        reports: Sequence[EventReport],
         *,
         trusted: bool,
         experiments: Collection[str] | None = None,
@@ -150,7 +139,7 @@ class EventRecorder:
         self._seen.update(dict.fromkeys(keys))
 
 
-def _refusal(report: Outcome, now: datetime) -> str | None:
+def _refusal(report: EventReport, now: datetime) -> str | None:
     """Why a report cannot be taken in; what passes here can always be stored and added up."""
     event_id, amount, occurred_at = report.event_id, report.amount, report.occurred_at
     # Ids are free text and often long numbers, so only what cannot be an id by chance.
@@ -176,7 +165,7 @@ def _impossible_moment(occurred_at: datetime, now: datetime) -> str | None:
     return "occurred_at lies before 1970" if occurred_at < _EARLIEST else None
 
 
-def _event(report: Outcome, now: datetime, trusted: bool) -> Event:
+def _event(report: EventReport, now: datetime, trusted: bool) -> Event:
     occurred = report.occurred_at
     return Event(
         report.decision_id,

@@ -15,8 +15,8 @@ from bandit_platform.journal import erase
 from bandit_platform.services.collecting.forget import Forgotten, forget
 from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.services.reporting.report import experiment_report
-from bandit_platform.services.serving.record_events import EventReport
 from bandit_platform.storage.audit_log import entries
+from bandit_platform.web.bodies import EventItem
 
 TABLES = ("decision", "event", "activation", "immature", "interaction", "unit_total")
 ANN = "ann@shop.example"
@@ -159,7 +159,7 @@ def test_what_was_killed_half_way_goes_on_when_it_is_called_again(
     lite.launch(spec)
     decision = lite.decide(ANN)
     other = lite.new_server()
-    report = EventReport("e", decision.decision_id, "accept", None, None, None)
+    report = EventItem(event_id="e", decision_id=decision.decision_id, type="accept")
     other.recorder.record([report], trusted=True)
     left = blanked
 

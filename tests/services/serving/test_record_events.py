@@ -12,10 +12,11 @@ from bandit_platform.domain.identity import new_decision_id
 from bandit_platform.errors import JournalError, NotFoundError
 from bandit_platform.journal.reader import read_chunk, segments
 from bandit_platform.journal.records import Activation
-from bandit_platform.services.serving.record_events import EventRecorder, EventReport
+from bandit_platform.services.serving.record_events import EventRecorder
+from bandit_platform.web.bodies import EventItem
 
 
-def event(decision_id: str, event_id: str = "e", **changed: Any) -> EventReport:
+def event(decision_id: str, event_id: str = "e", **changed: Any) -> EventItem:
     fields: dict[str, Any] = {
         "event_id": event_id,
         "decision_id": decision_id,
@@ -24,7 +25,7 @@ def event(decision_id: str, event_id: str = "e", **changed: Any) -> EventReport:
         "currency": None,
         "occurred_at": None,
     }
-    return EventReport(**{**fields, **changed})
+    return EventItem.model_construct(**{**fields, **changed})
 
 
 def journal_records(world: Any) -> list[Any]:

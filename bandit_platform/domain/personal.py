@@ -81,10 +81,9 @@ def _digits(text: str) -> str:
 
 def is_email(text: str) -> bool:
     """Whether a text holds an e-mail address, as it is or as in a URL."""
-    text = _plain(text)
-    if "@" not in text and "%" not in text:
+    if text.isascii() and "@" not in text and "%" not in text:
         return False
-    return _EMAIL.search(_ESCAPED_AT.sub("@", text)) is not None
+    return _EMAIL.search(_ESCAPED_AT.sub("@", _plain(text))) is not None
 
 
 def is_access_key(text: str) -> bool:

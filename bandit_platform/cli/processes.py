@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import sys
+import time
 from contextlib import closing, suppress
 from importlib import import_module
 from threading import Event
@@ -15,15 +17,20 @@ import typer
 
 from bandit_platform.cli.notices import TOLD, tell, tell_of_permissions
 from bandit_platform.loading import loading
+from bandit_platform.parent import be_parent, end_with_parent
 
 if TYPE_CHECKING:
     from bandit_platform.settings import Settings
 
 _WORKER_STOP_SECONDS = 5
+#: how long to wait for a port that processes which are just ending still hold
+_FREE_SECONDS = 1.0
+_STEP_SECONDS = 0.05
 
 
 def serve() -> None:
     """Answer shops: decisions and events."""
+    end_with_parent()
     settings = _settings()
     _share_counts(settings)
     _run_web(
@@ -38,6 +45,7 @@ def serve() -> None:
 
 def console() -> None:
     """Show dashboards and experiments to the team."""
+    end_with_parent()
     settings = _settings()
     _demand_free(settings.console_host, settings.console_port)
     _offer_first_link(settings)
@@ -53,6 +61,7 @@ def console() -> None:
 
 def work() -> None:
     """Ingest, mature, learn and publish; answer questions in a process beside it."""
+    end_with_parent()
     with loading():
         from bandit_platform.cli.answering import Answering  # noqa: PLC0415 - keeps --help fast
         from bandit_platform.services.working.rounds import (  # noqa: PLC0415
@@ -75,6 +84,7 @@ def work() -> None:
 
 def ingest() -> None:
     """Move this node's journal into the database (on serving nodes without a worker)."""
+    end_with_parent()
     with loading():
         from bandit_platform.services.working.rounds import (  # noqa: PLC0415 - keeps --help fast
             go_round,
@@ -108,9 +118,10 @@ def up() -> None:
     _demand_two_ports(settings)
     stop = _stopped_by_signals()
     command = [sys.executable, "-m", "bandit_platform"]
+    environment = {**os.environ, TOLD: "1"}
+    be_parent(environment)
     household = Household(
-        {name: [*command, name] for name in ("serve", "console", "work")},
-        {**os.environ, TOLD: "1"},
+        {name: [*command, name] for name in ("serve", "console", "work")}, environment
     )
     configure_logs()
     typer.echo(f"Shops ask      {settings.service_address}/v1/…")
@@ -164,7 +175,6 @@ def _run_web(
 
     from bandit_platform.cli.server import Server  # noqa: PLC0415
     from bandit_platform.logs import configure_logs  # noqa: PLC0415
-    from bandit_platform.parent import be_parent  # noqa: PLC0415
 
     _demand_free(host, port)
     with loading():
@@ -202,13 +212,20 @@ def _demand_free(host: str, port: int) -> None:
     from bandit_platform.errors import UnavailableError  # noqa: PLC0415 - keeps --help fast
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        why = str(error.strerror).partition(" (")[0]
-        raise UnavailableError(
-            f"cannot listen on {host}:{port}: {why}; give another address or port in the settings"
-        ) from None
+    deadline = time.monotonic() + _FREE_SECONDS
+    while True:
+        try:
+            socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(_STEP_SECONDS)
+                continue
+            why = str(error.strerror).partition(" (")[0]
+            raise UnavailableError(
+                f"cannot listen on {host}:{port}: {why}; "
+                "give another address or port in the settings"
+            ) from None
+        return
 
 
 def _share_counts(settings: Settings) -> None:

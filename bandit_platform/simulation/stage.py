@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from bandit_platform.errors import UnavailableError
+from bandit_platform.parent import be_parent
 from bandit_platform.settings import Settings
 from bandit_platform.simulation.connection import Answer, JsonConnection, bearer
 
@@ -198,6 +199,7 @@ class Stage:
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **self.settings.to_environment()}
+        be_parent(environment)
         with (self._folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [*self._command, name],

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from bandit_platform.client.connections import Connections, Reply
 from bandit_platform.client.decision import Decision, decision_from, unavailable
-from bandit_platform.client.outbox import Outbox, Report, event_report
-from bandit_platform.errors import UnavailableError
+from bandit_platform.client.outbox import Outbox, Report, event_report, moment_text
+from bandit_platform.errors import InputError, UnavailableError
 
 _log = logging.getLogger("bandit_platform.client")
 _REPORT_SECONDS = 5.0
@@ -54,19 +54,20 @@ class Client:
         defer_activation: bool = False,
     ) -> Decision:
         """Which arm to show. Never raises: without an answer it is nothing, and ``why`` says so."""
-        body = {
-            "unit_id": unit_id,
-            "context": dict(context or {}),
-            "request_key": request_key,
-            "eligible_arms": None if eligible_arms is None else list(eligible_arms),
-            "excluded_arms": list(excluded_arms),
-            "defer_activation": defer_activation,
-        }
-        path = f"/v1/experiments/{quote(experiment, safe='')}/decisions"
         try:
+            body = {
+                "unit_id": unit_id,
+                "context": dict(context or {}),
+                "request_key": request_key,
+                "eligible_arms": None if eligible_arms is None else list(eligible_arms),
+                "excluded_arms": list(excluded_arms),
+                "defer_activation": defer_activation,
+            }
+            path = f"/v1/experiments/{quote(experiment, safe='')}/decisions"
             reply = self._connections.post(path, body, self._timeout)
-            if reply.status in {200, 201}:
-                return decision_from(reply.body)
+            decision = decision_from(reply.body, experiment)
+            if reply.status in {200, 201} and decision is not None:
+                return decision
             why = reply.problem
         except UnavailableError as error:
             why = str(error)
@@ -83,37 +84,58 @@ class Client:
         amount: float | Decimal | None = None,
         currency: str | None = None,
         event_id: str | None = None,
-        occurred_at: datetime | None = None,
+        occurred_at: datetime | str | None = None,
     ) -> str | None:
         """Report an outcome, in the background. Never raises and never waits.
 
+        Args:
+            decision: what it is an outcome of, or the id of that decision.
+            type: what happened: accept, purchase, and others.
+            amount: money, in ``currency``.
+            currency: ISO 4217 code of the amount.
+            event_id: makes repeats harmless; a random one where it is not given.
+            occurred_at: a datetime or an ISO 8601 text, either with a time zone; now where it is
+                not given. One without a time zone is not guessed at: the report is not taken.
+
         Returns:
             The event's id; None where it was not taken: there is no decision it could belong to,
-            it cannot be written as JSON, or too many reports wait.
+            ``occurred_at`` has no time zone, it cannot be written as JSON, or too many reports
+            wait. All but the first are counted in :attr:`dropped` and logged.
         """
         decision_id = decision.decision_id if isinstance(decision, Decision) else decision
         if decision_id is None:
             return None
-        event = {
-            "event_id": event_id or str(uuid4()),
-            "decision_id": decision_id,
-            "type": type,
-            "amount": amount,
-            "currency": currency,
-            "occurred_at": (occurred_at or datetime.now(UTC)).isoformat(),
-        }
         try:
+            event_id = str(event_id or uuid4())
+            event = {
+                "event_id": event_id,
+                "decision_id": decision_id,
+                "type": type,
+                "amount": amount,
+                "currency": currency,
+                "occurred_at": moment_text(occurred_at or datetime.now(UTC)),
+            }
             taken = self._outbox.put(event_report(event))
-        except (TypeError, ValueError):
-            self._outbox.dropped += 1
-            _log.warning("an outcome cannot be written as JSON and was not reported")
+        except InputError as error:
+            self._not_taken(str(error))
             return None
-        return str(event["event_id"]) if taken else None
+        except Exception as error:  # noqa: BLE001 - whatever was given, the shop's page goes on
+            self._not_taken(f"it cannot be written as JSON ({error.__class__.__name__})")
+            return None
+        return event_id if taken else None
 
     def activate(self, decision: Decision | str) -> bool:
-        """Say that a deferred decision was really shown, in the background."""
+        """Say that a deferred decision was really shown, in the background. Never raises.
+
+        Returns:
+            Whether it was taken; False where there is no decision or too many reports wait.
+        """
         decision_id = decision.decision_id if isinstance(decision, Decision) else decision
         if decision_id is None:
+            return False
+        if not isinstance(decision_id, str):
+            self._outbox.dropped += 1
+            _log.warning("a decision was not activated: its id must be text")
             return False
         path = f"/v1/decisions/{quote(decision_id, safe='')}/activate"
         return self._outbox.put(Report(path=path, body=None))
@@ -152,6 +174,10 @@ class Client:
         if told is None or told[0] != (experiment, why) or now - told[1] >= _TELL_SECONDS:
             self._told = ((experiment, why), now)
             _log.warning("no decision for %s: %s", experiment, why)
+
+    def _not_taken(self, why: str) -> None:
+        self._outbox.dropped += 1
+        _log.warning("an outcome was not reported: %s", why)
 
     def _post_report(self, path: str, body: Any) -> Reply:
         return self._connections.post(path, body, _REPORT_SECONDS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from numbers import Real
+from socket import socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from bandit_platform.errors import InputError, UnavailableError
 _KEPT = 16
 _LONGEST_ANSWER = 4_000_000
 _KEY = re.compile(r"[!-~]+")
+_PROBLEM = "urn:bandit-platform:problem:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +35,16 @@ class Reply:
     retry_after: float | None
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether the service itself refused the request, and not something between."""
+        type_ = self.body.get("type") if isinstance(self.body, dict) else None
+        return 400 <= self.status < 500 and str(type_).startswith(_PROBLEM)
+
+    @property
     def problem(self) -> str:
         """What the service says is wrong; it never repeats what was sent."""
+        if self.status < 400:
+            return f"status {self.status}: the answer is not one of the decision service"
         body = self.body if isinstance(self.body, dict) else {}
         detail, errors = str(body.get("detail") or "no reason given"), body.get("errors")
         found = [
@@ -47,7 +57,7 @@ class Reply:
 
 
 class Connections:
-    """Asks one service. Threads may share it."""
+    """Asks one service. Threads may share it. Redirects are answers; none is followed."""
 
     def __init__(self, url: str, key: str) -> None:
         parts = urlsplit(url)
@@ -101,7 +111,7 @@ class Connections:
         with suppress(IndexError):
             while True:
                 kept = self._idle.pop()
-                if kept.sock is not None and not select.select([kept.sock], [], [], 0)[0]:
+                if kept.sock is not None and not _is_readable(kept.sock):
                     kept.sock.settimeout(seconds)
                     return kept
                 kept.close()
@@ -113,6 +123,15 @@ class Connections:
             connection.close()
         else:
             self._idle.append(connection)
+
+
+def _is_readable(sock: socket) -> bool:
+    """Whether an idle connection has something to read: its end, as nothing was asked."""
+    if hasattr(select, "poll"):  # select() takes no descriptor of 1024 or above
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 def as_json(body: Any) -> str:
@@ -134,7 +153,7 @@ def _number(value: Any) -> float:
 def _parsed(text: bytes) -> Any:
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

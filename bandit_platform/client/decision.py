@@ -49,20 +49,28 @@ def unavailable(experiment: str, why: str) -> Decision:
     )
 
 
-def decision_from(body: Mapping[str, Any]) -> Decision:
-    """A decision as the service tells it.
-
-    Raises:
-        KeyError: something is missing.
-        TypeError: it is no such answer.
-    """
+def decision_from(body: Any, experiment: str) -> Decision | None:
+    """The decision in a service's answer; None where the answer is not one for the experiment."""
+    if not isinstance(body, Mapping) or body.get("experiment") != experiment:
+        return None
+    offer, pmf, version = body.get("offer"), body.get("pmf"), body.get("model_version")
+    propensity = body.get("propensity")
+    texts = [body.get(name) for name in ("arm", "decision_id", "reason")]
+    if not (
+        all(isinstance(text, str) and text for text in texts)
+        and (offer is None or isinstance(offer, Mapping))
+        and isinstance(propensity, int | float)
+        and isinstance(pmf, Mapping)
+        and (version is None or isinstance(version, int))
+    ):
+        return None
     return Decision(
-        experiment=body["experiment"],
+        experiment=experiment,
         arm=body["arm"],
-        offer=body["offer"],
+        offer=offer,
         decision_id=body["decision_id"],
         reason=body["reason"],
-        propensity=body["propensity"],
-        pmf=body["pmf"],
-        model_version=body["model_version"],
+        propensity=propensity,
+        pmf=pmf,
+        model_version=version,
     )

@@ -76,7 +76,7 @@ class FakeClient(Client):
         amount: float | Decimal | None = None,
         currency: str | None = None,
         event_id: str | None = None,
-        occurred_at: datetime | None = None,
+        occurred_at: datetime | str | None = None,
     ) -> str | None:
         """Remember an outcome."""
         decision_id = decision.decision_id if isinstance(decision, Decision) else decision

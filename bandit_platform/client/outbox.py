@@ -1,4 +1,11 @@
-"""Reports on their way: kept in order, sent in the background, sent again until they arrive."""
+"""Reports on their way: kept, sent in the background, sent again until they arrive.
+
+A report has arrived when the service says so: with a receipt for each outcome, or with 204 for an
+activation. A report is dropped when the service itself refuses it. Every other answer (a redirect,
+a page of a proxy, a status that is not the service's) says nothing about the reports, so they are
+sent again. They go to the end and in smaller batches, so that a report that something on the way
+never lets through does not hold up the others.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +16,23 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Condition, Thread
 from typing import Any
 
 from bandit_platform.client.connections import Reply, as_json
-from bandit_platform.errors import UnavailableError
+from bandit_platform.errors import InputError, UnavailableError
 
 _log = logging.getLogger("bandit_platform.client")
 _MOST_EVENTS = 100
 _MOST_BYTES = 60_000
 _EVENTS = "/v1/events"
 _RETRIED = frozenset({408, 425, 429})
+_JUDGED = frozenset({202, 422})
+#: an answer that is not the service's is logged so often
+_LOG_SECONDS = 10.0
+#: seconds that a Retry-After may ask for
+_LONGEST_WAIT = 300.0
 
 Post = Callable[[str, Any], Reply]
 
@@ -43,6 +56,33 @@ def event_report(event: dict[str, Any]) -> Report:
     return Report(path=_EVENTS, body=event, size=len(as_json(event)) + 2)
 
 
+def moment_text(moment: datetime | str) -> str:
+    """A moment as ISO 8601 text in UTC.
+
+    Raises:
+        InputError: it is neither a datetime nor ISO 8601 text, or has no time zone.
+    """
+    try:
+        read = datetime.fromisoformat(moment.strip()) if isinstance(moment, str) else moment
+        if read.utcoffset() is not None:
+            return read.astimezone(UTC).isoformat(timespec="microseconds")
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        raise InputError("occurred_at must be a datetime or an ISO 8601 text") from None
+    raise InputError("occurred_at needs a time zone, as datetime.now(UTC) has")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sent:
+    """What a request did for its reports."""
+
+    #: whether they need not be sent again
+    settled: bool
+    #: whether somebody other than the service answered
+    foreign: bool = False
+    #: seconds to wait at least before the next request
+    wait: float = 0.0
+
+
 @dataclass(kw_only=True)
 class Outbox:
     """Reports not yet acknowledged, and the thread that sends them."""
@@ -61,6 +101,8 @@ class Outbox:
     _process: int = field(default=0, init=False)
     _closed: bool = field(default=False, init=False)
     _hurry: bool = field(default=False, init=False)
+    _batch_events: int = field(default=_MOST_EVENTS, init=False)
+    _logged_at: float | None = field(default=None, init=False)
 
     def put(self, report: Report) -> bool:
         """Take a report on its way; False where there is no room for it."""
@@ -93,11 +135,14 @@ class Outbox:
         return left
 
     def _start(self) -> None:
-        """A process that was forked has no threads of its parent's, so it starts one of its own."""
+        """Start the thread that sends; a forked process has none of its parent's."""
         if self._thread is None or self._process != os.getpid():
-            self._process = os.getpid()
-            self._thread = Thread(target=self._send_forever, name="bandit-reports", daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._send_forever, name="bandit-reports", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no thread can be started now; the next report tries again
+                return
+            self._thread, self._process = thread, os.getpid()
 
     def _send_forever(self) -> None:
         pause = 0.0
@@ -109,16 +154,26 @@ class Outbox:
                 if self._closed:
                     return
                 batch = self._batch()
-            wanted = self._send(batch)
-            if wanted is None:
+            sent = self._send(batch)
+            with self._changed:
+                self._conclude(batch, sent)
+            if sent.settled:
                 pause = 0.0
-                with self._changed:
-                    for _ in batch:
-                        self._waiting.popleft()
-                    self._changed.notify_all()
             else:
                 grown = min(self.longest_pause, max(self.first_pause, pause * 2))
-                pause = max(wanted, grown * random.uniform(0.5, 1.0))
+                pause = max(sent.wait, grown * random.uniform(0.5, 1.0))
+
+    def _conclude(self, batch: list[Report], sent: _Sent) -> None:
+        """Take a batch out, or move it to the end where somebody else answered."""
+        if sent.settled or sent.foreign:
+            for _ in batch:
+                self._waiting.popleft()
+        if sent.settled:
+            self._batch_events = _MOST_EVENTS
+            self._changed.notify_all()
+        elif sent.foreign:
+            self._waiting.extend(batch)
+            self._batch_events = max(1, len(batch) // 2)
 
     def _rest(self, pause: float) -> None:
         end = time.monotonic() + pause
@@ -134,34 +189,65 @@ class Outbox:
         batch: list[Report] = []
         for report in self._waiting:
             size += report.size
-            full = len(batch) == _MOST_EVENTS or size > _MOST_BYTES
+            full = len(batch) == self._batch_events or size > _MOST_BYTES
             if report.path != _EVENTS or (full and batch):
                 break
             batch.append(report)
         return batch
 
-    def _send(self, batch: list[Report]) -> float | None:
-        """None when the reports need not be sent again, else seconds to wait at least."""
+    def _send(self, batch: list[Report]) -> _Sent:
         path = batch[0].path
         body = {"events": [report.body for report in batch]} if path == _EVENTS else batch[0].body
         try:
             reply = self.post(path, body)
         except UnavailableError:
-            return 0.0
+            return _Sent(settled=False)
         except Exception:  # noqa: BLE001 - the thread must outlive whatever cannot be sent
             self.dropped += len(batch)
             _log.exception("%d reports could not be sent", len(batch))
-            return None
+            return _Sent(settled=True)
         if reply.status >= 500 or reply.status in _RETRIED:
-            return reply.retry_after or 0.0
-        refused = [reply.problem] * len(batch) if reply.status >= 400 else _rejected(reply.body)
+            return _Sent(settled=False, wait=_wait(reply))
+        refused = _refused(reply, batch)
+        if refused is None:
+            self._log_foreign(reply, len(batch))
+            return _Sent(settled=False, foreign=True, wait=_wait(reply))
         self.dropped += len(refused)
         for why, count in Counter(refused).items():
             _log.warning("reports refused: %d, %s", count, why)
+        return _Sent(settled=True)
+
+    def _log_foreign(self, reply: Reply, reports: int) -> None:
+        now = time.monotonic()
+        if self._logged_at is None or now - self._logged_at >= _LOG_SECONDS:
+            self._logged_at = now
+            _log.warning("%d reports are kept and sent again: %s", reports, reply.problem)
+
+
+def _wait(reply: Reply) -> float:
+    return min(reply.retry_after or 0.0, _LONGEST_WAIT)
+
+
+def _refused(reply: Reply, batch: list[Report]) -> list[str] | None:
+    """Why single reports were refused; None where the service did not answer for this batch."""
+    if reply.is_refusal:
+        return [reply.problem] * len(batch)
+    if batch[0].path != _EVENTS:
+        return [] if reply.status == 204 else None
+    receipts = reply.body.get("events") if isinstance(reply.body, dict) else None
+    if reply.status not in _JUDGED or not isinstance(receipts, list):
         return None
+    if len(receipts) != len(batch) or not all(map(_is_receipt, receipts, batch)):
+        return None
+    return [str(each.get("why")) for each in receipts if each["status"] == "rejected"]
 
 
-def _rejected(body: Any) -> list[str]:
-    """Why single outcomes were refused; the service never repeats what was sent."""
-    items = body.get("events", ()) if isinstance(body, dict) else ()
-    return [str(item.get("why")) for item in items if item.get("status") == "rejected"]
+def _is_receipt(receipt: Any, report: Report) -> bool:
+    """Whether an outcome was judged; a rejected one's id may be left out of the receipt."""
+    if not isinstance(receipt, dict) or report.body is None:
+        return False
+    status, event_id = receipt.get("status"), receipt.get("event_id")
+    if event_id is None:
+        return bool(status == "rejected")
+    judged = status in ("accepted", "duplicate", "rejected")  # an odd one may be unhashable
+    return judged and bool(event_id == report.body["event_id"])

@@ -15,7 +15,7 @@ Script = Callable[[str, Any], tuple[int, Any, dict[str, str]]]
 
 @contextmanager
 def listening(server: Any) -> Iterator[str]:
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -57,3 +57,9 @@ def scripted(answer: Script) -> Iterator[str]:
 
 def accepted(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"events": [{"event_id": i["event_id"], "status": "accepted"} for i in items]}
+
+
+def refusal(status: int, detail: str = "no") -> tuple[int, Any, dict[str, str]]:
+    """A refusal as the service writes it."""
+    type_ = "urn:bandit-platform:problem:invalid-body"
+    return status, {"type": type_, "status": status, "detail": detail}, {}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.client import Client
-from tests.client.services import KEY, accepted, listening, scripted
+from tests.client.services import KEY, accepted, listening, refusal, scripted
 from tests.web.both_ports import CONTEXT, Site
 
 
@@ -69,7 +69,7 @@ def test_refused_reports_are_counted_and_not_sent_again() -> None:
 
     def answer(_path: str, body: Any) -> tuple[int, Any, dict[str, str]]:
         calls.append(body)
-        return 422, {"detail": "no"}, {}
+        return refusal(422)
 
     with scripted(answer) as url, Client(url, "sk") as client:
         client.report("d", "accept")
@@ -96,8 +96,9 @@ def test_each_reason_for_a_refusal_is_told(
     }
 
 
-def test_a_strangers_error_is_a_refusal_too() -> None:
-    odd = {"detail": ["no"], "errors": ["bad", {"path": "x"}, None]}
+def test_odd_parts_of_a_refusal_do_no_harm() -> None:
+    _, problem, _ = refusal(400)
+    odd = {**problem, "detail": ["no"], "errors": ["bad", {"path": "x"}, None]}
     with scripted(lambda *_: (400, odd, {})) as url, Client(url, "sk", timeout=5.0) as client:
         assert str(client.decide(KEY, "ann").why).startswith("status 400")
         for _ in range(2):

@@ -66,3 +66,11 @@ class Decision:
     request_key: str | None
     #: keyed hash of the request's body, to notice the same key with another body
     body_hash: str | None
+    #: id of the API key that the request showed; None inside the platform
+    key_id: str | None = None
+    #: whether the request came with a secret key, so that a stranger cannot have sent it
+    trusted: bool = True
+    #: keyed hash of the network address that the request came from; None inside the platform
+    address: str | None = None
+    #: page traffic above the limit of its unit or address: answered, but in no estimate
+    over_limit: bool = False

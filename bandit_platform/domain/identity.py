@@ -53,6 +53,12 @@ def pseudonym(secret: bytes, unit_id: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def address_pseudonym(secret: bytes, address: str) -> str:
+    """The name under which a network address is stored: 16 hexadecimal characters."""
+    return keyed_hash(secret, b"address", address).hex()
+
+
+@lru_cache(maxsize=4096)
 def _tag(secret: bytes, experiment: str) -> str:
     return keyed_hash(secret, b"experiment", experiment, size=_TAG_LENGTH // 2).hex()
 

@@ -29,31 +29,35 @@ Record = Decision | Event | Activation
 
 def decision_line(d: Decision) -> bytes:
     """A decision as one line, newline included."""
-    return _line(
-        {
-            "k": "decision",
-            "id": d.decision_id,
-            "experiment": d.experiment,
-            "revision": d.revision,
-            "unit": d.unit,
-            "slate": d.slate_id,
-            "slot": d.slot,
-            "at": _text(d.decided_at),
-            "expires": _text(d.expires_at),
-            "reason": d.reason,
-            "arm": d.arm,
-            "propensity": d.propensity,
-            "eligible": d.eligible,
-            "pmf": d.pmf,
-            "excluded": d.excluded,
-            "context": d.context,
-            "seed": d.seed,
-            "model": d.model_version,
-            "deferred": d.deferred,
-            "request": d.request_key,
-            "body": d.body_hash,
-        }
-    )
+    data = {
+        "k": "decision",
+        "id": d.decision_id,
+        "experiment": d.experiment,
+        "revision": d.revision,
+        "unit": d.unit,
+        "slate": d.slate_id,
+        "slot": d.slot,
+        "at": _text(d.decided_at),
+        "expires": _text(d.expires_at),
+        "reason": d.reason,
+        "arm": d.arm,
+        "propensity": d.propensity,
+        "eligible": d.eligible,
+        "pmf": d.pmf,
+        "excluded": d.excluded,
+        "context": d.context,
+        "seed": d.seed,
+        "model": d.model_version,
+        "deferred": d.deferred,
+        "request": d.request_key,
+        "body": d.body_hash,
+        "key": d.key_id,
+        "trusted": d.trusted,
+        "address": d.address,
+    }
+    if d.over_limit:
+        data["over_limit"] = True
+    return _line(data)
 
 
 def event_line(e: Event) -> bytes:
@@ -139,6 +143,10 @@ def _decision(data: Mapping[str, Any]) -> Decision:
         deferred=data["deferred"],
         request_key=data["request"],
         body_hash=data["body"],
+        key_id=data.get("key"),
+        trusted=data.get("trusted", True),
+        address=data.get("address"),
+        over_limit=data.get("over_limit", False),
     )
 
 

@@ -280,6 +280,10 @@ def decision_values(d: Decision) -> tuple[Any, ...]:
         d.deferred,
         d.request_key,
         d.body_hash,
+        d.key_id,
+        d.trusted,
+        d.address,
+        d.over_limit,
     )
 
 
@@ -328,6 +332,10 @@ def decision_from(row: Row[Any]) -> Decision:
         deferred,
         request_key,
         body_hash,
+        key_id,
+        trusted,
+        address,
+        over_limit,
     ) = row[: len(_COLUMNS)]
     return Decision(
         decision_id=decision_id,
@@ -350,4 +358,8 @@ def decision_from(row: Row[Any]) -> Decision:
         deferred=deferred,
         request_key=request_key,
         body_hash=body_hash,
+        key_id=key_id,
+        trusted=trusted,
+        address=address,
+        over_limit=over_limit,
     )

@@ -8,7 +8,17 @@ except for an event's flags.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    false,
+    true,
+)
 from sqlmodel import Field, SQLModel
 
 #: SQLite numbers rows only in a column of this very type.
@@ -76,6 +86,10 @@ class DecisionRow(SQLModel, table=True):
     deferred: bool
     request_key: str | None = None
     body_hash: str | None = None
+    key_id: str | None = None
+    trusted: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=true()))
+    address: str | None = None
+    over_limit: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
 
 
 class ImmatureRow(SQLModel, table=True):

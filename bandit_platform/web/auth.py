@@ -17,6 +17,7 @@ from flask import Flask, Request, Response, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from bandit_platform.domain.access import Key, Permission
+from bandit_platform.domain.caller import Caller
 from bandit_platform.web.limits import Buckets, Limits, address_of, retry_after
 from bandit_platform.web.page_gate import PageGate
 from bandit_platform.web.problems import problem
@@ -182,6 +183,12 @@ class Gate:
         environ[_ADMITTED] = key
         return True
 
+    def caller(self, environ: Mapping[str, Any]) -> Caller:
+        """Who sent a request that was let in."""
+        key: Key = environ[_ADMITTED]
+        address = address_of(environ, self._proxies)
+        return Caller(key_id=key.key_id, trusted=not key.publishable, address=address)
+
     def refusal(self, asked: Request, wanted: Permission) -> Response | None:
         """Why a request is refused; None lets it in, as its key's."""
         admitted = asked.environ.get(_ADMITTED)
@@ -202,7 +209,7 @@ class Gate:
             return _forbidden("The key may not be used from this origin.")
         if not _opens(asked, key, wanted):
             return _forbidden("The key does not open this.")
-        g.key = key
+        asked.environ[_ADMITTED] = g.key = key
         return None
 
 

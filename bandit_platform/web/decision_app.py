@@ -35,7 +35,7 @@ def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
     gate = Gate(lambda text: keys.find(text, serving.clock()), limits)
     shop = Shop(serving.decider, serving.recorder, meter)
     protect(app, gate, keys.origins)
-    app.register_blueprint(decisions_blueprint(shop))
+    app.register_blueprint(decisions_blueprint(shop, gate))
     app.register_blueprint(sdk_blueprint())
     app.register_blueprint(
         health_blueprint(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, request
 
-from bandit_platform.web.auth import shown_key
+from bandit_platform.web.auth import Gate, shown_key
 from bandit_platform.web.observed import DECIDED
 from bandit_platform.web.reading import body_bytes
 from bandit_platform.web.shop import DECISION_BYTES, EVENTS_BYTES, Shop
 
 
-def decisions_blueprint(shop: Shop) -> APIBlueprint:
+def decisions_blueprint(shop: Shop, gate: Gate) -> APIBlueprint:
     """The views over a serving process."""
     api = APIBlueprint("decisions", __name__, url_prefix="/v1", tag="Shop")
 
@@ -19,7 +19,10 @@ def decisions_blueprint(shop: Shop) -> APIBlueprint:
     @api.doc(summary="Which arm to show", operation_id="decide")
     def decide(experiment: str) -> Response:
         body = body_bytes(DECISION_BYTES, text=True)
-        decided = shop.decide(experiment, body, request.environ.get("HTTP_IDEMPOTENCY_KEY"))
+        environ = request.environ
+        decided = shop.decide(
+            experiment, body, environ.get("HTTP_IDEMPOTENCY_KEY"), gate.caller(environ)
+        )
         request.environ[DECIDED] = decided.choice
         return _json(decided.body, 201 if decided.new else 200)
 

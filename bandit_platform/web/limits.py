@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -74,6 +75,11 @@ def address_of(environ: Mapping[str, Any], proxies: int) -> str:
     if proxies > 0:
         hops = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
         address = hops[-proxies].strip() if len(hops) >= proxies else address
+    return _network(address)
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:

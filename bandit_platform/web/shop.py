@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from bandit_platform.domain.access import Key
+from bandit_platform.domain.caller import Caller
 from bandit_platform.domain.personal import personal_shape
 from bandit_platform.errors import InputError
 from bandit_platform.services.serving.decide import Answer, Decider, Query
@@ -40,7 +41,9 @@ class Shop:
         self._recorder = recorder
         self._meter = meter
 
-    def decide(self, experiment: str, body: bytes, idempotency_key: str | None) -> Decided:
+    def decide(
+        self, experiment: str, body: bytes, idempotency_key: str | None, caller: Caller
+    ) -> Decided:
         """Which arm to show.
 
         Raises:
@@ -48,7 +51,7 @@ class Shop:
             BanditPlatformError: as :meth:`Decider.decide`.
         """
         asked = DecisionRequest.model_validate_json(body)
-        answer = self._decider.decide(experiment, _query(asked, idempotency_key))
+        answer = self._decider.decide(experiment, _query(asked, idempotency_key, caller))
         decision = answer.decision
         return Decided(
             to_json(_shown(answer)),
@@ -82,7 +85,7 @@ class Shop:
         return to_json({"events": [_told(receipt) for receipt in receipts]})
 
 
-def _query(body: DecisionRequest, header: str | None) -> Query:
+def _query(body: DecisionRequest, header: str | None, caller: Caller) -> Query:
     if header is not None and (not 1 <= len(header) <= 256):
         raise InputError("the Idempotency-Key is not 1 to 256 characters long")
     if header is not None and body.request_key not in {None, header}:
@@ -94,6 +97,7 @@ def _query(body: DecisionRequest, header: str | None) -> Query:
         eligible_arms=None if body.eligible_arms is None else tuple(body.eligible_arms),
         excluded_arms=tuple(body.excluded_arms),
         defer_activation=body.defer_activation,
+        caller=caller,
     )
 
 

@@ -67,7 +67,12 @@ class ShortWay:
         try:
             if not self._gate.admits(environ, key, Permission.DECIDE, experiment):
                 return None
-            return self._shop.decide(experiment, body, environ.get("HTTP_IDEMPOTENCY_KEY"))
+            return self._shop.decide(
+                experiment,
+                body,
+                environ.get("HTTP_IDEMPOTENCY_KEY"),
+                self._gate.caller(environ),
+            )
         except (ValidationError, BanditPlatformError):
             return None
         except Exception:  # noqa: BLE001 - the long way may do, and says so if it does not

@@ -13,10 +13,16 @@ from typing import Any
 import structlog
 
 from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
+from bandit_platform.domain.caller import INTERNAL, Caller
 from bandit_platform.domain.context import Context, validate_context
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.eligibility import Eligibility, eligible_arms
-from bandit_platform.domain.identity import decision_id_for, new_decision_id, pseudonym
+from bandit_platform.domain.identity import (
+    address_pseudonym,
+    decision_id_for,
+    new_decision_id,
+    pseudonym,
+)
 from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.domain.pmf import uniform_pmf
@@ -49,6 +55,7 @@ class Query:
     eligible_arms: tuple[str, ...] | None
     excluded_arms: tuple[str, ...]
     defer_activation: bool
+    caller: Caller = INTERNAL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +139,7 @@ class Decider:
         now = self._clock()
         spec = live.spec
         unit = pseudonym(self._secret, query.unit_id)
+        caller = query.caller
         identity = decision_id or new_decision_id(self._secret, spec.key, now)
         seed = draw_seed(self._secret, spec.key, identity)
         choice = self._choose(live, query, context, unit, now)
@@ -157,6 +165,11 @@ class Decider:
             deferred=query.defer_activation,
             request_key=self._request_hash(spec.key, query.request_key),
             body_hash=body_hash,
+            key_id=caller.key_id,
+            trusted=caller.trusted,
+            address=(
+                None if caller.address is None else address_pseudonym(self._secret, caller.address)
+            ),
         )
 
     def _choose(

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
@@ -25,9 +24,7 @@ from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.settings import FILE_VARIABLE, Settings
 from bandit_platform.storage.database import Database
 
-# A busy machine is no reason to fail.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+pytest_plugins = ("tests.support.property_tests",)
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
 

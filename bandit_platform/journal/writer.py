@@ -109,11 +109,14 @@ class JournalWriter:
             JournalError: the disk refused; what was appended survives anything but a power cut.
         """
         self._stop.set()
-        with self._lock:
-            try:
+        try:
+            with self._lock:
                 self._close()
-            except OSError as error:
-                raise JournalError(f"cannot flush the journal: {error}") from error
+        except OSError as error:
+            raise JournalError(f"cannot flush the journal: {error}") from error
+        finally:
+            if self._flusher.is_alive():  # its copy of the descriptor holds the lock too
+                self._flusher.join()
 
     def _open(self) -> int:
         if self._descriptor is None:

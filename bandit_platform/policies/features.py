@@ -18,6 +18,7 @@ from urllib.parse import quote
 from bandit_platform.domain.context import Context
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.policies.numbers import number
 
 #: Raised whenever the encoding changes, because models of different encodings do not mix.
 ENCODING_VERSION = 2
@@ -38,7 +39,7 @@ def feature(name: str, value: float | str | bool) -> str:
     if isinstance(value, (str, bool)):
         return _named(name, value)
     limited = value if -_LARGEST <= value <= _LARGEST else min(max(value, -_LARGEST), _LARGEST)
-    return f"{encode(name)}:{limited:.9g}".replace("e+", "e")
+    return f"{encode(name)}:{number(limited)}".replace("e+", "e")
 
 
 @lru_cache(maxsize=65536)

@@ -16,6 +16,7 @@ from vowpalwabbit import Workspace
 
 from bandit_platform.ope.estimators.reward_model import Codes
 from bandit_platform.ope.reward_range import Floats
+from bandit_platform.policies.numbers import number
 
 _ARGUMENTS = "--quiet --random_seed 1 --bit_precision 18 --interactions xa"
 
@@ -67,7 +68,7 @@ class VowpalRewardLearner:
         weights = np.ones(arm.shape[0]) if weight is None else weight
         rows = zip(_texts(features), arm, reward, weights, strict=True)
         for text, code, label, importance in rows:
-            example = workspace.parse(f"{label:.9g} {importance:.9g} {text} |a {code}")
+            example = workspace.parse(f"{number(label)} {number(importance)} {text} |a {code}")
             try:
                 workspace.learn(example)
             finally:
@@ -94,7 +95,7 @@ def vowpal_regression(arms: int, _width: int) -> VowpalRewardLearner:
 def _texts(features: Floats) -> list[str]:
     """Each row's features; the first column is the constant, which VW has of its own."""
     return [
-        "|x " + " ".join(f"{place}:{value:.9g}" for place, value in enumerate(row) if value)
+        "|x " + " ".join(f"{place}:{number(value)}" for place, value in enumerate(row) if value)
         for row in features[:, 1:].tolist()
     ]
 

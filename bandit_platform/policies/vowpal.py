@@ -23,11 +23,12 @@ from vowpalwabbit import Workspace
 from vowpalwabbit.pyvw import pylibvw
 
 from bandit_platform.errors import InputError, PolicyError
+from bandit_platform.policies.numbers import SMALLEST, number
 
 _Core: Any = pylibvw.vw
 _LOADING = ("--quiet", "--preserve_performance_counters")
-#: Labels are read in single precision: what is smaller is zero there, what is larger infinite.
-_SMALLEST, _LARGEST = 1e-37, 1e37
+#: Labels are read in single precision, where larger numbers are infinite.
+_LARGEST = 1e37
 
 
 class VowpalModel:
@@ -108,14 +109,14 @@ class VowpalModel:
             InputError: a label that VW would take silently and misread.
             PolicyError: VW cannot answer.
         """
-        if not _SMALLEST <= propensity <= 1.0:
+        if not SMALLEST <= propensity <= 1.0:
             raise InputError("a propensity must be above 0 and at most 1")
         if not abs(cost) <= _LARGEST:
             raise InputError("a reward must be finite")
         if not 0 <= position < len(lines) - 1:
             raise InputError("the arm's position must be one of the eligible arms")
         labelled = [*lines]
-        labelled[position + 1] = f"0:{cost:.9g}:{propensity:.9g} {lines[position + 1]}"
+        labelled[position + 1] = f"0:{number(cost)}:{number(propensity)} {lines[position + 1]}"
         with self._lock:
             workspace, example = self._parsed(labelled)
             try:

@@ -389,6 +389,28 @@ def test_closing_tells_when_the_disk_refuses_but_lets_the_segment_go(
     wait_until_exhausted(path)
 
 
+def test_closing_waits_for_a_flush_in_the_background_which_holds_the_lock(
+    open_writer: OpenWriter, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushing, real = threading.Event(), os.fdatasync
+
+    def slow_in_background(descriptor: int) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            flushing.set()
+            closing.wait(10)
+            time.sleep(0.2)  # the disk takes its time, also after the segment was closed
+        real(descriptor)
+
+    closing = threading.Event()
+    monkeypatch.setattr(os, "fdatasync", slow_in_background)
+    writer = open_writer()
+    writer.append(b'{"k":"?"}\n')
+    assert flushing.wait(10)
+    closing.set()
+    writer.close()
+    assert read_chunk(segments(folder)[0], 0).exhausted
+
+
 def test_only_its_owner_reads_a_segment(
     open_writer: OpenWriter, decisions: list[Decision], folder: Path
 ) -> None:

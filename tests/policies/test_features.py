@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bandit_platform.domain.experiment import Arm, ExperimentSpec
 from bandit_platform.policies.features import FeatureText, encode, feature
+from bandit_platform.policies.numbers import SMALLEST
 
 #: what Vowpal Wabbit text is made of
 HOSTILE = [
@@ -32,9 +33,7 @@ HOSTILE = [
 texts = st.one_of(
     st.text(max_size=30), st.lists(st.sampled_from([*HOSTILE, "x"]), max_size=8).map("".join)
 )
-numbers = st.floats(allow_nan=False, allow_infinity=False).filter(
-    lambda v: v == 0 or abs(v) > 1e-30
-)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
 values = st.one_of(texts, st.booleans(), numbers)
 features = st.dictionaries(texts, values, max_size=6)
 
@@ -42,7 +41,7 @@ features = st.dictionaries(texts, values, max_size=6)
 def parsed_weights(declared: dict[str, Any]) -> list[float]:
     """The weights that features should have: 1 for text and booleans; zeros do not occur."""
     weights = [v if type(v) is float else 1.0 for v in declared.values()]
-    return [weight for weight in weights if weight != 0]
+    return [weight for weight in weights if abs(weight) >= SMALLEST]
 
 
 @given(context=features, arms=st.lists(features, min_size=1, max_size=4))
@@ -50,6 +49,8 @@ def parsed_weights(declared: dict[str, Any]) -> list[float]:
 @example(context={}, arms=[{}])
 @example(context={"": ""}, arms=[{"": ""}])
 @example(context={"v": 1.7976931348623157e308, "w": -1e39}, arms=[{"v": 5e-30}])
+@example(context={"": 1.74e-30}, arms=[{}])
+@example(context={"": 1.7400321e-30, "v": 1e-30}, arms=[{"": -9.95987871e-30, "v": 1e-29}])
 def test_no_name_or_value_makes_a_feature_a_namespace_or_an_arm(
     parse: Callable[[list[str]], Any], context: dict[str, Any], arms: list[dict[str, Any]]
 ) -> None:
@@ -104,8 +105,9 @@ def test_half_a_surrogate_pair_is_no_crash() -> None:
     assert feature("x", "\ud800") == "x=%3F"
 
 
-# Below 1e-29 Vowpal Wabbit reads nothing, which is also what such a number weighs.
-@given(st.floats(min_value=1e-25, max_value=1e12))
+@given(st.floats(min_value=SMALLEST, max_value=1e12))
+@example(SMALLEST)
+@example(1.23456789e-29)
 def test_numbers_arrive_to_six_digits(parse: Callable[[list[str]], Any], value: float) -> None:
     line = " ".join(["shared |c", feature("x", value), feature("y", -value)])
     parsed = parse([line, "|a @nothing"])

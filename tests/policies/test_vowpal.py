@@ -38,6 +38,7 @@ def blob(fresh: Callable[[str], LearnedPolicy], train: Any, steps: list[Any]) ->
         ({"propensity": math.nan}, "propensity"),
         ({"propensity": math.inf}, "propensity"),
         ({"propensity": 1e-60}, "propensity"),
+        ({"propensity": 9.87654321e-30}, "propensity"),
         ({"cost": math.nan}, "reward"),
         ({"cost": math.inf}, "reward"),
         ({"cost": -math.inf}, "reward"),

@@ -39,6 +39,7 @@ OPERATIONS = {
 }
 CASES = [(port, name) for port, names in OPERATIONS.items() for name in names]
 EXAMPLES = 200
+pytestmark = pytest.mark.hypothesis  # requests are drawn, inside the tests
 UNLIMITED = Limits(key_rate=0, stranger_rate=0)
 
 
@@ -84,8 +85,6 @@ def try_requests(found: Any, strategy: Any, examples: int, check: Any) -> None:
     @settings(
         max_examples=examples,
         deadline=None,
-        database=None,
-        derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -15,11 +15,7 @@ from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
 
-from bandit_platform.errors import InputError
-
 _TEXT = re.compile(r"(pk|sk)_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-_ORIGIN = re.compile(r"(https?)://[a-z0-9.-]+(?::([1-9]\d{0,4}))?")
-_OWN_PORTS = frozenset({("http", "80"), ("https", "443")})
 
 
 class Role(StrEnum):
@@ -116,19 +112,3 @@ def key_id_of(text: str) -> str | None:
 def digest_of(text: str) -> str:
     """What is stored of a key's text."""
     return sha256(text.encode()).hexdigest()
-
-
-def check_origin(origin: str) -> str:
-    """A web origin in the form browsers send it.
-
-    Raises:
-        InputError: it is not scheme, host and optional port, or no browser sends it so.
-    """
-    match = _ORIGIN.fullmatch(origin)
-    if match is None:
-        raise InputError("an origin is a scheme and a host, such as https://shop.example")
-    if match.groups() in _OWN_PORTS:
-        raise InputError(
-            f"browsers leave the port {match[2]} out after {match[1]}; leave it out here"
-        )
-    return origin

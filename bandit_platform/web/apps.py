@@ -7,6 +7,7 @@ from datetime import timedelta
 from apiflask import APIFlask
 
 from bandit_platform.bootstrap import Platform, build
+from bandit_platform.domain.origin import own_origins
 from bandit_platform.errors import NotFoundError
 from bandit_platform.parent import end_with_parent
 from bandit_platform.services.serving.upkeep import Upkeep, UpkeepWatch
@@ -38,6 +39,8 @@ from bandit_platform.web.sessions import install_sessions
 __all__ = ["console_app", "create_console_app", "create_decision_app", "serve_app"]
 
 _LIMITS = Limits()
+#: bytes of a body on the console's port; a hundred arms with large offers fit
+MANAGEMENT_BYTES = 1024 * 1024
 
 
 def create_console_app(
@@ -46,7 +49,7 @@ def create_console_app(
     """The application on the console's port; it decides nothing."""
     meter = Meter()
     watch = UpkeepWatch(platform.database, settings.journal_dir, platform.clock)
-    app = bare_app("bandit-platform console", meter)
+    app = bare_app("bandit-platform console", meter, MANAGEMENT_BYTES)
     install_sessions(
         app,
         user_of=platform.sign_in.user_of,
@@ -55,7 +58,8 @@ def create_console_app(
         proxies=settings.proxies,
     )
     app.before_request(refuse_nul)
-    protect(app, Gate(platform.keys.find, limits), frozenset)
+    own = own_origins(settings.console_address)
+    protect(app, Gate(platform.keys.find, limits, own), frozenset)
     register_error_pages(app)
     app.register_blueprint(experiments_blueprint(platform))
     app.register_blueprint(decision_pages_blueprint(platform))

@@ -159,10 +159,14 @@ class Gate:
     Args:
         find_key: the valid key that a text is, or None.
         limits: how often a key, and an address without one, may ask.
+        own: the origins of our own pages, such as ``/docs``, as configured.
     """
 
-    def __init__(self, find_key: FindKey, limits: Limits) -> None:
+    def __init__(
+        self, find_key: FindKey, limits: Limits, own: frozenset[str] = frozenset()
+    ) -> None:
         self._find_key = find_key
+        self._own = own
         self._proxies = limits.proxies
         self._keys = Buckets(limits.key_rate)
         self._strangers = Buckets(limits.stranger_rate)
@@ -205,7 +209,7 @@ class Gate:
             asked.get_data()  # unread, it would cost the caller the connection
             return _too_many(wait)
         origin = asked.environ.get("HTTP_ORIGIN")
-        if origin is not None and origin not in key.origins and not _is_own(origin):
+        if origin is not None and origin not in key.origins and origin not in self._own:
             return _forbidden("The key may not be used from this origin.")
         if not _opens(asked, key, wanted):
             return _forbidden("The key does not open this.")
@@ -222,11 +226,6 @@ def _opens(asked: Request, key: Key, wanted: Permission) -> bool:
     if not asked.path.startswith("/v1/") and key.experiments is not None:
         return "key" in named and key.opens(wanted, named["key"])
     return key.opens(wanted, named.get("experiment"))
-
-
-def _is_own(origin: str) -> bool:
-    """Whether a page of this very address asks, such as ``/docs``."""
-    return origin.partition("://")[2] == request.environ.get("HTTP_HOST")
 
 
 def _no_key() -> Response:

@@ -13,7 +13,6 @@ from bandit_platform.web.observed import Observed
 from bandit_platform.web.openapi import complete_document
 from bandit_platform.web.plain_app import PlainApp
 from bandit_platform.web.problems import register_problems
-from bandit_platform.web.shop import EVENTS_BYTES
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -25,8 +24,14 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def bare_app(title: str, meter: Meter) -> APIFlask:
-    """An application with documentation, problem answers and counts, and nothing to ask yet."""
+def bare_app(title: str, meter: Meter, longest: int) -> APIFlask:
+    """An application with documentation, problem answers and counts, and nothing to ask yet.
+
+    Args:
+        title: what its document is called.
+        meter: counts its answers.
+        longest: bytes of the longest body that any of its addresses takes.
+    """
     app = PlainApp(
         "bandit_platform",
         title=title,
@@ -34,7 +39,7 @@ def bare_app(title: str, meter: Meter) -> APIFlask:
         docs_path=None,
         static_folder=None,  # type: ignore[arg-type] # Flask means: none
     )
-    app.config["MAX_CONTENT_LENGTH"] = EVENTS_BYTES + 1  # see read_body
+    app.config["MAX_CONTENT_LENGTH"] = longest
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.spec_processor(complete_document)
     app.register_blueprint(docs_blueprint())

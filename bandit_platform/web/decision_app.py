@@ -7,6 +7,7 @@ from typing import cast
 
 from apiflask import APIFlask
 
+from bandit_platform.domain.origin import own_origins
 from bandit_platform.parent import end_with_parent, has_parent
 from bandit_platform.services.serving.readiness import serving_readiness
 from bandit_platform.serving import Serving, build_serving
@@ -27,12 +28,20 @@ from bandit_platform.web.whole_bodies import WholeBodies
 _LIMITS = Limits()
 
 
-def create_decision_app(serving: Serving, limits: Limits = _LIMITS) -> APIFlask:
-    """The application on the shop's port; it exposes no administration."""
+def create_decision_app(
+    serving: Serving, limits: Limits = _LIMITS, own: frozenset[str] = frozenset()
+) -> APIFlask:
+    """The application on the shop's port; it exposes no administration.
+
+    Args:
+        serving: what decides and records.
+        limits: how often callers may ask.
+        own: the origins of its own pages, from the configured address.
+    """
     meter = Meter()
-    app = bare_app("bandit-platform decisions", meter)
+    app = bare_app("bandit-platform decisions", meter, EVENTS_BYTES + 1)
     keys = serving.registry.keys
-    gate = Gate(lambda text: keys.find(text, serving.clock()), limits)
+    gate = Gate(lambda text: keys.find(text, serving.clock()), limits, own)
     shop = Shop(serving.decider, serving.recorder, meter)
     protect(app, gate, keys.origins)
     app.register_blueprint(decisions_blueprint(shop, gate))
@@ -58,7 +67,9 @@ def serve_app() -> APIFlask:
     ours = has_parent()
     end_with_parent()
     settings = load_settings()
-    app = create_decision_app(build_serving(settings), limits_of(settings))
+    app = create_decision_app(
+        build_serving(settings), limits_of(settings), own_origins(settings.service_address)
+    )
     observed = cast("Observed", app.wsgi_app)
     whole = WholeBodies(observed, longest=EVENTS_BYTES + 1, threads=settings.threads, rest=ours)
     app.wsgi_app = whole  # type: ignore[method-assign, assignment]

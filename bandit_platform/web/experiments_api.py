@@ -8,9 +8,10 @@ from apiflask import APIBlueprint
 from flask import Response, json, request
 
 from bandit_platform.bootstrap import Platform
+from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_tables
-from bandit_platform.errors import InputError, NotFoundError
+from bandit_platform.errors import InputError, NotFoundError, StaleError
 from bandit_platform.services.launching.experiments import Applied
 from bandit_platform.storage.experiments import StoredExperiment
 from bandit_platform.web.auth import reaches
@@ -22,6 +23,16 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
     """The views over the platform's experiments."""
     api = APIBlueprint("experiments", __name__, url_prefix="/v1", tag="Experiments")
 
+    def apply_unchanged(spec: ExperimentSpec) -> Response:
+        """Apply a spec, unless the request's conditions say that another revision was meant."""
+        current = platform.experiments.revision(spec.key)
+        try:
+            based_on = _based_on(current)
+            applied = platform.apply_experiment(spec, by=viewer().actor, based_on=based_on)
+        except StaleError as error:
+            return problem(412, "precondition-failed", "Precondition failed", f"{error}")
+        return _applied(applied)
+
     @api.get("/experiments")
     @api.doc(summary="Every experiment", operation_id="list_experiments")
     def all_experiments() -> dict[str, Any]:
@@ -30,9 +41,10 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
 
     @api.get("/experiments/<experiment>")
     @api.doc(summary="One experiment with its spec", operation_id="get_experiment")
-    def one_experiment(experiment: str) -> dict[str, Any]:
+    def one_experiment(experiment: str) -> Response:
         stored = platform.experiments.get(experiment)
-        return {**_summary(stored), "spec": stored.spec.to_file()}
+        body = {**_summary(stored), "spec": stored.spec.to_file()}
+        return _json(body, 200, revision=stored.revision)
 
     @api.post("/experiments")
     @api.doc(summary="Apply a spec: create the experiment or change it", operation_id="apply")
@@ -40,7 +52,7 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
         spec = parse_tables(_tables())
         if not reaches(spec.key):
             return problem(403, "forbidden", "Forbidden", "The key does not open this.")
-        return _applied(platform.apply_experiment(spec, by=viewer().actor))
+        return apply_unchanged(spec)
 
     @api.put("/experiments/<experiment>")
     @api.doc(summary="Make an experiment what the spec says", operation_id="replace_experiment")
@@ -48,7 +60,7 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
         tables = _tables()
         if tables.setdefault("key", experiment) != experiment:
             raise InputError("the spec has another key than the address")
-        return _applied(platform.apply_experiment(parse_tables(tables), by=viewer().actor))
+        return apply_unchanged(parse_tables(tables))
 
     @api.post("/experiments/<experiment>/<action>")
     @api.doc(summary="start, pause, resume, stop or archive", operation_id="change_state")
@@ -83,6 +95,40 @@ def _tables() -> dict[str, Any]:
     return tables
 
 
+def _based_on(current: int) -> int | None:
+    """The revision that the request was made from, by its headers; None where it names none.
+
+    Args:
+        current: the revision in force; 0 for an experiment that does not exist.
+
+    Raises:
+        StaleError: another revision is in force.
+    """
+    if "If-Match" in request.headers:
+        # Proxies that compress make a tag weak; a revision is the same however it is sent.
+        matches = request.if_match.star_tag or request.if_match.contains_weak(f"{current}")
+        if not current:
+            raise StaleError(
+                "there is no experiment with this key, so no revision matches If-Match"
+            )
+        if not matches:
+            raise StaleError(
+                f"revision {current} is in force, which If-Match does not name; get the "
+                "experiment again, and nothing was changed"
+            )
+        return current
+    if request.if_none_match.star_tag:
+        return 0
+    return None
+
+
+def _json(body: dict[str, Any], status: int, *, revision: int) -> Response:
+    """An answer that names the revision it is about as its entity tag."""
+    response = Response(json.dumps(body), status, content_type="application/json")
+    response.set_etag(f"{revision}")
+    return response
+
+
 def _applied(applied: Applied) -> Response:
     body = {
         "experiment": applied.experiment,
@@ -92,7 +138,7 @@ def _applied(applied: Applied) -> Response:
         "changes": [str(change) for change in applied.changes],
     }
     status = 201 if applied.outcome == "created" else 200
-    return Response(json.dumps(body), status, content_type="application/json")
+    return _json(body, status, revision=applied.revision)
 
 
 def _summary(stored: StoredExperiment) -> dict[str, Any]:

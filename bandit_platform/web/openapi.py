@@ -31,6 +31,7 @@ _OPEN = frozenset({"healthz", "readyz"})
 _FOR_PAGES = frozenset({"decide", "activate", "record_events"})
 _READING = (404, 503)
 _CHANGING = (400, 404, 409, 413, 415, 422, 503)
+_APPLYING = (*_CHANGING, 412)
 _PROBLEMS = {
     "decide": (400, 404, 409, 413, 415, 422, 503),
     "record_events": (400, 413, 415, 422, 503),
@@ -39,8 +40,8 @@ _PROBLEMS = {
     "get_experiment": _READING,
     "report": _READING,
     "trace": _READING,
-    "apply": _CHANGING,
-    "replace_experiment": _CHANGING,
+    "apply": _APPLYING,
+    "replace_experiment": _APPLYING,
     "change_state": (404, 409, 503),
     "ask_question": _CHANGING,
     "list_questions": (503,),
@@ -48,6 +49,10 @@ _PROBLEMS = {
 }
 _OBJECT = {"type": "object"}
 _SPEC_BODY = {"required": True, "content": {"application/json": {"schema": _OBJECT}}}
+_CONDITIONS = {
+    "If-Match": "The ETag of the revision that the spec was made from; another one is 412.",
+    "If-None-Match": "With * only create the experiment; if there is one already, it is 412.",
+}
 _APPLIED = {200: "The experiment is as the spec says", 201: "The experiment was created"}
 #: operation → status → what it means and what it holds, of those without models
 _PLAIN: dict[str, dict[int, tuple[str, str]]] = {
@@ -93,6 +98,7 @@ def _complete(operation: dict[str, Any]) -> None:
         operation["requestBody"] = {"required": True, "content": content}
     elif name in {"apply", "replace_experiment"}:
         operation["requestBody"] = _SPEC_BODY
+        operation["parameters"] = [*operation.get("parameters", ()), *_conditions()]
     operation["responses"] = _answers(name, operation["summary"])
     with_key = name not in _OPEN
     if with_key:
@@ -102,6 +108,13 @@ def _complete(operation: dict[str, Any]) -> None:
             "description": "Refused; nothing was changed",
             "content": {"application/problem+json": {"schema": _ref(bodies.ProblemAnswer)}},
         }
+
+
+def _conditions() -> list[dict[str, Any]]:
+    return [
+        {"in": "header", "name": name, "schema": {"type": "string"}, "description": text}
+        for name, text in _CONDITIONS.items()
+    ]
 
 
 def _answers(name: str, summary: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json
+from flask import Flask, Response, g, json, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -117,7 +117,11 @@ def _http(error: Exception) -> Response | HTTPException:
     if not isinstance(error, HTTPException) or error.code is None or error.code < 400:
         return error if isinstance(error, HTTPException) else _unexpected(error)
     name = _HTTP_NAMES.get(error.code, f"http-{error.code}")
-    response = problem(error.code, name, error.name, _HTTP_DETAILS.get(error.code, error.name))
+    detail = _HTTP_DETAILS.get(error.code, error.name)
+    if error.code == 413:
+        longest = g.get("longest_body", request.max_content_length)
+        detail = f"The body is longer than {longest} bytes, which is the limit here."
+    response = problem(error.code, name, error.name, detail)
     if error.code == 405:
         response.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
     return response
@@ -127,7 +131,6 @@ _HTTP_DETAILS = {
     400: "The request could not be read.",
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
-    413: "The body is larger than this address takes.",
     415: "Send the body as application/json.",
 }
 

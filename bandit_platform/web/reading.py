@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any, TypeVar
 
-from flask import request
+from flask import g, request
 from pydantic import BaseModel
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
@@ -51,6 +51,7 @@ def whole_body(environ: dict[str, Any], longest: int) -> bytes | None:
 def body_bytes(limit: int, *, text: bool = False) -> bytes:
     """The request's body, if it is JSON and not too long; arguments and errors as read_body."""
     environ = request.environ
+    g.longest_body = limit  # which a refusal names
     if environ.get("CONTENT_TYPE") != "application/json":
         kind = request.mimetype
         if kind != "application/json" and not (text and kind == "text/plain"):

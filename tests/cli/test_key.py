@@ -77,3 +77,16 @@ def test_a_key_is_replaced_while_both_are_valid_and_then_ends(run: Any) -> None:
     assert rows[first["key_id"]]["revoked_at"] > rows[first["key_id"]]["created_at"]
     assert run("key", "revoke", second["key_id"]).out == f"{second['key_id']} ends.\n"
     assert run("key", "revoke", "0" * 16).status == 2
+
+
+def test_origins_are_stored_as_browsers_send_them(applied: Any) -> None:
+    given = ("https://b\u00fccher.example", "http://[::1]:3000", "capacitor://localhost")
+    options = [part for origin in given for part in ("--origin", origin)]
+    key_id = created(applied, "--publishable", *options)["key_id"]
+    listed = json.loads(applied("key", "list", "--format", "json").out)
+    (origins,) = (each["origins"] for each in listed if each["key_id"] == key_id)
+    assert origins == [
+        "capacitor://localhost",
+        "http://[::1]:3000",
+        "https://xn--bcher-kva.example",
+    ]

@@ -10,12 +10,10 @@ from bandit_platform.domain import access
 from bandit_platform.domain.access import (
     Key,
     Role,
-    check_origin,
     digest_of,
     key_id_of,
     new_key_text,
 )
-from bandit_platform.errors import InputError
 
 
 def key(text: str) -> Key:
@@ -64,18 +62,3 @@ def test_only_the_whole_text_matches_and_in_constant_time() -> None:
 )
 def test_other_texts_are_no_keys(text: str) -> None:
     assert key_id_of(text) is None
-
-
-@pytest.mark.parametrize(
-    "origin",
-    [
-        *("shop.example", "https://shop.example/", "https://*.shop.example", "null", "*"),
-        *("https://a b", "https://shop.example:443", "http://shop.example:80"),
-        "https://shop.example:08443",
-    ],
-)
-def test_an_origin_is_exact(origin: str) -> None:
-    with pytest.raises(InputError):
-        check_origin(origin)
-    assert check_origin("http://shop.example:443") == "http://shop.example:443"
-    assert check_origin("https://shop.example:8443") == "https://shop.example:8443"

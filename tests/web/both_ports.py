@@ -7,6 +7,7 @@ from typing import Any
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
+from bandit_platform.domain.origin import own_origins
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app, create_decision_app
 from bandit_platform.web.limits import Limits
@@ -33,7 +34,7 @@ class Site:
         self.keys["garbage"] = "sk_0000000000000000_" + "A" * 43
         self.serving: Serving = build_serving(settings, clock)
         limits = Limits(stranger_rate=0)  # tests knock at every door within a second
-        self.shop = create_decision_app(self.serving, limits)
+        self.shop = create_decision_app(self.serving, limits, own_origins(settings.service_address))
         self.console = create_console_app(self.platform, settings, limits)
 
     def decide(self, key: str | None, unit: str = "u", **headers: str) -> Any:

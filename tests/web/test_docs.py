@@ -40,10 +40,23 @@ def test_the_page_is_served_under_a_strict_policy(site: Site, port: str) -> None
 
 
 def test_a_page_of_the_same_address_may_use_any_key(site: Site) -> None:
-    assert site.decide(site.keys["server"], Origin="http://localhost").status_code == 201
+    for origin in ("http://127.0.0.1:8080", "http://localhost:8080"):
+        assert site.decide(site.keys["server"], Origin=origin).status_code == 201
+
+
+def test_the_header_host_makes_no_page_our_own(site: Site) -> None:
+    for host in ("evil.example", "evil.example:80"):
+        asked = {"Host": host, "Origin": f"http://{host}"}
+        assert site.decide(site.keys["server"], **asked).status_code == 403
+        console = site.console.test_client()
+        answer = console.get("/v1/experiments", headers=shown(site.keys["admin"]) | asked)
+        assert answer.status_code == 403
+    asked = {"Host": "evil.example", "Origin": "http://localhost:8081"}
+    answer = console.get("/v1/experiments", headers=shown(site.keys["admin"]) | asked)
+    assert answer.status_code == 200
     for other in ("http://localhost.evil.example", "http://evil.example", "null", "localhost"):
         assert site.decide(site.keys["server"], Origin=other).status_code == 403
     read = site.console.test_client().get(
-        "/v1/experiments", headers={**shown(site.keys["viewer"]), "Origin": "http://localhost"}
+        "/v1/experiments", headers={**shown(site.keys["viewer"]), "Origin": "http://localhost:8081"}
     )
     assert read.status_code == 200

@@ -19,7 +19,7 @@ def tables(spec_text: str) -> dict[str, Any]:
 
 
 def send(deployment: Any, method: str, path: str, body: Any = None, **options: Any) -> Any:
-    headers = {"Authorization": f"Bearer {deployment.admin_key}"}
+    headers = {"Authorization": f"Bearer {deployment.admin_key}", **options.pop("headers", {})}
     data = body if isinstance(body, (str, bytes)) or body is None else json.dumps(body)
     kind = options.pop("kind", "application/json")
     client = deployment.console.test_client()
@@ -79,7 +79,7 @@ def test_every_problem_of_a_spec_is_told_with_its_path(
         ("[1]", "application/json", 422),
         ("{}", "application/json", 422),
         ("{}", "text/plain", 415),
-        ('{"key": "' + "x" * 70_000 + '"}', "application/json", 413),
+        ('{"key": "' + "x" * 1_100_000 + '"}', "application/json", 413),
         ('{"key":' * 5000, "application/json", 422),
     ],
 )
@@ -157,3 +157,80 @@ def test_the_report_and_the_trace_tell_what_the_services_tell(running: Any) -> N
 )
 def test_what_does_not_exist_is_not_found(running: Any, path: str, refused: Any) -> None:
     refused(running.get(f"{BASE}/{path}"), 404, "not-found")
+
+
+def test_a_change_made_from_another_revision_is_refused(
+    deployment: Any, tables: dict[str, Any], refused: Any
+) -> None:
+    created = send(deployment, "POST", BASE, tables, headers={"If-None-Match": "*"})
+    assert (created.status_code, created.headers["ETag"]) == (201, '"1"')
+    mine = deployment.get(f"{BASE}/{KEY}").headers["ETag"]
+    tables["policy"]["floor"] = 0.2
+    theirs = send(deployment, "PUT", f"{BASE}/{KEY}", tables, headers={"If-Match": mine})
+    assert (theirs.status_code, theirs.headers["ETag"]) == (200, '"2"')
+    tables["policy"]["floor"] = 0.3
+    for method, path in (("PUT", f"{BASE}/{KEY}"), ("POST", BASE)):
+        for stale in ({"If-Match": mine}, {"If-Match": '"7"'}, {"If-None-Match": "*"}):
+            answer = send(deployment, method, path, tables, headers=stale)
+            refused(answer, 412, "precondition-failed")
+    shown = deployment.get(f"{BASE}/{KEY}")
+    assert (shown.headers["ETag"], shown.json["spec"]["policy"]["floor"]) == ('"2"', 0.2)
+    for fresh, floor in (('"1", W/"2"', 0.3), ('"3"', 0.4), ("*", 0.5)):
+        tables["policy"]["floor"] = floor
+        answer = send(deployment, "PUT", f"{BASE}/{KEY}", tables, headers={"If-Match": fresh})
+        assert answer.status_code == 200
+
+
+def test_if_match_creates_nothing(deployment: Any, tables: dict[str, Any], refused: Any) -> None:
+    for tag in ("*", '"0"', '"1"'):
+        answer = send(deployment, "PUT", f"{BASE}/{KEY}", tables, headers={"If-Match": tag})
+        refused(answer, 412, "precondition-failed")
+    assert deployment.get(BASE).json == {"experiments": []}
+
+
+def test_two_changes_made_from_one_revision_at_once_are_one_change(
+    deployment: Any, tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, refused: Any
+) -> None:
+    """The second one is noticed although nobody had changed anything when it was looked at."""
+    send(deployment, "POST", BASE, tables)
+    experiments = deployment.platform.experiments
+    monkeypatch.setattr(type(experiments), "revision", lambda *_: 1)
+    for floor, status in ((0.2, 200), (0.3, 412)):
+        tables["policy"]["floor"] = floor
+        answer = send(deployment, "PUT", f"{BASE}/{KEY}", tables, headers={"If-Match": '"1"'})
+        assert answer.status_code == status
+    assert experiments.get(KEY).spec.policy.floor == 0.2
+
+
+def hundred_arms(tables: dict[str, Any], offer_bytes: int) -> dict[str, Any]:
+    """The experiment with as many arms as it may have, each with a large offer."""
+    text = "Skip the queue: " + "x" * offer_bytes
+    arms = [
+        {
+            "key": f"offer-{number:02}",
+            "features": {"price": 1.0 + number},
+            "offer": {"title": f"Offer {number}", "text": text, "url": "https://shop.example/"},
+        }
+        for number in range(99)
+    ]
+    return {**tables, "arms": arms}
+
+
+def test_a_definition_of_a_hundred_arms_with_real_offers_is_taken(
+    deployment: Any, tables: dict[str, Any]
+) -> None:
+    large = hundred_arms(tables, 8_000)
+    assert 700_000 < len(json.dumps(large)) < 1024 * 1024
+    assert send(deployment, "POST", BASE, large).status_code == 201
+    large["policy"]["floor"] = 0.2
+    assert send(deployment, "PUT", f"{BASE}/{KEY}", large).json["revision"] == 2
+    assert len(deployment.get(f"{BASE}/{KEY}").json["spec"]["arms"]) == 99
+
+
+def test_a_body_over_the_limit_is_told_the_limit(
+    deployment: Any, tables: dict[str, Any], refused: Any
+) -> None:
+    answer = send(deployment, "POST", BASE, hundred_arms(tables, 12_000))
+    told = refused(answer, 413, "too-large")
+    assert told["detail"] == "The body is longer than 1048576 bytes, which is the limit here."
+    assert deployment.get(BASE).json == {"experiments": []}

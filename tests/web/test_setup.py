@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
+from html import unescape
 from typing import Any
 
 import pytest
 
+from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from dashboards.setup.spec_fields import fields_of
-from tests.web.setup_forms import PAGE, error_at, form_of, sends, stored
+from tests.web.setup_forms import KEY, PAGE, error_at, form_of, sends, stored
 
 
 def test_a_new_experiment_by_form(deployment: Any, team: Any) -> None:
@@ -281,3 +284,25 @@ def test_a_key_in_use_is_told(draft: Any, team: Any, spec_text: str) -> None:
     assert answer.status_code == 409
     assert "there is an experiment checkout-offers already" in error_at(answer.text, "key")
     assert stored(draft).revision == 1
+
+
+def test_a_definition_of_a_hundred_arms_with_real_offers_fits_every_form(
+    deployment: Any, team: Any, spec_text: str
+) -> None:
+    head, rest = spec_text.split("[[arms]]", 1)
+    tail = rest[rest.index("[reward]") :]
+    arms = "".join(
+        f'[[arms]]\nkey = "offer-{number:02}"\noffer = {{ text = "{"x" * 8_000}" }}\n'
+        for number in range(99)
+    )
+    toml = f"{head}{arms}{tail}"
+    assert sends(team, "/experiments/new", toml=toml).status_code == 303
+    deployment.platform.change_state(KEY, Action.START)
+    review = sends(team, PAGE, toml=toml.replace("floor = 0.1", "floor = 0.2"))
+    assert review.status_code == 200
+    carried = unescape(re.search(r'name="spec" value="([^"]*)"', review.text)[1])
+    based_on = re.search(r'name="based_on" value="([^"]*)"', review.text)[1]
+    saved = team.post(PAGE, data={"do": "confirm", "spec": carried, "based_on": based_on})
+    assert saved.status_code == 303
+    assert len(stored(deployment).spec.arms) == 99
+    assert stored(deployment).revision == 2

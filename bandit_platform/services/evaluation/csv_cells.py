@@ -1,7 +1,8 @@
 """Text in CSV cells that no spreadsheet takes for a formula.
 
-A spreadsheet computes a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
-return, even inside quotes. Whoever may send text to the platform (a context value, an arm's name)
+A spreadsheet computes a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab, a carriage return
+or a line feed, even inside quotes; some spreadsheets also compute the full-width and small forms
+of these signs. Anyone who may send text to the platform (a context value, an arm's name)
 could so run something on an analyst's machine. An apostrophe in front makes such a cell text.
 
 Numbers are numbers and stay as they are. What is guarded can be read back: :func:`unguarded` takes
@@ -19,8 +20,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-_DANGEROUS = re.compile(r"'*[=+\-@\t\r]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+#: what starts a formula
+_FORMULA_STARTS = (
+    r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"  # full-width and small = + - @
+)
+_DANGEROUS = re.compile(f"'*[{_FORMULA_STARTS}]")
+_GUARDED = re.compile(f"'+[{_FORMULA_STARTS}]")
 
 
 def guarded(cell: Any) -> Any:

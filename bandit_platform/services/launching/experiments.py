@@ -136,6 +136,11 @@ class Experiments:
         with self._database.read() as connection:
             return get_experiment(connection, key)
 
+    def revision(self, key: str) -> int:
+        """The revision of an experiment that is in force; 0 where there is none."""
+        with self._database.read() as connection:
+            return experiment_heads(connection).get(key, (None, 0))[1]
+
     def revisions(self, key: str) -> list[StoredRevision]:
         """Every revision of an experiment, oldest first."""
         with self._database.read() as connection:

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from bandit_platform.domain.access import (
     Key,
     Role,
-    check_origin,
     digest_of,
     key_id_of,
     new_key_text,
 )
 from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.audit_entry import subject_of
+from bandit_platform.domain.origin import check_origin
 from bandit_platform.domain.revision import Change
 from bandit_platform.errors import InputError, NotFoundError, UnavailableError
 from bandit_platform.storage.audit_log import note

@@ -10,8 +10,9 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from bandit_platform.bootstrap import Platform
-from bandit_platform.domain.access import Role, check_origin
+from bandit_platform.domain.access import Role
 from bandit_platform.domain.duration import parse_duration
+from bandit_platform.domain.origin import check_origin
 from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.people.keys import IssuedKey, ListedKey
 from bandit_platform.web.console.frame import told

@@ -21,7 +21,19 @@ from bandit_platform.services.evaluation.export import export
 from bandit_platform.services.evaluation.log_writers import Kind
 
 KEY = "checkout-offers"
-HARMFUL = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-x", '=HYPERLINK("x")']
+HARMFUL = [
+    *("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", "''-x", '=HYPERLINK("x")'),
+    *(
+        "\uff1d1+1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20SUM(A1)",
+        "\ufe661",
+        "\ufe621",
+        "\ufe631",
+        "\ufe6bA1",
+    ),
+]
 HARMLESS = ["GB", "", "'", "'tis", "a=b", "1-1", 'say "hi"', "two\nlines"]
 
 

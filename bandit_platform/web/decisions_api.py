@@ -35,7 +35,8 @@ def decisions_blueprint(shop: Shop, gate: Gate) -> APIBlueprint:
     @api.post("/events")
     @api.doc(summary="What happened after decisions", operation_id="record_events")
     def events() -> Response:
-        return _json(shop.record(body_bytes(EVENTS_BYTES, text=True), shown_key()), 202)
+        judged = shop.record(body_bytes(EVENTS_BYTES, text=True), shown_key())
+        return _json(judged.body, 422 if judged.rejected else 202)
 
     return api
 

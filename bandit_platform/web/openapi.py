@@ -16,13 +16,14 @@ from bandit_platform.web import bodies
 _REFS = "#/components/schemas/{model}"
 _BODIES: dict[str, tuple[type[BaseModel], type[BaseModel], tuple[int, ...]]] = {
     "decide": (bodies.DecisionRequest, bodies.DecisionAnswer, (201, 200)),
-    "record_events": (bodies.EventsRequest, bodies.EventsAnswer, (202,)),
+    "record_events": (bodies.EventsRequest, bodies.EventsAnswer, (202, 422)),
 }
 _MEANINGS = {
     200: "The stored decision of a repeated request key",
     201: "A new decision",
-    202: "Each outcome was judged",
+    202: "Each outcome was judged, and at least one was taken",
     204: "Recorded",
+    422: "Every outcome was rejected, each with why; sending them again changes nothing",
 }
 #: refusals of every operation that asks for a key, and of single ones
 _WITH_KEY = (401, 403, 429)
@@ -104,10 +105,11 @@ def _complete(operation: dict[str, Any]) -> None:
     if with_key:
         operation["security"] = [{"key": []}, *([{"page_key": []}] if name in _FOR_PAGES else [])]
     for status in sorted({*_PROBLEMS.get(name, ()), *(_WITH_KEY if with_key else ())}):
-        operation["responses"][str(status)] = {
-            "description": "Refused; nothing was changed",
-            "content": {"application/problem+json": {"schema": _ref(bodies.ProblemAnswer)}},
-        }
+        refused = {"application/problem+json": {"schema": _ref(bodies.ProblemAnswer)}}
+        answer = operation["responses"].setdefault(
+            str(status), {"description": "Refused; nothing was changed", "content": {}}
+        )
+        answer["content"] = {**answer["content"], **refused}
 
 
 def _conditions() -> list[dict[str, Any]]:

@@ -33,6 +33,15 @@ class Decided:
     new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A receipt for each reported outcome, as JSON."""
+
+    body: bytes
+    #: whether every outcome was rejected
+    rejected: bool
+
+
 class Shop:
     """Decisions and events over the two services of a serving process."""
 
@@ -63,7 +72,7 @@ class Shop:
         """A deferred decision was really shown; errors as :meth:`EventRecorder.activate`."""
         self._recorder.activate(decision_id, None if key is None else key.experiments)
 
-    def record(self, body: bytes, key: Key | None) -> bytes:
+    def record(self, body: bytes, key: Key | None) -> Judged:
         """What happened after decisions; a receipt for each item, in their order.
 
         Malformed items are rejected, the others recorded.
@@ -82,7 +91,10 @@ class Shop:
         )
         receipts = [next(recorded) if isinstance(r, EventItem) else r for r in reports]
         self._meter.reported(receipt.status for receipt in receipts)
-        return to_json({"events": [_told(receipt) for receipt in receipts]})
+        return Judged(
+            to_json({"events": [_told(receipt) for receipt in receipts]}),
+            all(receipt.status == "rejected" for receipt in receipts),
+        )
 
 
 def _query(body: DecisionRequest, header: str | None, caller: Caller) -> Query:

@@ -35,14 +35,17 @@ EXPERIMENT = "checkout-offers"
 CONTEXT = {"cart_value": 80.0, "country": "GB"}
 #: what a shop's own script begins with, as README shows it
 STUB = """
-window.offers = window.offers || function () {
-  const call = arguments, begun = Date.now();
-  return new Promise(resolve => {
-    (offers.q = offers.q || []).push([call, resolve, begun]);
-    const wait = (call[2] || 0).timeout || 300;
-    setTimeout(resolve, wait, {arm: 'nothing', offer: null, reason: 'unavailable'});
-  });
-};
+if (typeof window.offers !== 'function' || !(window.offers.q || window.offers.version)) {
+  const stub = window.offers = function () {
+    const call = arguments, begun = Date.now();
+    return new Promise(resolve => {
+      stub.q.push([call, resolve, begun]);
+      const wait = (call[2] || 0).timeout || 300;
+      setTimeout(resolve, wait, {arm: 'nothing', offer: null, reason: 'unavailable'});
+    });
+  };
+  stub.q = [];
+}
 """
 
 
@@ -88,7 +91,7 @@ class Service:
     app: Any
     settings: Settings
     #: part of an address → what to do with requests there: a status, "slow", "garbage", "deaf"
-    #: (done, but answered 500), or the body of an answer
+    #: (done, but answered 500), the body of an answer, or a status, a body and headers
     trouble: dict[str, Any] = field(default_factory=dict)
     #: (method and path, body) of every request
     received: list[tuple[str, Any]] = field(default_factory=list)
@@ -108,6 +111,9 @@ class Service:
             return Response("<html>}{", headers=headers)(environ, start)
         elif isinstance(trouble, int):
             return Response("no", trouble, headers)(environ, start)
+        elif isinstance(trouble, tuple):
+            status, text, more = trouble
+            return Response(text, status, {**headers, **more})(environ, start)
         elif isinstance(trouble, dict):
             return Response(json.dumps(trouble), headers=headers)(environ, start)
         inner = Request(environ)

@@ -101,3 +101,65 @@ def test_the_queue_is_bounded_and_keeps_the_newest(counter: Any) -> None:
     page.wait_for_function("() => JSON.parse(sessionStorage.offers).queue.length === 0")
     arrived = {line["id"] for line in counter.service.journal("event")}
     assert set(stored) <= arrived
+
+
+FOREIGN = {
+    "302": (302, "", {"Location": "/maintenance"}),
+    "302 to another origin": (302, "", {"Location": "https://elsewhere.invalid/"}),
+    "200 html": (200, "<html>we are back soon</html>", {"Content-Type": "text/html"}),
+    "200 json": (200, '{"status": "ok"}', {}),
+    "202 without receipts": (202, '{"events": []}', {}),
+    "202 for others": (202, '{"events": [{"event_id": "x", "status": "accepted"}]}', {}),
+    "404": (404, "default backend - 404", {}),
+    "403": (403, "<html>blocked</html>", {}),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_something_else_answered_is_kept_and_sent_again(counter: Any, name: str) -> None:
+    page = counter.open(prepare=lambda page: page.clock.install())
+    answer = decide(page)
+    counter.service.trouble["/v1/"] = FOREIGN[name]
+    page.evaluate(TRACK, [answer, "purchase", {"eventId": f"bought {name}", "amount": 14}])
+    page.evaluate("answer => offers('shown', answer)", answer)
+    wait_for(page, lambda: counter.service.asked("/events"))
+    page.clock.run_for(5_000)
+    wait_for(page, lambda: counter.service.asked("/activate"))
+    kept = page.evaluate("() => JSON.parse(sessionStorage.offers).queue.length")
+    assert kept == 2
+    assert counter.service.asked("/maintenance") == []
+    counter.service.trouble.clear()
+    for _ in range(20):
+        page.clock.run_for(60_000)
+        page.wait_for_timeout(50)
+        if page.evaluate("() => JSON.parse(sessionStorage.offers).queue.length === 0"):
+            break
+    assert f"bought {name}" in [line["id"] for line in counter.service.journal("event")]
+    assert answer["decision_id"] in [line["id"] for line in counter.service.journal("activation")]
+
+
+@pytest.mark.parametrize("name", ["302", "302 to another origin", "200 html", "200 json", "404"])
+def test_what_something_else_answered_is_no_decision(counter: Any, name: str) -> None:
+    page = counter.open()
+    counter.service.trouble["/decisions"] = FOREIGN[name]
+    answer = decide(page)
+    assert (answer["arm"], answer["offer"], answer["reason"]) == ("nothing", None, "unavailable")
+
+
+def test_what_the_service_rejected_is_not_sent_again(counter: Any) -> None:
+    page = counter.open()
+    forged = {"decision_id": "0" * 48}
+    page.evaluate(TRACK, [forged, "accept", {"eventId": "forged"}])
+    page.evaluate("forged => offers('shown', forged)", forged)
+    page.wait_for_function("() => JSON.parse(sessionStorage.offers).queue.length === 0")
+    assert len(counter.service.asked("/events")) == 1
+    assert len(counter.service.asked("/activate")) == 1
+
+
+def test_ids_and_order_numbers_may_be_numbers(counter: Any) -> None:
+    page = counter.open()
+    answer = decide(page, unitId=12, requestKey=8841)
+    assert answer["decision_id"]
+    page.evaluate(TRACK, [answer, "accept", {"eventId": 77}])
+    page.wait_for_function("() => JSON.parse(sessionStorage.offers).queue.length === 0")
+    assert "77" in [line["id"] for line in counter.service.journal("event")]

@@ -16,8 +16,10 @@ def item(decision_id: str, event_id: str = "e", **changed: Any) -> dict[str, Any
 
 
 def statuses(answer: Any) -> list[str]:
-    assert answer.status_code == 202, answer.text
-    return [receipt["status"] for receipt in answer.json["events"]]
+    """What became of each outcome; 422 and nothing else says that all were rejected."""
+    judged = [receipt["status"] for receipt in answer.json["events"]]
+    assert answer.status_code == (422 if set(judged) == {"rejected"} else 202), answer.text
+    return judged
 
 
 def recorded(deployment: Any) -> list[str]:
@@ -55,6 +57,20 @@ def test_each_outcome_is_judged_on_its_own_and_in_order(running: Any) -> None:
         receipt["status"] == "rejected" for receipt in receipts
     ]
     assert recorded(running) == ["a", "d"]
+
+
+def test_a_batch_is_refused_if_every_outcome_was_rejected(running: Any) -> None:
+    made = running.decision_id()
+    for _ in range(2):  # a sender that tries again hears the same
+        answer = running.events(item(FORGED, "a"), {"event_id": "b"}, item(made, "c", amount="x"))
+        assert answer.status_code == 422
+        assert answer.content_type == "application/json"
+        assert [receipt["status"] for receipt in answer.json["events"]] == ["rejected"] * 3
+        assert [receipt["event_id"] for receipt in answer.json["events"]] == ["a", "b", "c"]
+        assert all(receipt["why"] for receipt in answer.json["events"])
+    assert recorded(running) == []
+    assert running.events(item(made, "c")).status_code == 202
+    assert running.events(item(made, "c")).status_code == 202  # a duplicate was taken before
 
 
 def test_a_repeat_is_a_duplicate(running: Any) -> None:

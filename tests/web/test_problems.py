@@ -122,8 +122,8 @@ def test_a_refused_value_is_never_repeated(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     answer = refusing.post(path, body)
-    assert answer.status_code in {202, 400, 404, 422}
-    if answer.status_code == 202:
+    assert answer.status_code in {400, 404, 422}
+    if answer.content_type == "application/json":
         assert [receipt["status"] for receipt in answer.json["events"]] == ["rejected"]
     assert CANARY not in answer.text.lower()
     assert all(CANARY not in value.lower() for _, value in answer.headers)

@@ -70,4 +70,7 @@ def try_out(service_url: str, key: str, spec: ExperimentSpec, context: Mapping[s
 
 def _why(answer: Reply) -> str:
     body = answer.body if isinstance(answer.body, dict) else {}
+    receipts = body.get("events")
+    if isinstance(receipts, list) and receipts and isinstance(receipts[0], dict):
+        return str(receipts[0].get("why"))
     return str(body.get("detail") or f"status {answer.status}")

@@ -16,8 +16,8 @@ from bandit_platform import __version__
 _FOLDER = Path(__file__).parent
 _TYPES = {"offers.js": "text/javascript", "offers.d.ts": "text/plain"}
 _KEPT_SECONDS = 300
-#: lines that hold nothing but a comment; the script has no text over several lines
-_COMMENT = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)
+#: empty lines, lines that hold nothing but a comment, and indentation; no text spans lines
+_LEFT_OUT = re.compile(r"^[ \t]*(//.*)?\n|^[ \t]+", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ def sdk_blueprint() -> Blueprint:
 
 
 def served_script() -> str:
-    """The script as it is served: its first line with the version, then without comment lines."""
+    """The script as it is served: with the version, without comments and indentation."""
     first, _, rest = (_FOLDER / "offers.js").read_text().partition("\n")
-    return f"{first}\n{_COMMENT.sub('', rest)}".replace("VERSION", __version__)
+    return f"{first}\n{_LEFT_OUT.sub('', rest)}".replace("VERSION", __version__)
 
 
 def _file(name: str, kind: str) -> _File:

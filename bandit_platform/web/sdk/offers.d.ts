@@ -79,7 +79,10 @@ export interface Handlers {
   dismissLabel?: string;
 }
 
-/** None of these throws, and none of the promises rejects. */
+/**
+ * None of these throws, and none of the promises rejects. `window.offers` belongs to the script: call
+ * it by that name where the page has an element or a constant called `offers`.
+ */
 export interface Offers {
   (command: "init", settings: Settings): Promise<void>;
   /** True: may store and send personal context. False: deletes what was stored. */

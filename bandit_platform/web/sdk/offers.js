@@ -10,11 +10,12 @@
 // are reported as an event (`impression`: half of the offer in view for a second) and decide nothing.
 //
 // Nothing here throws into the page, rejects, blocks, evaluates text or writes HTML.
-// Comment lines are left out when this file is served.
+// Comment lines and indentation are left out when this file is served.
 (function (w, d) {
   'use strict';
-  const stub = w.offers;
-  if (stub && stub.version) return;
+  // An element, a form or a frame called "offers" is found under that name as well.
+  const stub = typeof w.offers === 'function' ? w.offers : 0;
+  if (stub.version) return;
 
   const NAME = 'offers';
   const MOST_WAITING = 100;
@@ -30,6 +31,7 @@
   let retry;
   let pause = 0;
   let sending = false;
+  let most = 50;
   let leaving = false;
 
   const attempt = (action) => {
@@ -72,7 +74,7 @@
   };
 
   function ownUnit() {
-    if (!unit && allowed()) unit = attempt(() => w.localStorage.getItem(NAME));
+    if (!unit && allowed()) unit = attempt(() => w.localStorage.getItem(NAME).match(/^[\da-f]{32}$/)[0]);
     if (!unit) unit = random();
     if (allowed()) attempt(() => w.localStorage.setItem(NAME, unit));
     return unit;
@@ -103,11 +105,19 @@
       method: 'POST',
       body: JSON.stringify(body),
       credentials: 'omit',
+      redirect: 'manual',
       referrerPolicy: 'no-referrer',
       signal: abort && abort.signal,
       keepalive,
     });
   };
+
+  // What the service says; anything else says nothing about what was sent.
+  const read = (answer) => answer.json().then((body) => body || 0, () => 0);
+
+  const isLater = (answer) => /408|425|429|5../.test(answer.status);
+
+  const isRefusal = (answer, body) => !isLater(answer) && /^urn:bandit-platform:/.test(body.type);
 
   const nothing = (experiment, reason) =>
     ({ decision_id: null, experiment, arm: 'nothing', offer: null, reason });
@@ -130,9 +140,9 @@
   function question(o) {
     const may = allowed();
     return {
-      unit_id: may && (o.unitId || settings.unitId) || ownUnit(),
+      unit_id: '' + (may && (o.unitId || settings.unitId) || ownUnit()),
       context: Object.assign({}, o.context, may && o.personalContext),
-      request_key: may && o.requestKey || null,
+      request_key: may && o.requestKey ? '' + o.requestKey : null,
       eligible_arms: o.eligibleArms || null,
       excluded_arms: o.excludedArms || [],
       defer_activation: true,
@@ -142,9 +152,9 @@
   async function ask(experiment, o) {
     const path = 'experiments/' + encodeURIComponent(experiment) + '/decisions';
     const answer = await post(path, question(o), false);
-    if (!answer.ok) return nothing(experiment, answer.status < 500 && answer.status !== 429 ? 'refused' : '');
-    const decision = await answer.json();
-    return typeof decision.arm + typeof decision.decision_id === 'stringstring' ? decision : nothing(experiment, '');
+    const body = await read(answer);
+    if (answer.ok && typeof body.arm + typeof body.decision_id + typeof body.offer === 'stringstringobject') return body;
+    return nothing(experiment, isRefusal(answer, body) ? 'refused' : '');
   }
 
   function decide(experiment, options, begun) {
@@ -187,7 +197,7 @@
     const m = more || {};
     if (!decision || !decision.decision_id) return;
     enqueue({ id: random(), event: {
-      event_id: m.eventId || random(),
+      event_id: '' + (m.eventId || random()),
       decision_id: decision.decision_id,
       type,
       amount: m.amount,
@@ -206,38 +216,48 @@
     if (!pause) send();
   }
 
-  // Activations go one by one and first, events together.
+  // Activations go one by one, events together.
   function batch() {
-    const items = state.queue.filter((item) => item.shown).slice(0, 1);
-    return items.length ? items : state.queue.slice(0, 50);
+    const first = state.queue[0];
+    return first.shown ? [first] : state.queue.filter((item) => item.event).slice(0, most);
   }
 
   const parcel = (items) => items[0].shown
     ? ['decisions/' + encodeURIComponent(items[0].shown) + '/activate', {}]
     : ['events', { events: items.map((item) => item.event) }];
 
+  const isJudged = (events, answer, body) => events
+    ? /202|422/.test(answer.status) && events.every((event, n) =>
+      [event.event_id, null].includes(body.events[n].event_id) && /^(acc|dupl|rej)/.test(body.events[n].status))
+    : answer.status === 204;
+
   async function send() {
     if (sending || !settings.service || !state.queue.length) return;
     sending = true;
     clearTimeout(retry);
     const items = batch();
+    const [path, sent] = parcel(items);
     let done = false;
+    let foreign;
     try {
-      const answer = await post(...parcel(items), true);
-      done = answer.status < 500 && ![408, 425, 429].includes(answer.status);
+      const answer = await post(path, sent, true);
+      const body = await read(answer);
+      foreign = !isLater(answer);
+      done = isRefusal(answer, body) || isJudged(sent.events, answer, body);
     } catch (error) {
-      // offline, blocked, gone: later again
+      // offline, blocked, gone, no receipts: later again
     }
     sending = false;
     pause = done ? 0 : Math.min(60000, pause * 2 || 1000);
-    if (done) {
+    if (done || foreign) {
+      // What something on the way never lets through goes last and holds up no other.
       const ids = new Set(items.map((item) => item.id));
-      state.queue = state.queue.filter((item) => !ids.has(item.id));
+      state.queue = state.queue.filter((item) => !ids.has(item.id)).concat(done ? [] : items);
+      most = done ? 50 : items.length + 1 >> 1;
       save();
-      send();
-    } else {
-      retry = setTimeout(send, pause * (0.5 + Math.random() / 2));
     }
+    if (done) send();
+    else retry = setTimeout(send, pause * (0.5 + Math.random() / 2));
   }
 
   // Nobody hears an answer any more, so everything stays in the queue for the next page as well.
@@ -370,7 +390,7 @@
   }
   api.version = 'VERSION';
   w.offers = api;
-  (stub && stub.q || []).forEach((entry) => run(entry[0], entry[2]).then(entry[1]));
+  attempt(() => stub.q.forEach((entry) => run(entry[0], entry[2]).then(entry[1])));
 
   w.addEventListener('pagehide', leave);
   w.addEventListener('pageshow', (event) => event.persisted && back());

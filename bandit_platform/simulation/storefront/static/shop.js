@@ -1,17 +1,20 @@
 // The shop's own script: asks for the offer of the confirmation page and shows it.
 'use strict';
 
-window.offers = window.offers || function () {
-  const call = arguments, begun = Date.now();
-  return new Promise(resolve => {
-    (offers.q = offers.q || []).push([call, resolve, begun]);
-    const wait = (call[2] || 0).timeout || 300;
-    setTimeout(resolve, wait, { arm: 'nothing', offer: null, reason: 'unavailable' });
-  });
-};
+if (typeof window.offers !== 'function' || !(window.offers.q || window.offers.version)) {
+  const stub = window.offers = function () {
+    const call = arguments, begun = Date.now();
+    return new Promise(resolve => {
+      stub.q.push([call, resolve, begun]);
+      const wait = (call[2] || 0).timeout || 300;
+      setTimeout(resolve, wait, { arm: 'nothing', offer: null, reason: 'unavailable' });
+    });
+  };
+  stub.q = [];
+}
 
 const settings = document.currentScript.dataset;
-offers('init', {
+window.offers('init', {
   service: settings.service,
   key: settings.key,
   consent: settings.consent === 'yes',
@@ -22,7 +25,7 @@ if (slot) showOffer(slot);
 
 function showOffer(slot) {
   const data = slot.dataset;
-  offers('decide', data.experiment, {
+  window.offers('decide', data.experiment, {
     context: { ...JSON.parse(data.context), ...(data.device === 'yes' && { device: innerWidth < 600 ? 'mobile' : 'desktop' }) },
     personalContext: JSON.parse(data.personal),
     requestKey: data.requestKey,
@@ -30,7 +33,7 @@ function showOffer(slot) {
   }).then(decision => {
     tell(decision);
     for (const field of document.querySelectorAll('input[name=decision]')) field.value = decision.decision_id || '';
-    offers('render', slot, decision, {
+    window.offers('render', slot, decision, {
       acceptLabel: 'Yes, add it',
       accept: (_, click) => {
         click.preventDefault(); // an offer's own address would lead out of the demo

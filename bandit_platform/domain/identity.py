@@ -1,10 +1,12 @@
 """Decision ids that cannot be forged, and unit ids that cannot be read back.
 
 A decision id is 16 bytes of identity and 8 bytes of proof, in hexadecimal. Without a request key
-the identity starts with the time in milliseconds, so that rows written together lie together;
-with one it is a keyed hash of experiment and key, so that a retry gives the same decision. Its last
-3 bytes stand for the experiment, so that a key restricted to others can be refused without asking
-a database.
+the identity starts with the time in milliseconds, so that rows written together lie together.
+With one it is a keyed hash, so that a retry gives the same decision: of experiment and request key
+for trusted callers, and of experiment, unit and request key for pages. So a page cannot take the
+order number that a server is going to use, and a link to an order opened on a second device is a
+new shopper's. The last 3 bytes of the identity stand for the experiment, so that a key restricted
+to others can be refused without asking a database.
 """
 
 from __future__ import annotations
@@ -28,9 +30,25 @@ def new_decision_id(secret: bytes, experiment: str, now: datetime) -> str:
     return _proven(secret, identity.hex() + _tag(secret, experiment))
 
 
-def decision_id_for(secret: bytes, experiment: str, request_key: str) -> str:
-    """The id that a request key always leads to in an experiment."""
-    identity = keyed_hash(secret, b"request", experiment, request_key, size=13)
+def request_hash(secret: bytes, experiment: str, request_key: str) -> str:
+    """The name under which a request key is stored: 32 hexadecimal characters."""
+    return keyed_hash(secret, b"request-key", experiment, request_key, size=16).hex()
+
+
+def decision_id_for(secret: bytes, experiment: str, request: str, unit: str | None = None) -> str:
+    """The id that a request key always leads to in an experiment.
+
+    Args:
+        secret: of the deployment.
+        experiment: key.
+        request: hash of the request key.
+        unit: pseudonym of the unit where a page asks; None for a trusted caller.
+    """
+    identity = (
+        keyed_hash(secret, b"request", experiment, request, size=13)
+        if unit is None
+        else keyed_hash(secret, b"page-request", experiment, unit, request, size=13)
+    )
     return _proven(secret, identity.hex() + _tag(secret, experiment))
 
 

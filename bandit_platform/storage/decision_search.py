@@ -1,7 +1,7 @@
 """Finding decisions, newest first, at a cost that does not grow with their number.
 
-A page reads along one index, by time within the experiment or within the unit, from where the
-page before ended. Where it is narrowed further, it looks at so many decisions at most; what was
+A page reads along one index, by time within the experiment, the unit or the request key, from where
+the page before ended. Where it is narrowed further, it looks at so many decisions at most; what was
 not looked at waits for the next page.
 """
 
@@ -31,6 +31,8 @@ class Search:
     experiment: str
     #: pseudonym
     unit: str | None = None
+    #: hash of a request key
+    request: str | None = None
     #: decided at or after this moment
     since: datetime | None = None
     #: decided before this moment
@@ -60,11 +62,12 @@ class FoundPage:
 
 def search_statement(search: Search, after: Place | None, limit: int) -> Select[Any]:
     """The query behind a page, before it is narrowed further."""
-    along = (
-        _DECISION.c.experiment == search.experiment
-        if search.unit is None
-        else _DECISION.c.unit == search.unit
-    )
+    if search.request is not None:
+        along = _DECISION.c.request_key == search.request
+    elif search.unit is not None:
+        along = _DECISION.c.unit == search.unit
+    else:
+        along = _DECISION.c.experiment == search.experiment
     statement = (
         select(_DECISION)
         .where(along)
@@ -95,7 +98,8 @@ def search_decisions(
         after: where the page before ended.
         limit: at most so many.
     """
-    if search.arm is None and search.reason is None and search.unit is None:
+    narrowed_by = (search.arm, search.reason, search.unit, search.request)
+    if all(each is None for each in narrowed_by):
         rows = connection.execute(search_statement(search, after, limit + 1)).all()
         return _page(rows[:limit], more=len(rows) > limit)
     looked_at = search_statement(search, after, MOST_LOOKED_AT).subquery()
@@ -104,6 +108,8 @@ def search_decisions(
         .where(looked_at.c.experiment == search.experiment)
         .order_by(looked_at.c.decided_at.desc(), looked_at.c.decision_id.desc())
     )
+    if search.unit is not None:
+        narrowed = narrowed.where(looked_at.c.unit == search.unit)
     if search.arm is not None:
         narrowed = narrowed.where(looked_at.c.arm == search.arm)
     if search.reason is not None:

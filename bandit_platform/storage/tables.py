@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     false,
+    text,
     true,
 )
 from sqlmodel import Field, SQLModel
@@ -64,6 +65,13 @@ class DecisionRow(SQLModel, table=True):
     __table_args__ = (
         Index("decision_by_time", "experiment", "decided_at"),
         Index("decision_by_unit", "unit", "decided_at"),
+        Index(
+            "decision_by_request",
+            "request_key",
+            "decided_at",
+            sqlite_where=text("request_key IS NOT NULL"),
+            postgresql_where=text("request_key IS NOT NULL"),
+        ),
     )
 
     decision_id: str = Field(primary_key=True)

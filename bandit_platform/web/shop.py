@@ -98,6 +98,8 @@ class Shop:
 
 
 def _query(body: DecisionRequest, header: str | None, caller: Caller) -> Query:
+    if header is not None and not header.isascii():
+        header = _unicode(header)
     if header is not None and (not 1 <= len(header) <= 256):
         raise InputError("the Idempotency-Key is not 1 to 256 characters long")
     if header is not None and body.request_key not in {None, header}:
@@ -111,6 +113,14 @@ def _query(body: DecisionRequest, header: str | None, caller: Caller) -> Query:
         defer_activation=body.defer_activation,
         caller=caller,
     )
+
+
+def _unicode(header: str) -> str:
+    """A header's UTF-8, which WSGI hands over as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:  # another encoding, or decoded by the server already
+        return header
 
 
 def _shown(answer: Answer) -> dict[str, Any]:

@@ -12,17 +12,19 @@ from bandit_platform.domain.identity import (
     is_genuine,
     new_decision_id,
     pseudonym,
+    request_hash,
 )
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 OTHER = b"another secret of at least 32 bytes!"
 
 
-@pytest.fixture(params=["fresh", "by request key"])
+@pytest.fixture(params=["fresh", "by request key", "by request key of a page"])
 def decision_id(request: pytest.FixtureRequest, secret: bytes) -> str:
     if request.param == "fresh":
         return new_decision_id(secret, "e", NOW)
-    return decision_id_for(secret, "e", "order-1")
+    unit = "u" if request.param == "by request key of a page" else None
+    return decision_id_for(secret, "e", "order-1", unit)
 
 
 def test_issued_ids_are_genuine_and_only_here(decision_id: str, secret: bytes) -> None:
@@ -67,6 +69,22 @@ def test_a_request_key_always_leads_to_the_same_id_of_its_experiment(secret: byt
     assert first != decision_id_for(secret, "e", "order-2")
     assert first != decision_id_for(secret, "f", "order-1")
     assert first != decision_id_for(OTHER, "e", "order-1")
+
+
+def test_a_page_has_request_keys_of_its_own_for_each_unit(secret: bytes) -> None:
+    page = decision_id_for(secret, "e", "order-1", "u")
+    assert page == decision_id_for(secret, "e", "order-1", "u")
+    others = [("e", "order-1", "v"), ("e", "order-2", "u"), ("f", "order-1", "u")]
+    trusted = [("e", "order-1", None), ("e", "u", None), ("u", "order-1", None)]
+    assert page not in {decision_id_for(secret, *each) for each in [*others, *trusted]}
+
+
+def test_a_request_key_is_stored_as_a_keyed_hash(secret: bytes) -> None:
+    stored = request_hash(secret, "e", "order-1")
+    assert len(stored) == 32
+    assert stored == request_hash(secret, "e", "order-1")
+    assert stored != request_hash(secret, "f", "order-1")
+    assert stored != request_hash(OTHER, "e", "order-1")
 
 
 def test_a_pseudonym_neither_shows_nor_shares_the_unit(secret: bytes) -> None:

@@ -60,6 +60,7 @@ def test_narrowed_pages_give_what_fits_and_say_when_they_stopped_looking(
     made = [
         make_decision(
             unit="a" * 32 if number % 5 == 0 else f"{number:032x}",
+            request_key="b" * 32 if number % 4 == 0 else None,
             arm="nothing" if number % 7 == 0 else "insurance",
             reason=Reason.HOLDOUT if number % 7 == 0 else Reason.POLICY,
         )
@@ -70,6 +71,11 @@ def test_narrowed_pages_give_what_fits_and_say_when_they_stopped_looking(
         ({"arm": "nothing"}, lambda d: d.arm == "nothing"),
         ({"reason": "holdout"}, lambda d: d.reason is Reason.HOLDOUT),
         ({"unit": "a" * 32}, lambda d: d.unit == "a" * 32),
+        ({"request": "b" * 32}, lambda d: d.request_key == "b" * 32),
+        (
+            {"request": "b" * 32, "unit": "a" * 32},
+            lambda d: (d.request_key, d.unit) == ("b" * 32, "a" * 32),
+        ),
         ({"unit": "a" * 32, "arm": "nothing"}, lambda d: (d.unit, d.arm) == ("a" * 32, "nothing")),
         ({"arm": "never"}, lambda _: False),
         (
@@ -93,6 +99,8 @@ def test_narrowed_pages_give_what_fits_and_say_when_they_stopped_looking(
         ({"since": NOW, "until": NOW}, "decision_by_time"),
         ({"unit": "a" * 32}, "decision_by_unit"),
         ({"unit": "a" * 32, "since": NOW}, "decision_by_unit"),
+        ({"request": "b" * 32}, "decision_by_request"),
+        ({"request": "b" * 32, "unit": "a" * 32}, "decision_by_request"),
     ],
 )
 @pytest.mark.parametrize("after", [None, Place(moment=NOW, decision_id="00")])

@@ -11,6 +11,7 @@ from bandit_platform.bootstrap import build_worker
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.identity import pseudonym
 from bandit_platform.settings import load_secret
+from tests.web.both_ports import CONTEXT, SHOP, Site
 
 KEY = "checkout-offers"
 HERE = f"/experiments/{KEY}/decisions"
@@ -91,9 +92,32 @@ def test_an_order_leads_to_its_decision(stored: Any, console_as: Any) -> None:
     assert "order" not in answer.location
     story = client.get(answer.location)
     assert story.status_code == 200
+    assert "/decisions/" in answer.location
     missing = client.post(HERE, data={"request_key": "order-1"})
     assert missing.location.endswith("?missing=order")
     assert "No decision is stored under this request key" in client.get(missing.location).text
+
+
+def test_an_order_that_several_shoppers_opened_leads_to_a_list(site: Site) -> None:
+    def ask(key: str, unit: str) -> None:
+        answer = site.shop.test_client().post(
+            "/v1/experiments/checkout-offers/decisions",
+            json={"unit_id": unit, "context": CONTEXT, "request_key": "order-1"},
+            headers={"Authorization": f"Bearer {site.keys[key]}", "Origin": SHOP},
+        )
+        assert answer.status_code == 201
+
+    ask("publishable", "laptop")
+    ask("publishable", "phone")
+    site.serving.journal.close()
+    build_worker(site.settings, site.clock).round()
+    client = site.console.test_client()
+    headers = {"Authorization": f"Bearer {site.keys['analyst']}"}
+    answer = client.post(HERE, data={"request_key": "order-1"}, headers=headers)
+    assert "order-1" not in answer.location
+    found = client.get(answer.location, headers=headers).text
+    assert len(rows(found)) == 2
+    assert "Only decisions with one request key" in found
 
 
 def test_an_id_leads_to_its_decision_or_says_that_there_is_none(

@@ -91,6 +91,23 @@ def test_a_request_key_gives_201_then_200_then_409(running: Any, way: str, refus
     assert len(running.journal().splitlines()) == 1
 
 
+def test_an_idempotency_key_is_read_as_utf_8(running: Any) -> None:
+    header = "Auftrag-é€".encode().decode("latin-1")  # as WSGI has it
+    first = running.decide(headers={"Idempotency-Key": header})
+    again = running.decide(request_key="Auftrag-é€")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json == again.json
+
+
+def test_equal_numbers_are_one_request(running: Any) -> None:
+    asked = {"unit_id": "u", "request_key": "order-1"}
+    texts = ['{"cart_value": 80}', '{"cart_value": 80.0}', '{"cart_value": 8e1}']
+    answers = [
+        running.post(PATH, {**asked, "context": json.loads(text)}).status_code for text in texts
+    ]
+    assert answers == [201, 200, 200]
+
+
 @pytest.mark.parametrize("header", ["", "k" * 257, "another-key"])
 def test_an_idempotency_key_that_cannot_be_meant_is_refused(
     running: Any, header: str, refused: Any

@@ -16,7 +16,7 @@ from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.eligibility import NOT_ASKED, RULED_OUT, eligible_arms
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.identity import is_genuine
+from bandit_platform.domain.identity import decision_id_for, is_genuine
 from bandit_platform.domain.pmf import uniform_pmf
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.errors import BanditPlatformError, PolicyError, StorageError
@@ -30,6 +30,8 @@ from bandit_platform.storage.models import model_blob
 
 _BATCH = 5000
 _MODELS_HELD = 8
+#: characters of the hash of a request key; earlier versions stored a shorter one
+_REQUEST_LENGTH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +200,8 @@ def _mismatch(
     """What about a decision does not follow from what is recorded with it, or None."""
     if not is_genuine(secret, decision.decision_id):
         return "its id was never issued by this deployment"
+    if not _is_named_by_its_request(decision, secret):
+        return "its id is not the one its request key leads to"
     if decision.seed != draw_seed(secret, decision.experiment, decision.decision_id):
         return "the seed is not the one its id leads to"
     if decision.revision not in specs:
@@ -210,6 +214,15 @@ def _mismatch(
         or _eligibility_mismatch(decision, spec)
         or _draw_mismatch(decision, _expected_pmf(decision, spec, text, models))
     )
+
+
+def _is_named_by_its_request(decision: Decision, secret: bytes) -> bool:
+    """Whether the id follows from request key, unit and caller, where the request had a key."""
+    request = decision.request_key
+    if request is None or len(request) != _REQUEST_LENGTH:
+        return True
+    asker = None if decision.trusted else decision.unit
+    return decision.decision_id == decision_id_for(secret, decision.experiment, request, asker)
 
 
 def _assignment_mismatch(decision: Decision, secret: bytes, spec: ExperimentSpec) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bandit_platform.domain.identity import decision_id_for, pseudonym
+from bandit_platform.domain.identity import pseudonym, request_hash
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decision_search import FoundPage, Place, Search, search_decisions
 from bandit_platform.storage.decisions import get_decision
@@ -56,10 +56,9 @@ class DecisionFinder:
             found = get_decision(connection, decision_id)
         return found is not None and found.experiment == experiment
 
-    def by_request_key(self, experiment: str, request_key: str) -> str | None:
-        """The id of the decision made under a request key, if one is stored."""
-        decision_id = decision_id_for(self._secret, experiment, request_key)
-        return decision_id if self.has(experiment, decision_id) else None
+    def request(self, experiment: str, request_key: str) -> str:
+        """The hash under which a request key of an experiment is stored."""
+        return request_hash(self._secret, experiment, request_key)
 
 
 def parse_place(text: str) -> Place | None:

@@ -22,6 +22,7 @@ from bandit_platform.domain.identity import (
     decision_id_for,
     new_decision_id,
     pseudonym,
+    request_hash,
 )
 from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import State
@@ -97,23 +98,29 @@ class Decider:
             ConflictError: the request key was used before with another body.
         """
         live = self._registry.get(key)
-        context = validate_context(live.spec.context, query.context)
-        _demand_known_arms(live, query)
+        unit = pseudonym(self._secret, query.unit_id)
         if query.request_key is None:
-            decision = self._make(live, query, context, None, None)
-            return self._answer(live, decision)
-        decision_id = decision_id_for(self._secret, key, query.request_key)
-        body_hash = self._body_hash(query)
-        known = self._remembered.get(decision_id)
+            return self._answer(live, self._make(live, query, unit, None))
+        named = self._named(key, query, unit)
+        known = self._remembered.get(named.decision_id)
         if known is None:
-            with self._requests.claim(decision_id) as claim:
-                known = claim.find() or self._stored(decision_id)
+            with self._requests.claim(named.decision_id) as claim:
+                known = claim.find() or self._stored(named.decision_id)
                 if known is None:
-                    decision = self._make(live, query, context, decision_id, body_hash)
-                    return self._answer(live, decision, claim)
-        if known.body_hash != body_hash:
+                    return self._answer(live, self._make(live, query, unit, named), claim)
+        if known.body_hash != named.body_hash:
             raise ConflictError("this request key was used before with another body")
         return Answer(decision=known, offer=live.offers.get(known.arm), new=False)
+
+    def _named(self, experiment: str, query: Query, unit: str) -> _Named:
+        """What the request key of a query leads to."""
+        request = request_hash(self._secret, experiment, query.request_key or "")
+        asker = None if query.caller.trusted else unit
+        return _Named(
+            request=request,
+            decision_id=decision_id_for(self._secret, experiment, request, asker),
+            body_hash=self._body_hash(query),
+        )
 
     def _answer(
         self, live: LiveExperiment, decision: Decision, claim: Claim | None = None
@@ -132,15 +139,17 @@ class Decider:
         self,
         live: LiveExperiment,
         query: Query,
-        context: Context,
-        decision_id: str | None,
-        body_hash: str | None,
+        unit: str,
+        named: _Named | None,
     ) -> Decision:
-        now = self._clock()
         spec = live.spec
-        unit = pseudonym(self._secret, query.unit_id)
+        context = validate_context(spec.context, query.context)
+        _demand_known_arms(live, query)
+        now = self._clock()
         caller = query.caller
-        identity = decision_id or new_decision_id(self._secret, spec.key, now)
+        identity = (
+            new_decision_id(self._secret, spec.key, now) if named is None else named.decision_id
+        )
         seed = draw_seed(self._secret, spec.key, identity)
         choice = self._choose(live, query, context, unit, now)
         position = draw(choice.pmf, seed)
@@ -163,8 +172,8 @@ class Decider:
             seed=seed,
             model_version=live.model_version if choice.reason is Reason.POLICY else None,
             deferred=query.defer_activation,
-            request_key=self._request_hash(spec.key, query.request_key),
-            body_hash=body_hash,
+            request_key=None if named is None else named.request,
+            body_hash=None if named is None else named.body_hash,
             key_id=caller.key_id,
             trusted=caller.trusted,
             address=(
@@ -198,23 +207,31 @@ class Decider:
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def _request_hash(self, experiment: str, request_key: str | None) -> str | None:
-        if request_key is None:
-            return None
-        return keyed_hash(self._secret, b"request-key", experiment, request_key).hex()
-
     def _body_hash(self, query: Query) -> str:
+        """A hash that requests share which ask the same, however they spell it."""
+        eligible = query.eligible_arms
+        context = {name: _number(it) for name, it in query.context.items() if it is not None}
         body = json.dumps(
             [
                 query.unit_id,
-                dict(query.context),
-                query.eligible_arms,
-                query.excluded_arms,
+                context,
+                None if eligible is None else sorted(set(eligible)),
+                sorted(set(query.excluded_arms)),
                 query.defer_activation,
             ],
             sort_keys=True,
         )
         return keyed_hash(self._secret, b"request-body", body).hex()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Named:
+    """The decision that a request key leads to."""
+
+    #: hash of the request key
+    request: str
+    decision_id: str
+    body_hash: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,6 +257,16 @@ def _fallback(decision: Decision) -> Decision:
         excluded={},
         model_version=None,
     )
+
+
+def _number(value: Any) -> Any:
+    """Equal numbers alike: 1 as 1.0, and -0.0 as 0.0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    try:
+        return float(value) + 0.0
+    except OverflowError:  # too large for any schema; refused where it is validated
+        return value
 
 
 def _demand_known_arms(live: LiveExperiment, query: Query) -> None:

@@ -22,7 +22,7 @@ from dashboards.policies.findings import decisions_finding
 from dashboards.text import moment
 
 _TIMES = ("since", "until")
-_KEPT = ("unit", "since", "until", "arm", "reason")
+_KEPT = ("unit", "request", "since", "until", "arm", "reason")
 
 
 def decision_pages_blueprint(platform: Platform) -> Blueprint:
@@ -63,7 +63,11 @@ def decision_pages_blueprint(platform: Platform) -> Blueprint:
         wanted: str | None = request.form.get("decision_id", "").strip()
         missing = "decision"
         if order:
-            wanted, missing = finder.by_request_key(key, order), "order"
+            request_ = finder.request(key, order)
+            found = finder.page(Search(experiment=key, request=request_)).decisions
+            if len(found) > 1:
+                return redirect(url_for("decision_pages.search", key=key, request=request_), 303)
+            wanted, missing = found[0].decision_id if found else None, "order"
         elif unit:
             return redirect(url_for("decision_pages.search", key=key, unit=finder.unit(unit)), 303)
         if wanted and finder.has(key, wanted):
@@ -100,6 +104,7 @@ def _search(key: str, args: MultiDict[str, str], zone: str) -> tuple[Search, tup
     return Search(
         experiment=key,
         unit=args.get("unit") or None,
+        request=args.get("request") or None,
         arm=args.get("arm") or None,
         reason=reason,
         **moments,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from bandit_platform.domain.caller import Caller
 from bandit_platform.services.reporting.audit import Audit, audit
 
 KEY = "checkout-offers"
@@ -131,6 +132,30 @@ def test_an_altered_decision_without_a_model_is_found(
         reason=reason,
     )
     assert [what in each.what for each in run(audited).mismatches] == [True]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("trusted = NOT trusted", None),
+        ("request_key = :value", "b" * 32),
+        ("unit = :value", "c" * 32),
+    ],
+)
+def test_an_id_must_follow_from_its_request_key(
+    world: Any, spec_text: str, trusted: bool, change: str, value: str | None
+) -> None:
+    world.launch(spec_text.replace("share = 0.1", "share = 0.0"))
+    caller = Caller(key_id="k", trusted=trusted, address=None)
+    world.decide("u1", request_key="order-1", caller=caller)
+    world.ingest()
+    assert run(world).mismatches == ()
+    values = {} if value is None else {"value": value}
+    tamper(world, f"UPDATE decision SET {change}", **values)  # noqa: S608
+    found = [each.what for each in run(world).mismatches]
+    unaffected = trusted and change.startswith("unit")
+    assert found == ([] if unaffected else ["its id is not the one its request key leads to"])
 
 
 def test_an_altered_model_is_found(audited: Any) -> None:

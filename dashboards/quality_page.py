@@ -162,6 +162,13 @@ _WORDS = MappingProxyType(
             meaning="Amounts in another currency than the experiment's; never added up.",
             mend="Report amounts in one currency, or one experiment a currency.",
         ),
+        "conflicting_events": Words(
+            label="Conflicting events",
+            meaning="Reports under one event_id that say different things. A server's counts "
+            "before a page's, else the first one.",
+            mend="Give each outcome an event_id of its own. Where a page's report conflicts with "
+            "your server's, somebody may be forging events: see secret_only.",
+        ),
         "disputed": Words(
             label="Disputed",
             meaning="Two nodes answered one request key differently; in no estimate.",
@@ -255,7 +262,11 @@ def _limits(check: QualityCheck) -> str:
     return ", ".join(said)
 
 
-_SHARES = frozenset({"orphan", "late", "clipped", "fallback", "other_currency", "disputed"})
+_SHARES = frozenset(
+    {
+        "orphan", "late", "clipped", "fallback", "other_currency", "conflicting_events", "disputed",
+    }
+)  # fmt: skip
 
 
 def _amount(name: str, value: float) -> str:

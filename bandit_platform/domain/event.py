@@ -9,8 +9,28 @@ from typing import NamedTuple
 EVENT_TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
+class EventContent(NamedTuple):
+    """What a report says happened: reports under one id that say the same are repeats."""
+
+    type: str
+    amount: float | None
+    currency: str | None
+    #: as reported; None where the reporter did not say
+    occurred_at: datetime | None
+
+    def agrees(self, other: EventContent) -> bool:
+        """Whether both say the same; a report without a time agrees with any time."""
+        return self[:3] == other[:3] and (
+            None in {self.occurred_at, other.occurred_at} or self.occurred_at == other.occurred_at
+        )
+
+
 class Event(NamedTuple):
-    """One reported outcome. ``(decision_id, event_id)`` identifies it, so repeats are harmless."""
+    """One reported outcome, identified by ``(decision_id, event_id)``.
+
+    A repeat counts once. What a server reports takes the place of what a page reported under the
+    same id, never the other way round, so a page cannot make a server's report a repeat.
+    """
 
     decision_id: str
     event_id: str
@@ -25,3 +45,9 @@ class Event(NamedTuple):
     received_at: datetime
     #: sent by a server with a secret key, not by a browser
     trusted: bool
+
+    @property
+    def content(self) -> EventContent:
+        """What it says happened, as far as its record shows what the reporter said."""
+        stated = None if self.occurred_at == self.received_at else self.occurred_at
+        return EventContent(self.type, self.amount, self.currency, stated)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, Row, Select, delete, func, select
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from bandit_platform.domain.decision import MEASURED, Decision, Reason
 from bandit_platform.errors import UnreadableError
@@ -70,11 +70,19 @@ def insert_decisions(connection: Connection, decisions: Iterable[Decision]) -> l
 
 
 def insert_activations(connection: Connection, activated: Mapping[str, datetime]) -> None:
-    """Store that deferred decisions were shown; the first report of each counts."""
-    rows = [
-        {"decision_id": key, "activated_at": to_micros(moment)} for key, moment in activated.items()
-    ]
-    insert_new(connection, ActivationRow, rows)
+    """Store that deferred decisions were shown; the earliest report of each counts.
+
+    Reports of several nodes arrive in any order, and a late one must not hide one in time.
+    """
+    moments = {key: to_micros(moment) for key, moment in activated.items()}
+    rows = [{"decision_id": key, "activated_at": moment} for key, moment in moments.items()]
+    new = insert_new(connection, ActivationRow, rows)
+    for key in moments.keys() - {decision_id for (decision_id,) in new}:
+        connection.execute(
+            update(_ACTIVATION)
+            .where(_ACTIVATION.c.decision_id == key, _ACTIVATION.c.activated_at > moments[key])
+            .values(activated_at=moments[key])
+        )
 
 
 def find_decisions(connection: Connection, ids: Collection[str]) -> dict[str, FoundDecision]:

@@ -31,17 +31,35 @@ def insert_events(
             {
                 "decision_id": event.decision_id,
                 "event_id": event.event_id,
-                "type": event.type,
-                "amount": event.amount,
-                "currency": event.currency,
-                "occurred_at": to_micros(event.occurred_at),
-                "received_at": to_micros(event.received_at),
-                "trusted": event.trusted,
+                **_content_values(event),
                 "late": late,
                 "orphan": orphan,
             },
         )
     return insert_new(connection, EventRow, list(rows.values()))
+
+
+def stored_events(
+    connection: Connection, keys: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[Event, bool]]:
+    """(decision_id, event_id) → the stored event and whether it is late."""
+    wanted = set(keys)
+    return {
+        (row.decision_id, row.event_id): (_event_from(row), row.late)
+        for some in batches({decision_id for decision_id, _ in wanted})
+        for row in connection.execute(select(_EVENT).where(_EVENT.c.decision_id.in_(some)))
+        if (row.decision_id, row.event_id) in wanted
+    }
+
+
+def replace_events(connection: Connection, events: Iterable[tuple[Event, bool]]) -> None:
+    """Put events in the place of those stored under their ids, each with whether it is late."""
+    for event, late in events:
+        connection.execute(
+            update(_EVENT)
+            .where(_EVENT.c.decision_id == event.decision_id, _EVENT.c.event_id == event.event_id)
+            .values(**_content_values(event), late=late)
+        )
 
 
 def adopt_orphans(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
@@ -84,6 +102,17 @@ def events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[tu
         for row in connection.execute(statement):
             found.setdefault(row.decision_id, []).append((_event_from(row), row.late))
     return found
+
+
+def _content_values(event: Event) -> dict[str, Any]:
+    return {
+        "type": event.type,
+        "amount": event.amount,
+        "currency": event.currency,
+        "occurred_at": to_micros(event.occurred_at),
+        "received_at": to_micros(event.received_at),
+        "trusted": event.trusted,
+    }
 
 
 def _event_from(row: Row[Any]) -> Event:

@@ -3,7 +3,7 @@
 Moments are whole microseconds since 1970 in UTC, so that they compare and index alike on every
 database and come back exactly as they were written. Lists and objects are JSON text. Rows of
 ``decision``, ``event``, ``interaction`` and ``model_version`` are never changed once written,
-except for an event's flags.
+except for an event's flags, and for a page's event until a server reports the same one.
 """
 
 from __future__ import annotations

@@ -169,6 +169,8 @@ def _troubles(counts: Counts) -> tuple[CountLine, ...]:
          "Name a decision that is not stored yet, in whichever experiment; kept until it is."),
         ("other currency", counts.other_currency, 0.0,
          "Amounts in another currency than the experiment's; left out, never added up."),
+        ("conflicting events", counts.conflicting_events, 0.0,
+         "Say something else than another report under their event_id; a server's counts first."),
     )  # fmt: skip
     return tuple(
         CountLine(

@@ -153,6 +153,9 @@ def test_the_first_report_of_an_activation_counts(database: Database, make_decis
     with database.write() as connection:
         insert_activations(connection, {decision.decision_id: seen})
         insert_activations(connection, {decision.decision_id: seen + timedelta(1), "other": seen})
+        insert_activations(connection, {"another": seen + timedelta(1)})
+        insert_activations(connection, {"another": seen})  # from a node that is behind
+        assert activated(connection, ["another"]) == {"another": seen}
         assert activated(connection, [decision.decision_id, "unknown"]) == {
             decision.decision_id: seen
         }

@@ -8,7 +8,7 @@ only after all its rows are committed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,15 @@ from bandit_platform.journal.records import Activation
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
 from bandit_platform.services.collecting.dispute import mark_disputes
 from bandit_platform.services.collecting.event_types import cap_types
+from bandit_platform.services.collecting.repeated_events import (
+    Settled,
+    one_of_each,
+    settle_repeats,
+)
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import (
+    FoundDecision,
     find_decisions,
     find_immature,
     insert_activations,
@@ -162,19 +168,51 @@ def _store_events(
     known = find_decisions(connection, ids)
     immature = find_immature(connection, ids)
     flagged: dict[tuple[str, str], tuple[Event, bool, bool]] = {}
-    for event in events:
+    chosen, conflicts = one_of_each(events)
+    for key, event in chosen.items():
         found = known.get(event.decision_id)
         late = found is not None and (
             to_micros(event.occurred_at) > found.expires_at
             or (found.reason in MEASURED and event.decision_id not in immature)
         )
-        flagged.setdefault((event.decision_id, event.event_id), (event, late, found is None))
-    for key in insert_events(connection, flagged.values()):
+        flagged[key] = (event, late, found is None)
+    new = insert_events(connection, flagged.values())
+    for key in new:
         event, late, orphan = flagged[key]
         if not orphan:
             found = known[event.decision_id]
             test = found.reason is Reason.DRAFT
             _count_event(counts, found.experiment, event, late=late, test=test)
+    repeats = [(event, late) for key, (event, late, _) in flagged.items() if key not in new]
+    if repeats:
+        matured = {key for key, found in known.items() if found.reason in MEASURED} - immature
+        settled = settle_repeats(connection, repeats, matured)
+        conflicts += settled.conflicts
+        _count_settled(counts, settled, flagged, known)
+    for event in conflicts:
+        if event.decision_id in known:
+            counts[known[event.decision_id].experiment, "conflicting_events"] += 1
+
+
+def _count_settled(
+    counts: Counter[tuple[str, str]],
+    settled: Settled,
+    flagged: Mapping[tuple[str, str], tuple[Event, bool, bool]],
+    known: Mapping[str, FoundDecision],
+) -> None:
+    """Count a server's reports instead of the page's whose place they took."""
+    for each in settled.replaced:
+        event, late, orphan = flagged[each.after.decision_id, each.after.event_id]
+        found = known.get(event.decision_id)
+        if orphan or found is None or found.reason is Reason.DRAFT:
+            continue
+        counts[found.experiment, f"events.{each.before.type}"] -= 1
+        counts[found.experiment, f"events.{event.type}"] += 1
+        counts[found.experiment, "late"] += late - each.was_late
+    for event in settled.too_late:
+        late = flagged[event.decision_id, event.event_id][1]
+        experiment = known[event.decision_id].experiment
+        _count_event(counts, experiment, event, late=late, test=False)
 
 
 def _count_event(

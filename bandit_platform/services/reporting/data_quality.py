@@ -109,6 +109,10 @@ def experiment_checks(
                 look=0.001, broken=0.05,
             ),
             _share("other_currency", counts.other_currency, counts.events, look=0.0, broken=0.1),
+            _share(
+                "conflicting_events", counts.conflicting_events, counts.events,
+                look=0.0, broken=0.05,
+            ),
             _share("disputed", counts.disputed, counts.decisions, look=0.0, broken=0.01),
         ),
     )  # fmt: skip

@@ -114,6 +114,8 @@ class Counts:
     other_currency: int
     #: decisions that two nodes made differently under one request key; in no estimate
     disputed: int = 0
+    #: reports whose content differs from another one under the same event id
+    conflicting_events: int = 0
     #: interactions whose stored row no policy could take in; the log says which and why
     left_out: int = 0
 

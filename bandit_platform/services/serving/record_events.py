@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event
+from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event, EventContent
 from bandit_platform.domain.identity import belongs_to, is_genuine
 from bandit_platform.domain.personal import is_access_key, is_email
 from bandit_platform.errors import NotFoundError
@@ -20,6 +20,7 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 #: Sums and products of amounts up to here stay finite, and no purchase is above it.
 _MOST_MONEY = 1e12
 _FORGED = "decision_id was never issued here"
+_CONFLICT = "event_id was already reported for this decision with other content"
 _PERSONAL = "event_id looks like an e-mail address or an access key"
 
 
@@ -60,8 +61,19 @@ class Receipt(NamedTuple):
     why: str | None = None
 
 
+class _Accepted(NamedTuple):
+    """An accepted report, as far as later ones under the same id are compared with it."""
+
+    trusted: bool
+    content: EventContent
+
+
 class EventRecorder:
-    """Checks outcomes without the database and appends them to the journal."""
+    """Checks outcomes without the database and appends them to the journal.
+
+    It remembers recently accepted ids only, and only its own process's. Ingest compares every
+    report with what is stored, by the same rules.
+    """
 
     def __init__(
         self, journal: JournalWriter, secret: bytes, clock: Callable[[], datetime]
@@ -69,8 +81,8 @@ class EventRecorder:
         self._journal = journal
         self._secret = secret
         self._clock = clock
-        #: what was accepted lately, as decision and event, and what was before that
-        self._seen: dict[str, None] = {}
+        #: what was accepted lately, by decision and event, and what was before that
+        self._seen: dict[str, _Accepted] = {}
         self._seen_before = self._seen
 
     def record(
@@ -92,7 +104,8 @@ class EventRecorder:
         """
         now = self._clock()
         receipts: list[Receipt] = []
-        accepted: dict[str, bytes] = {}
+        lines: list[bytes] = []
+        accepted: dict[str, _Accepted] = {}
         seen, before = self._seen, self._seen_before
         # A page reports what happened to one decision: its proof is looked at once.
         genuine = {
@@ -104,13 +117,19 @@ class EventRecorder:
             if why is not None:
                 shown = None if why == _PERSONAL else report.event_id
                 receipts.append(Receipt(shown, "rejected", why))
-            elif key in seen or key in before or key in accepted:
+                continue
+            earlier = accepted.get(key) or seen.get(key) or before.get(key)
+            content = EventContent(report.type, report.amount, report.currency, report.occurred_at)
+            if earlier is None or (trusted and not earlier.trusted):
+                accepted[key] = _Accepted(trusted, content)
+                lines.append(event_line(_event(report, now, trusted)))
+                receipts.append(Receipt(report.event_id, "accepted"))
+            elif earlier.content.agrees(content):
                 receipts.append(Receipt(report.event_id, "duplicate"))
             else:
-                accepted[key] = event_line(_event(report, now, trusted))
-                receipts.append(Receipt(report.event_id, "accepted"))
-        if accepted:
-            self._journal.append(b"".join(accepted.values()))
+                receipts.append(Receipt(report.event_id, "rejected", _CONFLICT))
+        if lines:
+            self._journal.append(b"".join(lines))
             self._remember(accepted)
         return receipts
 
@@ -132,11 +151,11 @@ class EventRecorder:
             experiments is None or belongs_to(self._secret, decision_id, experiments)
         )
 
-    def _remember(self, keys: Iterable[str]) -> None:
+    def _remember(self, accepted: Mapping[str, _Accepted]) -> None:
         """Remember at least the last _REMEMBERED, and at most twice as many and a batch."""
         if len(self._seen) >= _REMEMBERED:
             self._seen, self._seen_before = {}, self._seen
-        self._seen.update(dict.fromkeys(keys))
+        self._seen.update(accepted)
 
 
 def _refusal(report: EventReport, now: datetime) -> str | None:

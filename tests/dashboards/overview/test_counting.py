@@ -16,7 +16,8 @@ def test_every_count_of_the_report_is_there_with_its_meaning() -> None:
     assert all(line.meaning for line in found.values())
     for name in ("decisions", "interactions", "holdout_interactions", "immature", "learned"):
         assert found[name].count == getattr(RICH_COUNTS, name)
-    for name in ("not_activated", "events", "late", "orphan", "clipped", "other_currency"):
+    named = ("not_activated", "events", "late", "orphan", "clipped", "other_currency")
+    for name in (*named, "conflicting_events"):
         assert found[name].count == getattr(RICH_COUNTS, name)
     for reason, count in RICH_COUNTS.by_reason.items():
         assert found[f"reason-{reason}"].count == count

@@ -150,7 +150,7 @@ def test_receipts_come_in_the_order_of_the_batch(lite: Any, decision_id: str) ->
         [
             event(decision_id, "a"),
             event("0" * 48, "b"),
-            event(decision_id, "a", type="dismiss"),
+            event(decision_id, "a"),
             event(decision_id, "c", amount=math.nan),
             event(decision_id, "d"),
         ],
@@ -174,6 +174,84 @@ def test_an_event_id_belongs_to_its_decision(lite: Any, decision_id: str) -> Non
     assert lite.report(decision_id, event_id="same").status == "accepted"
     assert lite.report(other, event_id="same").status == "accepted"
     assert lite.report(decision_id, event_id="same").status == "duplicate"
+
+
+CONFLICT = "event_id was already reported for this decision with other content"
+
+
+def purchase(decision_id: str, amount: float = 50.0, **changed: Any) -> EventItem:
+    return event(decision_id, "order-1", type="purchase", amount=amount, currency="GBP", **changed)
+
+
+def test_a_server_takes_an_id_from_a_page_and_a_page_none_from_a_server(
+    lite: Any, decision_id: str
+) -> None:
+    record = lite.server.recorder.record
+
+    def answer(item: EventItem, trusted: bool) -> tuple[str, str | None]:
+        (receipt,) = record([item], trusted=trusted)
+        return receipt.status, receipt.why
+
+    assert answer(purchase(decision_id, 1.0), False) == ("accepted", None)
+    assert answer(purchase(decision_id, 1.0), False) == ("duplicate", None)
+    assert answer(purchase(decision_id, 50.0), True) == ("accepted", None)
+    assert answer(purchase(decision_id, 50.0), True) == ("duplicate", None)
+    assert answer(purchase(decision_id, 50.0), False) == ("duplicate", None)
+    assert answer(purchase(decision_id, 1.0), False) == ("rejected", CONFLICT)
+    assert answer(purchase(decision_id, 60.0), True) == ("rejected", CONFLICT)
+    assert [(each.amount, each.trusted) for each in journal_records(lite)] == [
+        (1.0, False),
+        (50.0, True),
+    ]
+
+
+def test_the_same_report_by_a_server_confirms_what_a_page_said(lite: Any, decision_id: str) -> None:
+    for trusted in (False, True):
+        (receipt,) = lite.server.recorder.record([purchase(decision_id)], trusted=trusted)
+        assert receipt.status == "accepted"
+    assert [each.trusted for each in journal_records(lite)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"type": "return"},
+        {"amount": None},
+        {"amount": 50.01},
+        {"currency": "USD"},
+        {"currency": None},
+        {"occurred_at": datetime(2026, 11, 22, 10, tzinfo=UTC)},
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_only_an_equal_report_is_a_duplicate(
+    lite: Any, decision_id: str, changed: dict[str, Any], at_once: bool
+) -> None:
+    fields = {"type": "purchase", "amount": 50.0, "currency": "GBP"}
+    fields["occurred_at"] = datetime(2026, 11, 22, 9, tzinfo=UTC)  # type: ignore[assignment]
+    first = event(decision_id, "order-1", **fields)
+    other = event(decision_id, "order-1", **{**fields, **changed})
+    record = lite.server.recorder.record
+    if at_once:
+        receipts = record([first, first, other], trusted=True)
+    else:
+        receipts = [record([each], trusted=True)[0] for each in (first, first, other)]
+    assert [each.status for each in receipts] == ["accepted", "duplicate", "rejected"]
+    assert len(journal_records(lite)) == 1
+
+
+@pytest.mark.parametrize("stated", [None, datetime(2026, 11, 22, 10, 4, tzinfo=UTC)])
+def test_a_repeat_later_is_a_duplicate_whatever_the_clock(
+    lite: Any, decision_id: str, stated: datetime | None
+) -> None:
+    statuses = []
+    for _ in range(2):  # the sender's clock is ahead of ours at first
+        (receipt,) = lite.server.recorder.record(
+            [purchase(decision_id, occurred_at=stated)], trusted=True
+        )
+        statuses.append(receipt.status)
+        lite.clock.advance(600)
+    assert statuses == ["accepted", "duplicate"]
 
 
 def test_nothing_is_acknowledged_that_could_not_be_written(

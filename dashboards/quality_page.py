@@ -174,6 +174,13 @@ _WORDS = MappingProxyType(
             meaning="Two nodes answered one request key differently; in no estimate.",
             mend="Send requests with the same key to the same node.",
         ),
+        "request_conflicts": Words(
+            label="Request conflicts",
+            meaning="Requests refused with 409 because their request_key was used before with "
+            "another unit, context or list of arms. They showed nothing.",
+            mend="Send a request_key with the same body each time, or without what changes "
+            "between page loads.",
+        ),
     }
 )
 
@@ -265,6 +272,7 @@ def _limits(check: QualityCheck) -> str:
 _SHARES = frozenset(
     {
         "orphan", "late", "clipped", "fallback", "other_currency", "conflicting_events", "disputed",
+        "request_conflicts",
     }
 )  # fmt: skip
 

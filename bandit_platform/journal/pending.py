@@ -11,7 +11,7 @@ from pathlib import Path
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
 from bandit_platform.journal.reader import segments
-from bandit_platform.journal.records import Record, parse_line
+from bandit_platform.journal.records import Activation, Record, RequestConflict, parse_line
 
 _LONGEST_LINE = 1_000_000
 
@@ -41,6 +41,12 @@ def pending(folder: Path, positions: Mapping[str, int]) -> Pending:
 
 
 def _moment(record: Record) -> datetime:
-    if isinstance(record, Decision):
-        return record.decided_at
-    return record.received_at if isinstance(record, Event) else record.activated_at
+    match record:
+        case Decision():
+            return record.decided_at
+        case Event():
+            return record.received_at
+        case Activation():
+            return record.activated_at
+        case RequestConflict():
+            return record.refused_at

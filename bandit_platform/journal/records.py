@@ -1,4 +1,4 @@
-"""The lines of the journal: decisions, activations and events as JSON, and back."""
+"""The lines of the journal as JSON, and back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,17 @@ class Activation:
     activated_at: datetime
 
 
-Record = Decision | Event | Activation
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestConflict:
+    """A request that was refused because its request key was used before with another body."""
+
+    experiment: str
+    #: whether the request came with a secret key
+    trusted: bool
+    refused_at: datetime
+
+
+Record = Decision | Event | Activation | RequestConflict
 
 
 def decision_line(d: Decision) -> bytes:
@@ -84,6 +94,12 @@ def activation_line(a: Activation) -> bytes:
     return _line({"k": "activation", "id": a.decision_id, "at": _text(a.activated_at)})
 
 
+def conflict_line(c: RequestConflict) -> bytes:
+    """A refused request as one line, newline included."""
+    data = {"experiment": c.experiment, "trusted": c.trusted, "at": _text(c.refused_at)}
+    return _line({"k": "conflict", **data})
+
+
 def parse_line(line: bytes) -> Record:
     """The record that a line holds.
 
@@ -99,6 +115,12 @@ def parse_line(line: bytes) -> Record:
                 return _event(data)
             case "activation":
                 return Activation(decision_id=data["id"], activated_at=_moment(data["at"]))
+            case "conflict":
+                return RequestConflict(
+                    experiment=data["experiment"],
+                    trusted=data["trusted"],
+                    refused_at=_moment(data["at"]),
+                )
     except (KeyError, TypeError) as error:
         raise ValueError(f"incomplete record: {error}") from error
     raise ValueError("unknown kind of record")

@@ -9,6 +9,9 @@ from sqlalchemy import Connection, select
 from bandit_platform.storage.statements import insert, table
 from bandit_platform.storage.tables import CounterRow
 
+SERVER_CONFLICTS, PAGE_CONFLICTS = "request_conflicts.server", "request_conflicts.page"
+"""Counters of requests refused for what their request key was used for before."""
+
 _COUNTER = table(CounterRow)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 from flask import Response, request
 
+from bandit_platform.errors import ConflictError
 from bandit_platform.web.auth import Gate, shown_key
 from bandit_platform.web.observed import DECIDED
 from bandit_platform.web.reading import body_bytes
@@ -20,9 +21,12 @@ def decisions_blueprint(shop: Shop, gate: Gate) -> APIBlueprint:
     def decide(experiment: str) -> Response:
         body = body_bytes(DECISION_BYTES, text=True)
         environ = request.environ
-        decided = shop.decide(
-            experiment, body, environ.get("HTTP_IDEMPOTENCY_KEY"), gate.caller(environ)
-        )
+        caller = gate.caller(environ)
+        try:
+            decided = shop.decide(experiment, body, environ.get("HTTP_IDEMPOTENCY_KEY"), caller)
+        except ConflictError:
+            shop.record_conflict(experiment, caller)
+            raise
         request.environ[DECIDED] = decided.choice
         return _json(decided.body, 201 if decided.new else 200)
 

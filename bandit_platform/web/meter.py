@@ -47,6 +47,8 @@ class _Tallies:
     answers: list[int] = field(default_factory=lambda: [0] * 5)
     choices: dict[Choice, int] = field(default_factory=dict)
     statuses: Tally[str] = field(default_factory=Tally)
+    #: experiment → requests refused for what their request key was used for before
+    conflicts: Tally[str] = field(default_factory=Tally)
     #: decisions by the first bound they do not exceed; beyond the last one at the end
     buckets: list[int] = field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
     seconds: float = 0.0
@@ -75,6 +77,12 @@ class Meter:
         )
         self._events = Counter(
             f"{_P}events", "Reported outcomes by what became of them.", ("status",), registry=own
+        )
+        self._conflicts = Counter(
+            f"{_P}request_conflicts",
+            "Requests refused because their request key was used before with another body.",
+            ("experiment",),
+            registry=own,
         )
         answers = Counter(
             f"{_P}http_answers", "Answers by class of status.", ("status",), registry=own
@@ -108,6 +116,11 @@ class Meter:
         with self._lock:
             self._new.statuses.update(statuses)
 
+    def conflicted(self, experiment: str) -> None:
+        """Count a request refused because its request key was used before with another body."""
+        with self._lock:
+            self._new.conflicts[experiment] += 1
+
     def write(self) -> None:
         """Bring what was counted since the last time to where ``/metrics`` reads it."""
         with self._lock:
@@ -117,6 +130,8 @@ class Meter:
                     self._by_class[number].inc(count)
             for choice, count in new.choices.items():
                 (self._by_choice.get(choice) or self._new_series(choice)).inc(count)
+            for experiment, count in new.conflicts.items():
+                self._conflicts.labels(experiment).inc(count)
             for status, count in new.statuses.items():
                 self._by_status[status].inc(count)
             # The library adds one observation at a time; these are the parts it adds to.

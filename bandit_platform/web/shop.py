@@ -68,6 +68,11 @@ class Shop:
             answer.new,
         )
 
+    def record_conflict(self, experiment: str, caller: Caller) -> None:
+        """Count a request whose request key was used before with another body."""
+        self._meter.conflicted(experiment)
+        self._decider.record_conflict(experiment, caller)
+
     def activate(self, decision_id: str, key: Key | None) -> None:
         """A deferred decision was really shown; errors as :meth:`EventRecorder.activate`."""
         self._recorder.activate(decision_id, None if key is None else key.experiments)

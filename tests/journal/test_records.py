@@ -14,7 +14,9 @@ from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.journal.records import (
     Activation,
+    RequestConflict,
     activation_line,
+    conflict_line,
     decision_line,
     event_line,
     parse_line,
@@ -109,6 +111,16 @@ def test_an_event_comes_back_exactly_from_its_one_line(event: Event) -> None:
 def test_an_activation_comes_back_exactly_from_its_one_line(name: str, moment: datetime) -> None:
     activation = Activation(decision_id=name, activated_at=moment)
     assert parse_line(activation_line(activation)) == activation
+
+
+@given(texts, st.booleans(), moments)
+def test_a_conflict_comes_back_exactly_from_its_one_line(
+    experiment: str, trusted: bool, moment: datetime
+) -> None:
+    conflict = RequestConflict(experiment=experiment, trusted=trusted, refused_at=moment)
+    line = conflict_line(conflict)
+    assert line.count(b"\n") == 1
+    assert parse_line(line) == conflict
 
 
 @pytest.mark.parametrize(

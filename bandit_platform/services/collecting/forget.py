@@ -18,10 +18,11 @@ from types import MappingProxyType
 from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.audit_entry import subject_of
 from bandit_platform.domain.decision import Decision
+from bandit_platform.domain.event import Event
 from bandit_platform.domain.identity import pseudonym
 from bandit_platform.domain.revision import Change
 from bandit_platform.journal.erase import erase, journal_records
-from bandit_platform.journal.records import Record
+from bandit_platform.journal.records import Activation, Record
 from bandit_platform.services.evaluation.export_register import (
     nothing_exported,
     registered_exports,
@@ -137,10 +138,10 @@ def _erased(folder: Path, known: Collection[str]) -> int:
     """
 
     def tells_of(record: Record) -> bool:
-        return record.decision_id in known and not isinstance(record, Decision)
+        return isinstance(record, Event | Activation) and record.decision_id in known
 
     def is_one(record: Record) -> bool:
-        return record.decision_id in known
+        return isinstance(record, Decision) and record.decision_id in known
 
     return erase(folder, tells_of) + erase(folder, is_one)
 

@@ -18,7 +18,7 @@ import structlog
 from bandit_platform.domain.decision import MEASURED, Decision, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
-from bandit_platform.journal.records import Activation
+from bandit_platform.journal.records import Activation, RequestConflict
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
 from bandit_platform.services.collecting.dispute import mark_disputes
 from bandit_platform.services.collecting.event_types import cap_types
@@ -27,7 +27,7 @@ from bandit_platform.services.collecting.repeated_events import (
     one_of_each,
     settle_repeats,
 )
-from bandit_platform.storage.counters import add
+from bandit_platform.storage.counters import PAGE_CONFLICTS, SERVER_CONFLICTS, add
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import (
     FoundDecision,
@@ -137,6 +137,11 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     )
     _adopt(connection, new, counts)
     _store_events(connection, [r for r in records if isinstance(r, Event)], counts)
+    conflicts = Counter(
+        [(r.experiment, r.trusted) for r in records if isinstance(r, RequestConflict)]
+    )
+    for (key, trusted), number in conflicts.items():
+        counts[key, SERVER_CONFLICTS if trusted else PAGE_CONFLICTS] += number
     cap_types(connection, counts)
     add_exclusions(connection, count_exclusions(new))
     counts[DEPLOYMENT, "journal.torn"] += sum(chunk.torn for chunk in chunks)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bandit_platform.domain.decision import MEASURED
-from bandit_platform.services.reporting.report_records import ExperimentReport
+from bandit_platform.services.reporting.report_records import Counts, ExperimentReport
 from bandit_platform.services.serving.upkeep import Upkeep
 from bandit_platform.storage.audit_state import AuditState
 
@@ -114,6 +114,7 @@ def experiment_checks(
                 look=0.0, broken=0.05,
             ),
             _share("disputed", counts.disputed, counts.decisions, look=0.0, broken=0.01),
+            _conflicts(counts),
         ),
     )  # fmt: skip
 
@@ -193,6 +194,16 @@ def _immature(immature: int, measured: int, overdue: int) -> QualityCheck:
         of=measured,
         found=(f"{overdue:,} should have matured by now",) if overdue else (),
     )
+
+
+def _conflicts(counts: Counts) -> QualityCheck:
+    """Requests that got no offer because their request key was used before with another body."""
+    by = (("servers", counts.server_conflicts), ("pages", counts.page_conflicts))
+    conflicts = sum(number for _, number in by)
+    check = _share(
+        "request_conflicts", conflicts, counts.decisions + conflicts, look=0.0, broken=0.01
+    )
+    return replace(check, found=tuple(f"{number:,} from {who}" for who, number in by if number))
 
 
 def _measured(name: str, value: float, *, look: float, broken: float | None = None) -> QualityCheck:

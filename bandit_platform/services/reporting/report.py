@@ -37,7 +37,7 @@ from bandit_platform.services.reporting.report_records import (
     TimelinePolicy,
     TimelineProgramme,
 )
-from bandit_platform.storage.counters import counters
+from bandit_platform.storage.counters import PAGE_CONFLICTS, SERVER_CONFLICTS, counters
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.events import count_orphans
 from bandit_platform.storage.experiments import (
@@ -242,6 +242,8 @@ def _counts(
         disputed=int(counted.get("disputed", 0)),
         conflicting_events=int(counted.get("conflicting_events", 0)),
         left_out=len(skipped(connection, key)),
+        server_conflicts=int(counted.get(SERVER_CONFLICTS, 0)),
+        page_conflicts=int(counted.get(PAGE_CONFLICTS, 0)),
     )
 
 

@@ -118,6 +118,9 @@ class Counts:
     conflicting_events: int = 0
     #: interactions whose stored row no policy could take in; the log says which and why
     left_out: int = 0
+    #: requests refused because their request key was used before with another body
+    server_conflicts: int = 0
+    page_conflicts: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from bandit_platform.domain.lifecycle import State
 from bandit_platform.domain.pmf import uniform_pmf
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.errors import ConflictError, InputError, JournalError
-from bandit_platform.journal.records import decision_line
+from bandit_platform.journal.records import RequestConflict, conflict_line, decision_line
 from bandit_platform.journal.requests import Claim, SharedRequests
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.services.serving.registry import LiveExperiment, Registry
@@ -111,6 +111,19 @@ class Decider:
         if known.body_hash != named.body_hash:
             raise ConflictError("this request key was used before with another body")
         return Answer(decision=known, offer=live.offers.get(known.arm), new=False)
+
+    def record_conflict(self, experiment: str, caller: Caller) -> None:
+        """Record that a request was refused because of what its request key was used for before.
+
+        Trouble with the journal is logged and changes nothing for the caller.
+        """
+        conflict = RequestConflict(
+            experiment=experiment, trusted=caller.trusted, refused_at=self._clock()
+        )
+        try:
+            self._journal.append(conflict_line(conflict))
+        except JournalError as error:
+            _log.error("conflict not recorded", error=str(error))
 
     def _named(self, experiment: str, query: Query, unit: str) -> _Named:
         """What the request key of a query leads to."""

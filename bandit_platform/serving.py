@@ -13,6 +13,7 @@ from bandit_platform.errors import UnavailableError, UnreadableError
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import configure_logs
 from bandit_platform.services.serving.decide import Decider
+from bandit_platform.services.serving.page_limits import PageLimits
 from bandit_platform.services.serving.record_events import EventRecorder
 from bandit_platform.services.serving.registry import Registry
 from bandit_platform.services.serving.upkeep import UpkeepWatch
@@ -64,7 +65,14 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
     )
     return Serving(
         registry=registry,
-        decider=Decider(registry, journal, secret, clock, _stored_decision(database)),
+        decider=Decider(
+            registry,
+            journal,
+            secret,
+            clock,
+            _stored_decision(database),
+            limits=PageLimits(unit=settings.unit_limit, address=settings.address_limit),
+        ),
         recorder=EventRecorder(journal, secret, clock),
         journal=journal,
         upkeep=upkeep,

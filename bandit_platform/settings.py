@@ -73,6 +73,13 @@ class Settings:
     key_rate: int = 5000
     #: refusals a second that an address without a valid key is told, before it is told to wait
     stranger_rate: int = 20
+    #: requests a second with publishable keys that a process takes from one address; 0 for no limit
+    page_rate: int = 20
+    #: decisions a minute with publishable keys that count for one unit, in each experiment and
+    #: process; what is above is answered, and in no estimate; 0 for no limit
+    unit_limit: int = 20
+    #: the same for one address; IPv6: a /64 network, and eight times as many for a /48
+    address_limit: int = 60
     #: proxies in front, each adding the address it was asked from to X-Forwarded-For
     proxies: int = 0
     #: threads of a serving process: one answers, the others wait for callers who send slowly

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     DRAFT = "draft"
 
 
+#: What page traffic above a limit counts as, instead of its reason.
+OVER_LIMIT = "over_limit"
 #: Reasons whose decisions carry exact propensities: the policy traffic.
 POLICY_TRAFFIC = frozenset({Reason.POLICY, Reason.UNIFORM})
 #: Reasons whose decisions are measured at all: policy traffic and its holdout.
@@ -74,3 +76,13 @@ class Decision:
     address: str | None = None
     #: page traffic above the limit of its unit or address: answered, but in no estimate
     over_limit: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether it can become an interaction, which is what all estimates are made of."""
+        return self.reason in MEASURED and not self.over_limit
+
+    @property
+    def counted_as(self) -> str:
+        """What it is counted under: its reason, or that the limit took it out of the measured."""
+        return OVER_LIMIT if self.over_limit and self.reason in MEASURED else self.reason.value

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bandit_platform.domain.decision import MEASURED, Decision
+from bandit_platform.domain.decision import Decision
 from bandit_platform.services.learning.recompute_rollups import recompute_rollups
 from bandit_platform.services.learning.rollup_state import encoded
 from bandit_platform.services.learning.tracked import SERVING, tracked_policies
@@ -71,7 +71,7 @@ def check_stored(database: Database, experiment: str, ledger: Ledger) -> tuple[l
         for decision in stored.values():
             matured = interaction_of(connection, decision.decision_id) is not None
             interactions += matured
-            counts = decision.reason in MEASURED and decision.decision_id not in doubtful
+            counts = decision.measured and decision.decision_id not in doubtful
             if matured != counts:
                 wrong.append(f"{decision.decision_id} ({decision.reason}) matured: {matured}")
     for decision_id, told in ledger.decisions.items():

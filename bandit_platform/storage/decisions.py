@@ -44,6 +44,12 @@ class FoundDecision:
     #: microseconds
     expires_at: int
     reason: Reason
+    over_limit: bool
+
+    @property
+    def measured(self) -> bool:
+        """As :attr:`Decision.measured`."""
+        return self.reason in MEASURED and not self.over_limit
 
 
 def insert_decisions(connection: Connection, decisions: Iterable[Decision]) -> list[Decision]:
@@ -63,7 +69,7 @@ def insert_decisions(connection: Connection, decisions: Iterable[Decision]) -> l
     waiting = [
         (decision.decision_id, decision.experiment, to_micros(decision.expires_at))
         for decision in fresh
-        if decision.reason in MEASURED
+        if decision.measured
     ]
     insert_many(connection, ImmatureRow, ("decision_id", "experiment", "matures_at"), waiting)
     return fresh
@@ -92,10 +98,14 @@ def find_decisions(connection: Connection, ids: Collection[str]) -> dict[str, Fo
         _DECISION.c.experiment,
         _DECISION.c.expires_at,
         _DECISION.c.reason,
+        _DECISION.c.over_limit,
     )
     return {
         row.decision_id: FoundDecision(
-            experiment=row.experiment, expires_at=row.expires_at, reason=Reason(row.reason)
+            experiment=row.experiment,
+            expires_at=row.expires_at,
+            reason=Reason(row.reason),
+            over_limit=row.over_limit,
         )
         for some in batches(ids)
         for row in connection.execute(select(*columns).where(_DECISION.c.decision_id.in_(some)))

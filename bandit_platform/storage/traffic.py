@@ -19,13 +19,15 @@ _MOST = 5_000
 def decisions_per_day(connection: Connection, experiment: str, now: datetime) -> float:
     """Decisions of the last 24 hours; where they are too many to look at, by the newest' pace.
 
+    Page traffic above a limit is in no estimate, so it is not counted here either.
+
     Args:
         connection: to the database.
         experiment: key.
         now: the present moment.
     """
     newest = (
-        select(_DECISION.c.decided_at)
+        select(_DECISION.c.decided_at, _DECISION.c.over_limit)
         .where(
             _DECISION.c.experiment == experiment,
             _DECISION.c.decided_at > to_micros(now - _DAY),
@@ -33,11 +35,12 @@ def decisions_per_day(connection: Connection, experiment: str, now: datetime) ->
         .order_by(_DECISION.c.decided_at.desc())
         .limit(_MOST + 1)
     )
-    moments = list(connection.execute(newest).scalars())
-    if len(moments) <= _MOST:
-        return float(len(moments))
-    seconds = max((now - from_micros(moments[_MOST - 1])).total_seconds(), 1.0)
-    return _MOST * _DAY.total_seconds() / seconds
+    found = connection.execute(newest).all()
+    counted = sum(not row.over_limit for row in found[:_MOST])
+    if len(found) <= _MOST:
+        return float(counted)
+    seconds = max((now - from_micros(found[_MOST - 1].decided_at)).total_seconds(), 1.0)
+    return counted * _DAY.total_seconds() / seconds
 
 
 def newest_of_reason(connection: Connection, experiment: str, reason: Reason) -> str | None:

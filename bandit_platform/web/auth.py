@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from bandit_platform.domain.access import Key, Permission
 from bandit_platform.domain.caller import Caller
-from bandit_platform.web.limits import Buckets, Limits, address_of, retry_after
+from bandit_platform.web.limits import AddressRates, Buckets, Limits, address_of, retry_after
 from bandit_platform.web.page_gate import PageGate
 from bandit_platform.web.problems import problem
 from bandit_platform.web.sessions import has_sessions
@@ -169,7 +169,8 @@ class Gate:
         self._own = own
         self._proxies = limits.proxies
         self._keys = Buckets(limits.key_rate)
-        self._strangers = Buckets(limits.stranger_rate)
+        self._strangers = AddressRates(limits.stranger_rate)
+        self._pages = AddressRates(limits.page_rate)
 
     def admits(
         self, environ: dict[str, Any], text: str, wanted: Permission, experiment: str
@@ -182,7 +183,9 @@ class Gate:
         if key is None or not key.opens(wanted, experiment):
             return False
         origin = environ.get("HTTP_ORIGIN")
-        if (origin is not None and origin not in key.origins) or self._keys.take(key.key_id):
+        if origin is not None and origin not in key.origins:
+            return False
+        if self._wait(environ, key, wanted):
             return False
         environ[_ADMITTED] = key
         return True
@@ -192,6 +195,14 @@ class Gate:
         key: Key = environ[_ADMITTED]
         address = address_of(environ, self._proxies)
         return Caller(key_id=key.key_id, trusted=not key.publishable, address=address)
+
+    def _wait(self, environ: Mapping[str, Any], key: Key, wanted: Permission) -> float:
+        """Count a request; seconds to wait if the key, or a page's visitor, asks too often."""
+        if key.publishable and wanted is Permission.DECIDE:
+            wait = self._pages.take(address_of(environ, self._proxies))
+            if wait:
+                return wait
+        return self._keys.take(key.key_id)
 
     def refusal(self, asked: Request, wanted: Permission) -> Response | None:
         """Why a request is refused; None lets it in, as its key's."""
@@ -204,7 +215,7 @@ class Gate:
         if key is None:
             wait = self._strangers.take(address_of(asked.environ, self._proxies))
             return _too_many(wait) if wait else _no_key()
-        wait = self._keys.take(key.key_id)
+        wait = self._wait(asked.environ, key, wanted)
         if wait:
             asked.get_data()  # unread, it would cost the caller the connection
             return _too_many(wait)

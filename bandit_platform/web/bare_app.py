@@ -20,6 +20,7 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(
         key_rate=settings.key_rate,
         stranger_rate=settings.stranger_rate,
+        page_rate=settings.page_rate,
         proxies=settings.proxies,
     )
 

@@ -1,7 +1,9 @@
-"""How often one caller may ask: token buckets in the memory of each process.
+"""How often one caller may ask: counts in the memory of each process.
 
-A bucket fills at its rate and holds two seconds of it. Nothing is shared between processes, so with
-several of them a caller gets up to so many times the rate; the point is that nobody takes it all.
+Keys, which are few, have token buckets that fill at their rate and hold two seconds of it.
+Addresses, of which a stranger can have any number, are counted over two seconds in fixed memory.
+Nothing is shared between processes, so with several of them a caller gets up to so many times the
+rate; the point is that nobody takes it all.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+from bandit_platform.services.serving.page_limits import RecentCounts
+
 _BURST_SECONDS = 2.0
 _REMEMBERED = 10_000
 
@@ -27,6 +31,8 @@ class Limits:
     key_rate: int = 5000
     #: refused requests a second from one address, which shows no valid key
     stranger_rate: int = 20
+    #: requests a second with publishable keys from one address
+    page_rate: int = 20
     #: proxies in front, each of which adds the address it was asked from to X-Forwarded-For
     proxies: int = 0
 
@@ -62,6 +68,24 @@ class Buckets:
         """Drop the half of the names that stood in the table longest."""
         for name in list(self._levels)[: _REMEMBERED // 2]:
             self._levels.pop(name, None)
+
+
+class AddressRates:
+    """Requests from each address, of which two seconds' worth may come at once."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._counts = RecentCounts(_BURST_SECONDS, clock)
+
+    def take(self, address: str) -> float:
+        """Count a request, unless it is one too many; then the seconds to wait, else 0."""
+        if self._rate <= 0:
+            return 0.0
+        counts, place = self._counts, hash(address)
+        if counts.is_full(place, self._rate * _BURST_SECONDS, counts.before_counts()):
+            return 1.0 / self._rate
+        counts.count(place)
+        return 0.0
 
 
 def retry_after(seconds: float) -> str:

@@ -65,7 +65,7 @@ class Fates:
     #: decisions counted, and those in which arms were compared at all
     all: int
     compared: int
-    #: reason of a decision that could give nothing only → how often
+    #: reason of a decision in which no arms were compared, or that is not counted → how often
     without: tuple[Fallen, ...]
     arms: tuple[ArmFate, ...]
 
@@ -108,7 +108,7 @@ def fates(counts: Mapping[Place, int], arms: Sequence[str], zone: str = "UTC") -
     return Fates(
         all=total,
         compared=compared,
-        without=_fallen(without, total),
+        without=_fallen({why.replace("_", " "): n for why, n in without.items()}, total),
         arms=tuple(_fate(arm, found[arm], out[arm]) for arm in arms if arm in found or arm in out),
     )
 

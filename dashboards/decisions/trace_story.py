@@ -28,6 +28,8 @@ _STATUS = MappingProxyType(
         "matured": "The reward window is over and the reward is final.",
         "immature": "The reward window is still open; the reward is not final.",
         "not activated": "The shop never said that it was shown, so it is in no estimate.",
+        "over limit": "Page traffic above the limit of its unit or address: answered as always, "
+        "but it trains no model and is in no estimate.",
         "not measured": "Decisions with this reason are in no estimate.",
         "disputed": "Two nodes answered this request differently, so it is in no estimate.",
     }

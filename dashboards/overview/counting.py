@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bandit_platform.domain.decision import MEASURED
+from bandit_platform.domain.decision import MEASURED, OVER_LIMIT
 from bandit_platform.services.reporting.report_records import Counts
 from dashboards.text import percent
 
@@ -18,6 +18,8 @@ _REASONS = MappingProxyType(
         "paused": "Asked for while paused; always nothing. In no estimate.",
         "stopped": "Asked for after the stop; always nothing. In no estimate.",
         "draft": "Asked for before the start, as a test; always nothing. In no estimate.",
+        OVER_LIMIT: "Page traffic above the limit of its unit or address: answered as always. "
+        "In no estimate.",
     }
 )
 _EVENTS = MappingProxyType(
@@ -70,7 +72,7 @@ def count_groups(counts: Counts) -> tuple[CountGroup, ...]:
 
 
 def _decisions(counts: Counts) -> tuple[CountLine, ...]:
-    rare = {"paused", "stopped", "draft"}
+    rare = {"paused", "stopped", "draft", OVER_LIMIT}
     reasons = {
         reason: count
         for reason, count in {"fallback": 0, **counts.by_reason}.items()
@@ -86,7 +88,7 @@ def _decisions(counts: Counts) -> tuple[CountLine, ...]:
     parts = [
         CountLine(
             key=f"reason-{reason}",
-            label=reason,
+            label=reason.replace("_", " "),
             count=count,
             meaning=_REASONS.get(reason, "Given with this reason."),
             part=True,
@@ -131,7 +133,8 @@ def _fates(counts: Counts) -> tuple[CountLine, ...]:
         ("left_out", "left out", counts.left_out,
          "Stored rows that cannot have come about as they say; the log says which and why."),
         ("not_measured", "not measured", _not_measured(counts),
-         "Fallback, paused, stopped and test answers: in no estimate, whatever follows."),
+         "Fallback, paused, stopped and test answers, and page traffic over a limit: in no "
+         "estimate, whatever follows."),
     )  # fmt: skip
     others = [CountLine(key=k, label=name, count=n, meaning=why) for k, name, n, why in lines]
     return (interactions, learned, clipped, *others)

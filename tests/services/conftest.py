@@ -30,6 +30,7 @@ from bandit_platform.services.learning.learn import Learner
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
 from bandit_platform.services.learning.tracked import largest_weight, tracked_policies
 from bandit_platform.services.serving.decide import Answer, Decider, Query
+from bandit_platform.services.serving.page_limits import PageLimits
 from bandit_platform.services.serving.record_events import EventRecorder, Receipt
 from bandit_platform.services.serving.registry import Registry
 from bandit_platform.services.working.work import Worker
@@ -66,6 +67,8 @@ class World:
         self._events = itertools.count()
         self._servers: list[Server] = []
         self._first: Server | None = None
+        #: of the servers made from now on; None for no limits
+        self.limits: PageLimits | None = None
 
     # What a team does
 
@@ -103,7 +106,9 @@ class World:
         server = Server(
             registry=registry,
             journal=journal,
-            decider=Decider(registry, journal, self.secret, self.clock, self._stored),
+            decider=Decider(
+                registry, journal, self.secret, self.clock, self._stored, limits=self.limits
+            ),
             recorder=EventRecorder(journal, self.secret, self.clock),
         )
         self._servers.append(server)

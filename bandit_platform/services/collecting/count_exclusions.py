@@ -26,15 +26,15 @@ _Alike = tuple[str, int, str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
 def count_exclusions(decisions: Iterable[Decision]) -> dict[Place, int]:
     """How often each arm was eligible, shown or out, and why.
 
-    Where the decision as a whole could give nothing only (held out, paused), that is counted once
-    and no arm's fate is.
+    Where the decision as a whole could give nothing only (held out, paused), or was page traffic
+    over a limit, that is counted once and no arm's fate is.
     """
     alike: Counter[_Alike] = Counter(
         [
             (
                 d.experiment,
                 d.revision,
-                str(d.reason),
+                d.counted_as,
                 d.arm,
                 d.eligible,
                 tuple(d.excluded.items()) if d.excluded else (),

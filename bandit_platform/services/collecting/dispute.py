@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bandit_platform.domain.decision import MEASURED, Decision
+from bandit_platform.domain.decision import Decision
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.decisions import find_immature
 from bandit_platform.storage.disputes import insert_disputes, stored_among
@@ -46,7 +46,7 @@ def mark_disputes(
     immature = find_immature(connection, marked)
     for decision_id in marked:
         counts[others[decision_id].experiment, "disputes"] += 1
-        if stored[decision_id].reason in MEASURED and decision_id not in immature:
+        if stored[decision_id].measured and decision_id not in immature:
             counts[others[decision_id].experiment, "disputed_late"] += 1
 
 

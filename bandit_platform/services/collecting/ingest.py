@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from bandit_platform.domain.decision import MEASURED, Decision, Reason
+from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
 from bandit_platform.journal.records import Activation, RequestConflict
@@ -124,7 +124,7 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     counts: Counter[tuple[str, str]] = Counter()
     decisions = [record for record in records if isinstance(record, Decision)]
     new = insert_decisions(connection, decisions)
-    made = Counter([(decision.experiment, str(decision.reason)) for decision in new])
+    made = Counter([(decision.experiment, decision.counted_as) for decision in new])
     counts.update({(key, f"decisions.{reason}"): number for (key, reason), number in made.items()})
     mark_disputes(connection, decisions, new, counts)
     note_model_uses(
@@ -155,12 +155,12 @@ def _adopt(
 ) -> None:
     """Events that were read before their decision now belong to it."""
     expiry = {d.decision_id: (d.experiment, to_micros(d.expires_at)) for d in new}
-    tests = {d.decision_id for d in new if d.reason is Reason.DRAFT}
+    aside = {d.decision_id: aside for d in new if (aside := _set_aside(d)) is not None}
     late: list[tuple[str, str]] = []
     for row in adopt_orphans(connection, expiry):
         experiment, expires_at = expiry[row.decision_id]
         is_late = row.occurred_at > expires_at
-        _count_event(counts, experiment, row, late=is_late, test=row.decision_id in tests)
+        _count_event(counts, experiment, row, late=is_late, aside=aside.get(row.decision_id))
         if is_late:
             late.append((row.decision_id, row.event_id))
     mark_late(connection, late)
@@ -178,7 +178,7 @@ def _store_events(
         found = known.get(event.decision_id)
         late = found is not None and (
             to_micros(event.occurred_at) > found.expires_at
-            or (found.reason in MEASURED and event.decision_id not in immature)
+            or (found.measured and event.decision_id not in immature)
         )
         flagged[key] = (event, late, found is None)
     new = insert_events(connection, flagged.values())
@@ -186,11 +186,10 @@ def _store_events(
         event, late, orphan = flagged[key]
         if not orphan:
             found = known[event.decision_id]
-            test = found.reason is Reason.DRAFT
-            _count_event(counts, found.experiment, event, late=late, test=test)
+            _count_event(counts, found.experiment, event, late=late, aside=_set_aside(found))
     repeats = [(event, late) for key, (event, late, _) in flagged.items() if key not in new]
     if repeats:
-        matured = {key for key, found in known.items() if found.reason in MEASURED} - immature
+        matured = {key for key, found in known.items() if found.measured} - immature
         settled = settle_repeats(connection, repeats, matured)
         conflicts += settled.conflicts
         _count_settled(counts, settled, flagged, known)
@@ -209,22 +208,34 @@ def _count_settled(
     for each in settled.replaced:
         event, late, orphan = flagged[each.after.decision_id, each.after.event_id]
         found = known.get(event.decision_id)
-        if orphan or found is None or found.reason is Reason.DRAFT:
+        if orphan or found is None or _set_aside(found) is not None:
             continue
         counts[found.experiment, f"events.{each.before.type}"] -= 1
         counts[found.experiment, f"events.{event.type}"] += 1
         counts[found.experiment, "late"] += late - each.was_late
     for event in settled.too_late:
         late = flagged[event.decision_id, event.event_id][1]
-        experiment = known[event.decision_id].experiment
-        _count_event(counts, experiment, event, late=late, test=False)
+        found = known[event.decision_id]
+        _count_event(counts, found.experiment, event, late=late, aside=_set_aside(found))
+
+
+def _set_aside(decision: Decision | FoundDecision) -> str | None:
+    """The counter of events that are not counted by their type, if a decision's are not."""
+    if decision.reason is Reason.DRAFT:
+        return "test_events"
+    return "over_limit_events" if decision.over_limit else None
 
 
 def _count_event(
-    counts: Counter[tuple[str, str]], experiment: str, event: Any, *, late: bool, test: bool
+    counts: Counter[tuple[str, str]],
+    experiment: str,
+    event: Any,
+    *,
+    late: bool,
+    aside: str | None,
 ) -> None:
-    if test:
-        counts[experiment, "test_events"] += 1
+    if aside is not None:
+        counts[experiment, aside] += 1
         return
     counts[experiment, f"events.{event.type}"] += 1
     if late:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bandit_platform.domain.decision import MEASURED, Reason
+from bandit_platform.domain.decision import MEASURED, OVER_LIMIT, Reason
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.estimators.estimate import Estimate
 from bandit_platform.services.learning.programme import programme_uplift
@@ -218,7 +218,10 @@ def _counts(
     counted: Mapping[str, float],
     states: Mapping[str, PolicyState],
 ) -> Counts:
-    by_reason = {reason.value: int(counted.get(f"decisions.{reason}", 0)) for reason in Reason}
+    by_reason = {
+        name: int(counted.get(f"decisions.{name}", 0))
+        for name in (*(reason.value for reason in Reason), OVER_LIMIT)
+    }
     by_type = {
         name.removeprefix("events."): int(count)
         for name, count in sorted(counted.items())
@@ -244,6 +247,7 @@ def _counts(
         left_out=len(skipped(connection, key)),
         server_conflicts=int(counted.get(SERVER_CONFLICTS, 0)),
         page_conflicts=int(counted.get(PAGE_CONFLICTS, 0)),
+        over_limit=by_reason[OVER_LIMIT],
     )
 
 

@@ -121,6 +121,8 @@ class Counts:
     #: requests refused because their request key was used before with another body
     server_conflicts: int = 0
     page_conflicts: int = 0
+    #: decisions of page traffic above the limit of a unit or address; in no estimate
+    over_limit: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from bandit_platform.domain.assignment import draw
-from bandit_platform.domain.decision import MEASURED, Decision
+from bandit_platform.domain.decision import OVER_LIMIT, Decision
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.keyed_hash import fraction
 from bandit_platform.errors import NotFoundError
@@ -123,6 +123,10 @@ def _story(decision: Decision) -> dict[str, Any]:
         "arm": decision.arm,
         "propensity": decision.propensity,
         "deferred": decision.deferred,
+        "key_id": decision.key_id,
+        "trusted": decision.trusted,
+        "address": decision.address,
+        "over_limit": decision.over_limit,
     }
 
 
@@ -131,7 +135,9 @@ def _status(decision: Decision, waiting: bool, matured: bool) -> str:
         return "matured"
     if waiting:
         return "immature"
-    return "not activated" if decision.reason in MEASURED else "not measured"
+    if decision.counted_as == OVER_LIMIT:
+        return "over limit"
+    return "not activated" if decision.measured else "not measured"
 
 
 def other_answer(text: str) -> dict[str, Any]:

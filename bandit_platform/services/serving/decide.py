@@ -32,6 +32,7 @@ from bandit_platform.errors import ConflictError, InputError, JournalError
 from bandit_platform.journal.records import RequestConflict, conflict_line, decision_line
 from bandit_platform.journal.requests import Claim, SharedRequests
 from bandit_platform.journal.writer import JournalWriter
+from bandit_platform.services.serving.page_limits import PageLimits
 from bandit_platform.services.serving.registry import LiveExperiment, Registry
 
 _log = structlog.get_logger(__name__)
@@ -79,12 +80,15 @@ class Decider:
         secret: bytes,
         clock: Callable[[], datetime],
         stored: Callable[[str], Decision | None],
+        *,
+        limits: PageLimits | None = None,
     ) -> None:
         self._registry = registry
         self._journal = journal
         self._secret = secret
         self._clock = clock
         self._stored = stored
+        self._limits = limits
         self._requests = SharedRequests(journal.folder)
         self._remembered: OrderedDict[str, Decision] = OrderedDict()
 
@@ -160,6 +164,11 @@ class Decider:
         _demand_known_arms(live, query)
         now = self._clock()
         caller = query.caller
+        over_limit = (
+            not caller.trusted
+            and self._limits is not None
+            and self._limits.over(spec.key, unit, caller.address)
+        )
         identity = (
             new_decision_id(self._secret, spec.key, now) if named is None else named.decision_id
         )
@@ -192,6 +201,7 @@ class Decider:
             address=(
                 None if caller.address is None else address_pseudonym(self._secret, caller.address)
             ),
+            over_limit=over_limit,
         )
 
     def _choose(

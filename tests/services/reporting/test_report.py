@@ -51,7 +51,8 @@ def test_every_count_equals_a_plain_count_of_the_rows(world: Any, spec: Any) -> 
     counts = report_of(world).counts
     assert counts.decisions == count(world, "decision") > 200
     assert counts.by_reason == {
-        reason: count(world, "decision WHERE reason = :r", r=reason) for reason in Reason
+        **{reason: count(world, "decision WHERE reason = :r", r=reason) for reason in Reason},
+        "over_limit": count(world, "decision WHERE over_limit"),
     }
     assert counts.by_reason["paused"] == 4
     assert counts.immature == count(world, "immature") == 25

@@ -17,6 +17,7 @@ from bandit_platform.logs import configure_logs
 from bandit_platform.services.asking.answer import Answerer
 from bandit_platform.services.asking.questions import KEPT, Questions
 from bandit_platform.services.collecting.forget import Forgotten, forget
+from bandit_platform.services.collecting.nodes import retire_node
 from bandit_platform.services.evaluation.export import export
 from bandit_platform.services.evaluation.log_writers import Kind
 from bandit_platform.services.launching.experiments import Applied, Experiments
@@ -43,6 +44,7 @@ from bandit_platform.storage.audit_state import audit_states
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import count_overdue
 from bandit_platform.storage.exclusions import Place, exclusions
+from bandit_platform.storage.nodes import Node, nodes
 from bandit_platform.storage.traffic import decisions_per_day
 from bandit_platform.working import build_ingest, build_questions, build_worker
 
@@ -171,6 +173,15 @@ class Platform:
         return forget(
             self.database, journal, self._secret, unit_id, exports=exports, register=register, by=by
         )
+
+    def nodes(self) -> tuple[Node, ...]:
+        """See :func:`nodes`."""
+        with self.database.read() as connection:
+            return nodes(connection)
+
+    def retire_node(self, name: str, by: Actor = PLATFORM) -> Node:
+        """See :func:`retire_node`."""
+        return retire_node(self.database, name, self.clock(), by)
 
     def audit_log(
         self, sought: Sought = EVERYONE, *, most: int = 100, older_than: int | None = None

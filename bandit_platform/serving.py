@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from bandit_platform.domain.decision import Decision
 from bandit_platform.errors import UnavailableError, UnreadableError
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import configure_logs
+from bandit_platform.services.collecting.nodes import ThisNode
 from bandit_platform.services.serving.decide import Decider
 from bandit_platform.services.serving.page_limits import PageLimits
 from bandit_platform.services.serving.record_events import EventRecorder
@@ -56,13 +58,17 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
     except UnavailableError as error:
         registry.note_trouble(error)
     registry.keep_fresh(settings.refresh_seconds)
-    upkeep = UpkeepWatch(database, settings.journal_dir, clock)
-    upkeep.keep_fresh(_WATCH_SECONDS)
     journal = JournalWriter(
         settings.journal_dir,
         segment_bytes=settings.journal_segment_bytes,
         fsync=settings.journal_fsync,
     )
+    node = ThisNode(settings.journal_dir)
+    upkeep = UpkeepWatch(database, settings.journal_dir, clock)
+    if registry.loaded:  # before it acknowledges anything; else as soon as the database answers
+        with suppress(UnavailableError):
+            node.announce(database, clock())
+    upkeep.keep_fresh(_WATCH_SECONDS, lambda: node.announce(database, clock()))
     return Serving(
         registry=registry,
         decider=Decider(

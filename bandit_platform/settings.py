@@ -63,6 +63,8 @@ class Settings:
     work_seconds: float = 0.2
     #: seconds after the reward window before a decision matures, for ingest lag
     grace_seconds: float = 1.0
+    #: seconds that maturity waits for a serving node that is no longer heard of
+    node_wait_seconds: float = 300.0
     #: "background" (fsync every 50 ms) or "always" (fsync before each reply)
     journal_fsync: str = "background"
     #: bytes after which a journal segment is closed

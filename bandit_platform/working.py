@@ -7,6 +7,7 @@ from datetime import timedelta
 from bandit_platform.logs import configure_logs
 from bandit_platform.services.asking.questions import Questions
 from bandit_platform.services.collecting.ingest import Ingest
+from bandit_platform.services.collecting.node_ingest import NodeIngest
 from bandit_platform.services.working.running_audit import RunningAudit
 from bandit_platform.services.working.seat import Seat
 from bandit_platform.services.working.work import Worker
@@ -15,12 +16,12 @@ from bandit_platform.settings import Settings, load_secret
 from bandit_platform.storage.database import Database
 
 
-def build_ingest(settings: Settings) -> Ingest:
+def build_ingest(settings: Settings, clock: Clock = utc_now) -> NodeIngest:
     """The mover of this node's journal."""
     configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
-    return Ingest(database, settings.journal_dir)
+    return NodeIngest(database, settings.journal_dir, clock)
 
 
 def build_questions(settings: Settings, clock: Clock = utc_now) -> Questions:
@@ -41,6 +42,7 @@ def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
         clock,
         lease=timedelta(seconds=settings.lease_seconds),
         grace=timedelta(seconds=settings.grace_seconds),
+        node_wait=timedelta(seconds=settings.node_wait_seconds),
         seat=Seat(settings.data_dir / "worker.lock"),
         audit=RunningAudit(database, load_secret(settings)),
     )

@@ -106,6 +106,13 @@ _WORDS = MappingProxyType(
             meaning="What this node's journal holds that is not in the database yet.",
             mend="See whether work or ingest runs on this node; keep an eye on the disk.",
         ),
+        "nodes": Words(
+            label="Nodes",
+            meaning="How far the serving node that is furthest behind has to go until what it "
+            "acknowledged is in the database. Decisions mature only up to there.",
+            mend="Start ingest (or work) on that node. Retire a node that will not come back: "
+            "bandit-platform node retire.",
+        ),
         "torn": Words(
             label="Torn lines",
             meaning="Journal lines that were no records, since the beginning: a power cut, a "
@@ -144,8 +151,16 @@ _WORDS = MappingProxyType(
         ),
         "late": Words(
             label="Late events",
-            meaning="Came after the reward window; kept, but in no reward.",
+            meaning="Occurred after the reward window, or were reported after it; kept, but in no "
+            "reward.",
             mend="Report sooner, or give the next experiment a longer window.",
+        ),
+        "late_arrivals": Words(
+            label="Late arrivals",
+            meaning="Acknowledged inside the reward window, but in the database only after their "
+            "decision had matured, because a node was behind or silent; in no reward.",
+            mend="Rewards are missing, so estimates are too low. Keep ingest running on every "
+            "serving node, and see that BANDIT_PLATFORM_NODE_WAIT_SECONDS covers its outages.",
         ),
         "clipped": Words(
             label="Clipped rewards",
@@ -271,7 +286,8 @@ def _limits(check: QualityCheck) -> str:
 
 _SHARES = frozenset(
     {
-        "orphan", "late", "clipped", "fallback", "other_currency", "conflicting_events", "disputed",
+        "orphan", "late", "late_arrivals", "clipped", "fallback", "other_currency",
+        "conflicting_events", "disputed",
         "request_conflicts",
     }
 )  # fmt: skip
@@ -280,7 +296,7 @@ _SHARES = frozenset(
 def _amount(name: str, value: float) -> str:
     if name in _SHARES:
         return percent(value)
-    if name == "ingest_lag":
+    if name in {"ingest_lag", "nodes"}:
         return f"{value:,.0f} s"
     if name == "journal_pending":
         return f"{value / 2**20:,.1f} MiB"

@@ -42,6 +42,7 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         refresh_seconds=1.25,
         work_seconds=0.5,
         grace_seconds=3.0,
+        node_wait_seconds=30.0,
         journal_fsync="always",
         journal_segment_bytes=5,
         lease_seconds=7.0,

@@ -18,6 +18,7 @@ from bandit_platform.cli import (
     export,
     forget,
     key,
+    node,
     notices,
     processes,
     replay,
@@ -71,6 +72,7 @@ app.command("config")(config.config)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(key.app, name="key")
 app.add_typer(user.app, name="user")
+app.add_typer(node.app, name="node")
 app.command("report")(report.report)
 app.command("audit")(audit.audit)
 app.command("export")(export.export)

@@ -86,7 +86,8 @@ def ingest() -> None:
     """Move this node's journal into the database (on serving nodes without a worker)."""
     end_with_parent()
     with loading():
-        from bandit_platform.services.working.rounds import (  # noqa: PLC0415 - keeps --help fast
+        from bandit_platform.errors import UnavailableError  # noqa: PLC0415 - keeps --help fast
+        from bandit_platform.services.working.rounds import (  # noqa: PLC0415
             go_round,
             once_possible,
             spare_what_is_loaded,
@@ -98,7 +99,9 @@ def ingest() -> None:
     mover = once_possible(lambda: build_ingest(settings), stop)
     if mover is not None:
         spare_what_is_loaded()
-        go_round(lambda: mover.run_once().records > 0, stop, settings.work_seconds)
+        go_round(mover.round, stop, settings.work_seconds)
+        with suppress(UnavailableError):
+            mover.finish()
 
 
 def migrate() -> None:
@@ -121,7 +124,9 @@ def up() -> None:
     environment = {**os.environ, TOLD: "1"}
     be_parent(environment)
     household = Household(
-        {name: [*command, name] for name in ("serve", "console", "work")}, environment
+        {name: [*command, name] for name in ("serve", "console", "work")},
+        environment,
+        last=("work",),  # it takes over what the others append until their end
     )
     configure_logs()
     typer.echo(f"Shops ask      {settings.service_address}/v1/…")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -74,10 +74,21 @@ class Household:
     """Processes that run together until they are stopped, or one of them cannot start."""
 
     def __init__(
-        self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]
+        self,
+        commands: Mapping[str, Sequence[str]],
+        environment: Mapping[str, str],
+        last: Collection[str] = (),
     ) -> None:
+        """Prepare, without starting anything.
+
+        Args:
+            commands: name of each process → its command.
+            environment: of them all.
+            last: those that end after the others have ended, because they finish their work.
+        """
         self._commands = commands
         self._environment = environment
+        self._last = last
         self._parts: dict[str, _Part] = {}
 
     def run(self, stop: Event, *, clock: Callable[[], float] = time.monotonic) -> str | None:
@@ -121,7 +132,12 @@ class Household:
         return Popen(self._commands[name], env=self._environment)  # noqa: S603 - our own program
 
     def _end(self) -> None:
-        processes = [part.process for part in self._parts.values()]
+        first = [part.process for name, part in self._parts.items() if name not in self._last]
+        last = [part.process for name, part in self._parts.items() if name in self._last]
+        for processes in (first, last):
+            self._end_together(processes)
+
+    def _end_together(self, processes: Sequence[Popen[bytes]]) -> None:
         for process in processes:
             process.terminate()
         for process in processes:

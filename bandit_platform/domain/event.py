@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 EVENT_TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -23,6 +24,18 @@ class EventContent(NamedTuple):
         return self[:3] == other[:3] and (
             None in {self.occurred_at, other.occurred_at} or self.occurred_at == other.occurred_at
         )
+
+
+class Lateness(StrEnum):
+    """Why an event came too late to count."""
+
+    #: it occurred after the reward window
+    AFTER_WINDOW = "after_window"
+    #: it occurred inside the window and was reported after it, when its decision had matured
+    REPORTED_LATE = "reported_late"
+    #: it was acknowledged inside the window and reached the database after its decision matured,
+    #: because the journal of a node came too late
+    ARRIVED_LATE = "arrived_late"
 
 
 class Event(NamedTuple):

@@ -19,6 +19,7 @@ from secrets import token_hex
 from threading import Event, Lock, Thread
 
 from bandit_platform.errors import JournalError
+from bandit_platform.journal.node import note_writer
 from bandit_platform.private_files import make_folder
 
 SUFFIX = ".jsonl"
@@ -41,6 +42,8 @@ class JournalWriter:
         self._size = 0
         self._dirty = False
         self._stop = Event()
+        #: says, while it is open, that this process may append
+        self._presence = note_writer(folder)
         self._flusher = Thread(target=self._flush_forever, name="journal-flush", daemon=True)
         if not self._always:
             self._flusher.start()
@@ -117,10 +120,15 @@ class JournalWriter:
         finally:
             if self._flusher.is_alive():  # its copy of the descriptor holds the lock too
                 self._flusher.join()
+            if self._presence is not None:
+                os.close(self._presence)
+                self._presence = None
 
     def _open(self) -> int:
         if self._descriptor is None:
             make_folder(self.folder)
+            if self._presence is None:
+                self._presence = note_writer(self.folder)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
             path = self.folder / f"{stamp}-{os.getpid()}-{token_hex(4)}{SUFFIX}"
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from bandit_platform.domain.event import Event
+from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.storage.statements import batches, from_micros, insert_new, table, to_micros
 from bandit_platform.storage.tables import EventRow
 
@@ -17,9 +17,9 @@ _FEW = 500
 
 
 def insert_events(
-    connection: Connection, events: Iterable[tuple[Event, bool, bool]]
+    connection: Connection, events: Iterable[tuple[Event, Lateness | None, bool]]
 ) -> set[tuple[str, str]]:
-    """Store events not stored before, each with its flags (late, orphan).
+    """Store events not stored before, each with why it is late and whether it is an orphan.
 
     Returns:
         (decision_id, event_id) of the events that were new.
@@ -32,7 +32,7 @@ def insert_events(
                 "decision_id": event.decision_id,
                 "event_id": event.event_id,
                 **_content_values(event),
-                "late": late,
+                **_late_values(late),
                 "orphan": orphan,
             },
         )
@@ -41,24 +41,24 @@ def insert_events(
 
 def stored_events(
     connection: Connection, keys: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[Event, bool]]:
-    """(decision_id, event_id) → the stored event and whether it is late."""
+) -> dict[tuple[str, str], tuple[Event, Lateness | None]]:
+    """(decision_id, event_id) → the stored event and why it is late."""
     wanted = set(keys)
     return {
-        (row.decision_id, row.event_id): (_event_from(row), row.late)
+        (row.decision_id, row.event_id): (_event_from(row), _lateness(row))
         for some in batches({decision_id for decision_id, _ in wanted})
         for row in connection.execute(select(_EVENT).where(_EVENT.c.decision_id.in_(some)))
         if (row.decision_id, row.event_id) in wanted
     }
 
 
-def replace_events(connection: Connection, events: Iterable[tuple[Event, bool]]) -> None:
-    """Put events in the place of those stored under their ids, each with whether it is late."""
+def replace_events(connection: Connection, events: Iterable[tuple[Event, Lateness | None]]) -> None:
+    """Put events in the place of those stored under their ids, each with why it is late."""
     for event, late in events:
         connection.execute(
             update(_EVENT)
             .where(_EVENT.c.decision_id == event.decision_id, _EVENT.c.event_id == event.event_id)
-            .values(**_content_values(event), late=late)
+            .values(**_content_values(event), **_late_values(late))
         )
 
 
@@ -77,12 +77,12 @@ def adopt_orphans(connection: Connection, ids: Collection[str]) -> list[Row[Any]
 
 
 def mark_late(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
-    """Flag events as late."""
+    """Flag events as late, because they occurred after the window."""
     for decision_id, event_id in keys:
         connection.execute(
             update(_EVENT)
             .where((_EVENT.c.decision_id == decision_id) & (_EVENT.c.event_id == event_id))
-            .values(late=True)
+            .values(**_late_values(Lateness.AFTER_WINDOW))
         )
 
 
@@ -93,14 +93,16 @@ def count_orphans(connection: Connection) -> int:
     ).scalar_one()
 
 
-def events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[tuple[Event, bool]]]:
-    """The events of decisions in the order they happened, each with its late flag."""
-    found: dict[str, list[tuple[Event, bool]]] = {}
+def events_of(
+    connection: Connection, ids: Collection[str]
+) -> dict[str, list[tuple[Event, Lateness | None]]]:
+    """The events of decisions in the order they happened, each with why it is late."""
+    found: dict[str, list[tuple[Event, Lateness | None]]] = {}
     order = (_EVENT.c.occurred_at, _EVENT.c.event_id)
     for some in batches(ids):
         statement = select(_EVENT).where(_EVENT.c.decision_id.in_(some)).order_by(*order)
         for row in connection.execute(statement):
-            found.setdefault(row.decision_id, []).append((_event_from(row), row.late))
+            found.setdefault(row.decision_id, []).append((_event_from(row), _lateness(row)))
     return found
 
 
@@ -113,6 +115,14 @@ def _content_values(event: Event) -> dict[str, Any]:
         "received_at": to_micros(event.received_at),
         "trusted": event.trusted,
     }
+
+
+def _late_values(late: Lateness | None) -> dict[str, Any]:
+    return {"late": late is not None, "late_because": None if late is None else late.value}
+
+
+def _lateness(row: Row[Any]) -> Lateness | None:
+    return Lateness(row.late_because or Lateness.AFTER_WINDOW) if row.late else None
 
 
 def _event_from(row: Row[Any]) -> Event:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from bandit_platform.storage.audit_state import audit_states
 from bandit_platform.storage.counters import counted_everywhere, counters
+from bandit_platform.storage.nodes import Node, nodes
 from bandit_platform.storage.positions import journal_positions
 from bandit_platform.storage.skipped import skipped_counts
 from bandit_platform.storage.statements import from_micros, table
@@ -36,6 +37,8 @@ class Standing:
     failures: Mapping[str, int]
     #: journal lines that were no records
     torn: float
+    #: nodes that may hold records which are not in the database
+    nodes: tuple[Node, ...] = ()
     #: experiment → (decisions the worker recomputed, those that did not agree)
     audited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     #: experiment → decisions that two nodes made differently
@@ -62,6 +65,7 @@ def standing(connection: Connection, *, policy: str, deployment: str) -> Standin
         failures=_failures(connection),
         torn=counters(connection, deployment).get("journal.torn", 0.0),
         led_until=from_micros(led_until) if led_until else None,
+        nodes=nodes(connection),
         audited={
             key: (state.checked, state.mismatches)
             for key, state in audit_states(connection).items()

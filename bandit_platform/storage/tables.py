@@ -134,6 +134,8 @@ class EventRow(SQLModel, table=True):
     trusted: bool
     #: outside the reward window, or after the decision matured: kept, counted, not rewarded
     late: bool
+    #: why it is late: a code of ``Lateness``; NULL where it is not
+    late_because: str | None = None
     #: the decision is not in the database (yet)
     orphan: bool = Field(index=True)
 
@@ -337,6 +339,18 @@ class JournalPositionRow(SQLModel, table=True):
 
     segment: str = Field(primary_key=True)
     position: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class NodeRow(SQLModel, table=True):
+    """How far a node's journal has been moved into the database; see ``storage.nodes``."""
+
+    __tablename__ = "node"
+
+    node_id: str = Field(primary_key=True)
+    host: str
+    drained_until: int = Field(sa_column=_moment())
+    seen_at: int = Field(sa_column=_moment())
+    given_up_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
 class LeaseRow(SQLModel, table=True):

@@ -12,7 +12,7 @@ from threading import Lock
 import structlog
 
 from bandit_platform.errors import BanditPlatformError
-from bandit_platform.services.serving.readiness import Readiness, worker_warnings
+from bandit_platform.services.serving.readiness import Readiness, loop_warnings
 from bandit_platform.services.serving.upkeep import UpkeepWatch
 from bandit_platform.storage.database import Database
 
@@ -59,5 +59,5 @@ class ConsoleReadiness:
             _log.error("not ready", error=str(error))
             return Readiness(why="the database does not answer")
         self._watch.refresh()
-        warnings = worker_warnings(self._watch.look())
+        warnings = loop_warnings(self._watch.look())
         return Readiness(warnings=warnings if current else (*warnings, _OTHER_TABLES))

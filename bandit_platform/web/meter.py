@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from bandit_platform.services.serving.upkeep import Upkeep
+from bandit_platform.services.serving.upkeep import NodeUpkeep, Upkeep
 from bandit_platform.web.count_room import has_room
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -222,6 +222,8 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
             "Recomputed decisions that did not agree.",
             ((key, wrong) for key, (_, wrong) in upkeep.audited.items()),
         ),
+        _nodes("node_lag_seconds", "How far its journal is behind.", upkeep.nodes, _lag),
+        _nodes("node_given_up", "1 where maturity no longer waits.", upkeep.nodes, _given_up),
         _by_experiment(
             "disputed_decisions",
             "Decisions that two nodes made differently.",
@@ -232,6 +234,23 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{_P}{name}", text, value=value)
+
+
+def _nodes(
+    name: str, text: str, nodes: Iterable[NodeUpkeep], value: Callable[[NodeUpkeep], float]
+) -> Metric:
+    family = GaugeMetricFamily(f"{_P}{name}", text, labels=["node"])
+    for node in list(nodes)[:MOST_SERIES]:
+        family.add_metric([node.label], value(node))
+    return family
+
+
+def _lag(node: NodeUpkeep) -> float:
+    return node.lag_seconds
+
+
+def _given_up(node: NodeUpkeep) -> float:
+    return float(node.given_up)
 
 
 def _by_experiment(name: str, text: str, values: Iterable[tuple[str, float]]) -> Metric:

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from bandit_platform.domain.event import Lateness
 from bandit_platform.domain.policy_spec import NOTHING
 from dashboards.outcome_words import outcome_label
 from dashboards.text import short_moment, why_out
@@ -167,7 +168,8 @@ def _why_out(arm: str, told: Mapping[str, Any], zone: str) -> str:
 
 
 def _event(event: Mapping[str, Any], zone: str) -> EventLine:
-    flags = [word for word, on in (("late", event["late"]), ("untrusted", not event["trusted"]))
+    late = "arrived late" if event["late_because"] == Lateness.ARRIVED_LATE else "late"
+    flags = [word for word, on in ((late, event["late"]), ("untrusted", not event["trusted"]))
              if on]  # fmt: skip
     amount = event["amount"]
     return EventLine(

@@ -166,8 +166,10 @@ def _events(counts: Counts) -> tuple[CountLine, ...]:
 
 def _troubles(counts: Counts) -> tuple[CountLine, ...]:
     lines = (
-        ("late", counts.late, 0.05,
-         "Came after the reward window; kept, but in no reward."),
+        ("late", counts.late - counts.late_arrivals, 0.05,
+         "Occurred or were reported after the reward window; kept, but in no reward."),
+        ("late arrivals", counts.late_arrivals, 0.0,
+         "Acknowledged in time, but a node moved them into the database too late; in no reward."),
         ("orphan", counts.orphan, 0.01,
          "Name a decision that is not stored yet, in whichever experiment; kept until it is."),
         ("other currency", counts.other_currency, 0.0,

@@ -34,6 +34,7 @@ ACTS: dict[str, str] = {
     "user.sign-in-refused": "refused to sign in",
     "question.removed": "removed the question",
     "unit.forgotten": "forgot a unit",
+    "node.retired": "retired the node",
 }
 #: what the filter offers: the beginning of acts → in words
 FILTERS: dict[str, str] = {

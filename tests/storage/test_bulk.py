@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bandit_platform.domain.decision import Decision
-from bandit_platform.domain.event import Event
+from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision, insert_decisions
 from bandit_platform.storage.events import events_of, insert_events
@@ -46,10 +46,12 @@ def test_two_large_inserts_fit_in_one_transaction(
     events = [make_event(decision, event_id=f"{ODD}{n}", amount=n / 7) for n in range(500)]
     with database.write() as connection:
         insert_decisions(connection, [decision])
-        first = insert_events(connection, [(event, False, False) for event in events[:300]])
-        second = insert_events(connection, [(event, True, False) for event in events])
+        first = insert_events(connection, [(event, None, False) for event in events[:300]])
+        second = insert_events(
+            connection, [(event, Lateness.AFTER_WINDOW, False) for event in events]
+        )
     assert (len(first), len(second)) == (300, 200)
     with database.read() as connection:
         found = events_of(connection, [decision.decision_id])[decision.decision_id]
     assert {event.event_id: event for event, _ in found} == {e.event_id: e for e in events}
-    assert sum(late for _, late in found) == 200
+    assert sum(late is not None for _, late in found) == 200

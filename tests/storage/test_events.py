@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bandit_platform.domain.decision import Decision
-from bandit_platform.domain.event import Event
+from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.events import (
     adopt_orphans,
@@ -21,7 +21,7 @@ MakeEvent = Callable[..., Event]
 
 
 def on_time(*events: Event) -> list[tuple[Event, bool, bool]]:
-    return [(event, False, False) for event in events]
+    return [(event, None, False) for event in events]
 
 
 def key_of(event: Event) -> tuple[str, str]:
@@ -40,7 +40,7 @@ def test_every_field_comes_back_exactly(
         assert insert_events(connection, on_time(full, bare)) == {key_of(full), key_of(bare)}
     with database.read() as connection:
         (found, other) = events_of(connection, [decision.decision_id])[decision.decision_id]
-    assert {repr(found), repr(other)} == {repr((full, False)), repr((bare, False))}
+    assert {repr(found), repr(other)} == {repr((full, None)), repr((bare, None))}
 
 
 def test_events_come_in_the_order_they_happened(
@@ -69,8 +69,8 @@ def test_an_event_counts_once_however_often_it_comes(
         assert insert_events(connection, []) == set()
         found = events_of(connection, [decision.decision_id, another.decision_id])
     assert found == {
-        decision.decision_id: [(event, False)],
-        another.decision_id: [(elsewhere, False)],
+        decision.decision_id: [(event, None)],
+        another.decision_id: [(elsewhere, None)],
     }
 
 
@@ -80,10 +80,12 @@ def test_late_events_are_kept_and_flagged(
     decision = make_decision()
     late, becomes_late, stays = (make_event(decision) for _ in range(3))
     with database.write() as connection:
-        insert_events(connection, [(late, True, False), *on_time(becomes_late, stays)])
+        insert_events(
+            connection, [(late, Lateness.ARRIVED_LATE, False), *on_time(becomes_late, stays)]
+        )
         mark_late(connection, [key_of(becomes_late)])
         flags = dict(events_of(connection, [decision.decision_id])[decision.decision_id])
-    assert flags == {late: True, becomes_late: True, stays: False}
+    assert flags == {late: Lateness.ARRIVED_LATE, becomes_late: Lateness.AFTER_WINDOW, stays: None}
 
 
 def test_orphans_wait_for_their_decision(
@@ -92,7 +94,7 @@ def test_orphans_wait_for_their_decision(
     known, unknown = make_decision(), make_decision()
     orphans = [make_event(known), make_event(known), make_event(unknown)]
     with database.write() as connection:
-        insert_events(connection, [(event, False, True) for event in orphans])
+        insert_events(connection, [(event, None, True) for event in orphans])
         insert_events(connection, on_time(make_event(known)))
         assert count_orphans(connection) == 3
         adopted = adopt_orphans(connection, [known.decision_id, "another"])
@@ -110,7 +112,7 @@ def test_an_orphan_is_found_among_very_many_others(
     others = [make_event(each) for each in unknown for _ in range(of_one_decision)]
     event = make_event(decision)
     with database.write() as connection:
-        insert_events(connection, [(each, False, True) for each in (*others, event)])
+        insert_events(connection, [(each, None, True) for each in (*others, event)])
         adopted = adopt_orphans(connection, [decision.decision_id, "unknown"])
     assert [row.event_id for row in adopted] == [event.event_id]
     with database.read() as connection:

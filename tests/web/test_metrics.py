@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bandit_platform.services.serving.upkeep import Upkeep
+from bandit_platform.services.serving.upkeep import NodeUpkeep, Upkeep
 from bandit_platform.web.meter import MOST_SERIES, WRITE_SECONDS, Meter, upkeep_families
 from tests.web.both_ports import Site, shown
 
@@ -210,8 +210,20 @@ def test_upkeep_without_a_database_keeps_what_was_seen() -> None:
         model_version={"a": 3},
         model_age={"a": 9.0},
         learned={"a": 100},
+        nodes=tuple(
+            NodeUpkeep(
+                node_id=host,
+                label=host,
+                lag_seconds=lag,
+                silent_seconds=0.0,
+                given_up=lag > 100,
+            )
+            for host, lag in (("one", 2.5), ("two", 400.0))
+        ),
     )
     found = parsed(Meter().show(upkeep_families(upkeep, "away")).decode())
     assert found["ready",] == found["database_up",] == 0
     assert found["journal_torn_lines_total",] == 2
     assert found["model_version", "a"] == 3
+    assert found["node_lag_seconds", "one"] == 2.5
+    assert (found["node_given_up", "one"], found["node_given_up", "two"]) == (0, 1)

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from bandit_platform.domain.decision import Decision, Reason
-from bandit_platform.domain.event import Event
+from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
 from bandit_platform.journal.records import Activation, RequestConflict
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
@@ -71,6 +71,11 @@ class Ingest:
         self._folder = folder
         #: segments of which it was told that they cannot be removed
         self._told: set[str] = set()
+
+    @property
+    def folder(self) -> Path:
+        """The journal's."""
+        return self._folder
 
     def run_once(self) -> Ingested:
         """Take over what the segments hold, at most one chunk of each.
@@ -159,9 +164,9 @@ def _adopt(
     late: list[tuple[str, str]] = []
     for row in adopt_orphans(connection, expiry):
         experiment, expires_at = expiry[row.decision_id]
-        is_late = row.occurred_at > expires_at
-        _count_event(counts, experiment, row, late=is_late, aside=aside.get(row.decision_id))
-        if is_late:
+        lateness = Lateness.AFTER_WINDOW if row.occurred_at > expires_at else None
+        _count_event(counts, experiment, row, lateness, aside=aside.get(row.decision_id))
+        if lateness is not None:
             late.append((row.decision_id, row.event_id))
     mark_late(connection, late)
 
@@ -172,21 +177,21 @@ def _store_events(
     ids = {event.decision_id for event in events}
     known = find_decisions(connection, ids)
     immature = find_immature(connection, ids)
-    flagged: dict[tuple[str, str], tuple[Event, bool, bool]] = {}
+    flagged: dict[tuple[str, str], tuple[Event, Lateness | None, bool]] = {}
     chosen, conflicts = one_of_each(events)
     for key, event in chosen.items():
         found = known.get(event.decision_id)
-        late = found is not None and (
-            to_micros(event.occurred_at) > found.expires_at
-            or (found.measured and event.decision_id not in immature)
-        )
+        late = None
+        if found is not None:
+            final = found.measured and event.decision_id not in immature
+            late = _lateness(event, found.expires_at, final)
         flagged[key] = (event, late, found is None)
     new = insert_events(connection, flagged.values())
     for key in new:
         event, late, orphan = flagged[key]
         if not orphan:
             found = known[event.decision_id]
-            _count_event(counts, found.experiment, event, late=late, aside=_set_aside(found))
+            _count_event(counts, found.experiment, event, late, aside=_set_aside(found))
     repeats = [(event, late) for key, (event, late, _) in flagged.items() if key not in new]
     if repeats:
         matured = {key for key, found in known.items() if found.measured} - immature
@@ -201,7 +206,7 @@ def _store_events(
 def _count_settled(
     counts: Counter[tuple[str, str]],
     settled: Settled,
-    flagged: Mapping[tuple[str, str], tuple[Event, bool, bool]],
+    flagged: Mapping[tuple[str, str], tuple[Event, Lateness | None, bool]],
     known: Mapping[str, FoundDecision],
 ) -> None:
     """Count a server's reports instead of the page's whose place they took."""
@@ -212,11 +217,12 @@ def _count_settled(
             continue
         counts[found.experiment, f"events.{each.before.type}"] -= 1
         counts[found.experiment, f"events.{event.type}"] += 1
-        counts[found.experiment, "late"] += late - each.was_late
+        _count_late(counts, found.experiment, each.was_late, -1)
+        _count_late(counts, found.experiment, late, 1)
     for event in settled.too_late:
         late = flagged[event.decision_id, event.event_id][1]
         found = known[event.decision_id]
-        _count_event(counts, found.experiment, event, late=late, aside=_set_aside(found))
+        _count_event(counts, found.experiment, event, late, aside=_set_aside(found))
 
 
 def _set_aside(decision: Decision | FoundDecision) -> str | None:
@@ -226,17 +232,35 @@ def _set_aside(decision: Decision | FoundDecision) -> str | None:
     return "over_limit_events" if decision.over_limit else None
 
 
+def _lateness(event: Event, expires_at: int, final: bool) -> Lateness | None:
+    """Why an event is too late for its decision, if it is."""
+    if to_micros(event.occurred_at) > expires_at:
+        return Lateness.AFTER_WINDOW
+    if not final:
+        return None
+    in_time = to_micros(event.received_at) <= expires_at
+    return Lateness.ARRIVED_LATE if in_time else Lateness.REPORTED_LATE
+
+
 def _count_event(
     counts: Counter[tuple[str, str]],
     experiment: str,
     event: Any,
+    lateness: Lateness | None,
     *,
-    late: bool,
     aside: str | None,
 ) -> None:
     if aside is not None:
         counts[experiment, aside] += 1
         return
     counts[experiment, f"events.{event.type}"] += 1
-    if late:
-        counts[experiment, "late"] += 1
+    _count_late(counts, experiment, lateness, 1)
+
+
+def _count_late(
+    counts: Counter[tuple[str, str]], experiment: str, lateness: Lateness | None, number: int
+) -> None:
+    if lateness is not None:
+        counts[experiment, "late"] += number
+    if lateness in {Lateness.ARRIVED_LATE, Lateness.REPORTED_LATE}:
+        counts[experiment, f"late.{lateness}"] += number

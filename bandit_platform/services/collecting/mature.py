@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
-from bandit_platform.domain.event import Event
+from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Connection, Database
@@ -137,12 +137,12 @@ def _rewarded(connection: Connection, decisions: Sequence[Decision]) -> list[_Ma
 
 
 def _counting(
-    experiment: StoredExperiment, events: Iterable[tuple[Event, bool]]
+    experiment: StoredExperiment, events: Iterable[tuple[Event, Lateness | None]]
 ) -> Iterable[Event]:
     """Events inside the window that are of a kind their sender may report."""
     secret_only = experiment.spec.events.secret_only
     for event, late in events:
-        if not late and (event.trusted or event.type not in secret_only):
+        if late is None and (event.trusted or event.type not in secret_only):
             yield event
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from bandit_platform.domain.event import Event
+from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.events import replace_events, stored_events
 
@@ -22,8 +22,8 @@ class Replaced:
     """A page's report whose place the server's takes."""
 
     before: Event
-    #: whether the page's was late
-    was_late: bool
+    #: why the page's was late
+    was_late: Lateness | None
     after: Event
 
 
@@ -56,14 +56,14 @@ def one_of_each(events: Iterable[Event]) -> tuple[dict[Key, Event], list[Event]]
 
 def settle_repeats(
     connection: Connection,
-    repeats: Sequence[tuple[Event, bool]],
+    repeats: Sequence[tuple[Event, Lateness | None]],
     matured: Collection[str],
 ) -> Settled:
     """Compare reports with those stored under their ids, and store what takes their place.
 
     Args:
         connection: the transaction that stores events.
-        repeats: reports whose id was taken, each with whether it is late.
+        repeats: reports whose id was taken, each with why it is late.
         matured: decisions whose reward is final: what counted in it stays.
     """
     stored = stored_events(connection, [(e.decision_id, e.event_id) for e, _ in repeats])
@@ -74,7 +74,7 @@ def settle_repeats(
             conflicts.append(event)
         if not event.trusted or before.trusted:
             continue
-        if event.decision_id in matured and not was_late:
+        if event.decision_id in matured and was_late is None:
             too_late.append(event)
         else:
             replaced.append(Replaced(before=before, was_late=was_late, after=event))

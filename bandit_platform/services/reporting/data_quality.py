@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bandit_platform.domain.decision import MEASURED
 from bandit_platform.services.reporting.report_records import Counts, ExperimentReport
+from bandit_platform.services.serving.readiness import NODE_BEHIND_SECONDS, node_troubles
 from bandit_platform.services.serving.upkeep import Upkeep
 from bandit_platform.storage.audit_state import AuditState
 
@@ -76,6 +77,7 @@ def deployment_checks(upkeep: Upkeep, orphans: int, events: int) -> tuple[Qualit
         _worker(upkeep),
         _measured("ingest_lag", upkeep.lag_seconds, look=5.0, broken=60.0),
         _measured("journal_pending", float(upkeep.pending_bytes), look=2.0**24, broken=2.0**28),
+        _nodes(upkeep),
         _measured("torn", upkeep.torn, look=1.0),
         _share("orphan", orphans, events + orphans, look=0.01, broken=0.1),
     )
@@ -102,7 +104,9 @@ def experiment_checks(
             _calibration(report),
             _audit(audit),
             _immature(counts.immature, measured, overdue),
-            _share("late", counts.late, counts.events, look=0.05, broken=0.2),
+            _share("late", counts.late - counts.late_arrivals, counts.events,
+                   look=0.05, broken=0.2),
+            _share("late_arrivals", counts.late_arrivals, counts.events, look=0.0, broken=0.01),
             _share("clipped", counts.clipped, counts.interactions, look=0.01, broken=0.1),
             _share(
                 "fallback", counts.by_reason.get("fallback", 0), counts.decisions,
@@ -147,6 +151,20 @@ def _worker(upkeep: Upkeep) -> QualityCheck:
     else:
         state = State.UNKNOWN if upkeep.led_until is None else State.BROKEN
     return QualityCheck(name="worker", state=state, value=float(upkeep.worker_leads))
+
+
+def _nodes(upkeep: Upkeep) -> QualityCheck:
+    """How far the node that is furthest behind holds maturity up; broken once one is given up."""
+    waited = [node.lag_seconds for node in upkeep.nodes if not node.given_up]
+    lag = max(waited, default=0.0) if upkeep.worker_leads else 0.0
+    check = _measured("nodes", lag, look=NODE_BEHIND_SECONDS, broken=60.0)
+    given_up = any(node.given_up for node in upkeep.nodes)
+    return replace(
+        check,
+        state=State.BROKEN if given_up else check.state,
+        of=None,
+        found=node_troubles(upkeep),
+    )
 
 
 def _sample_ratio(report: ExperimentReport) -> QualityCheck:

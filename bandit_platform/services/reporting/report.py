@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bandit_platform.domain.decision import MEASURED, OVER_LIMIT, Reason
+from bandit_platform.domain.event import Lateness
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.estimators.estimate import Estimate
 from bandit_platform.services.learning.programme import programme_uplift
@@ -239,6 +240,7 @@ def _counts(
         events=sum(by_type.values()),
         events_by_type=by_type,
         late=int(counted.get("late", 0)),
+        late_arrivals=int(counted.get(f"late.{Lateness.ARRIVED_LATE}", 0)),
         orphan=count_orphans(connection),
         clipped=int(counted.get("clipped", 0)),
         other_currency=int(counted.get("other_currency", 0)),

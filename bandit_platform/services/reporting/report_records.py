@@ -106,6 +106,7 @@ class Counts:
     events: int
     #: type → events
     events_by_type: dict[str, int]
+    #: events that came too late to count, ``late_arrivals`` among them
     late: int
     orphan: int
     #: interactions whose reward the declared range cut
@@ -116,6 +117,8 @@ class Counts:
     disputed: int = 0
     #: reports whose content differs from another one under the same event id
     conflicting_events: int = 0
+    #: events acknowledged inside the window that a node moved into the database too late
+    late_arrivals: int = 0
     #: interactions whose stored row no policy could take in; the log says which and why
     left_out: int = 0
     #: requests refused because their request key was used before with another body

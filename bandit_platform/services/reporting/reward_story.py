@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from bandit_platform.domain.event import Event
+from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import AmountWeight
 
@@ -15,19 +16,19 @@ class Part:
     """What one event adds to the reward, or why it adds nothing."""
 
     event: Event
-    late: bool
+    late: Lateness | None
     adds: float | None
     #: how ``adds`` was computed, or why there is none
     why: str
 
 
 def reward_parts(
-    events: Sequence[tuple[Event, bool]], spec: ExperimentSpec, currency: str | None
+    events: Sequence[tuple[Event, Lateness | None]], spec: ExperimentSpec, currency: str | None
 ) -> tuple[Part, ...]:
     """Each event's part in the reward, in the order they happened.
 
     Args:
-        events: with the flag whether they were late.
+        events: each with why it is late.
         spec: the experiment, whose reward cannot change once it runs.
         currency: the experiment's, as far as it is known.
     """
@@ -38,12 +39,23 @@ def reward_parts(
     )
 
 
+#: why an event that came too late adds nothing
+_LATE = MappingProxyType(
+    {
+        Lateness.AFTER_WINDOW: "late: after the reward window",
+        Lateness.REPORTED_LATE: "late: reported after the reward was final",
+        Lateness.ARRIVED_LATE: "arrived late: acknowledged in time, but a node's journal came "
+        "after the reward was final",
+    }
+)
+
+
 def _part(
-    event: Event, late: bool, spec: ExperimentSpec, currency: str | None
+    event: Event, late: Lateness | None, spec: ExperimentSpec, currency: str | None
 ) -> tuple[float | None, str]:
     weight = spec.reward.weights.get(event.type)
-    if late:
-        return None, "late: after the reward window"
+    if late is not None:
+        return None, _LATE[late]
     if event.type in spec.events.secret_only and not event.trusted:
         return None, "not trusted: only servers may report it"
     if isinstance(weight, AmountWeight):

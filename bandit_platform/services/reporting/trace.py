@@ -87,7 +87,8 @@ def _event(part: Part) -> dict[str, Any]:
         "occurred_at": event.occurred_at.isoformat(),
         "received_at": event.received_at.isoformat(),
         "trusted": event.trusted,
-        "late": part.late,
+        "late": part.late is not None,
+        "late_because": part.late,
         "adds": part.adds,
         "why": part.why,
     }

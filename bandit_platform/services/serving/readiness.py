@@ -14,6 +14,8 @@ from bandit_platform.services.serving.upkeep import Upkeep
 
 #: A refresh that takes longer than this hangs.
 _SILENCE_SECONDS = 30.0
+#: A node whose journal is further behind than this holds maturity up noticeably.
+NODE_BEHIND_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +33,13 @@ def serving_readiness(registry: Registry, journal: JournalWriter, upkeep: Upkeep
         return Readiness(why=registry.trouble)
     return Readiness(
         why=journal.trouble(),
-        warnings=(*_stale(registry), *worker_warnings(upkeep)),
+        warnings=(*_stale(registry), *loop_warnings(upkeep)),
     )
+
+
+def loop_warnings(upkeep: Upkeep) -> tuple[str, ...]:
+    """What to say of the worker and of the nodes it waits for."""
+    return (*worker_warnings(upkeep), *node_troubles(upkeep))
 
 
 def worker_warnings(upkeep: Upkeep) -> tuple[str, ...]:
@@ -42,6 +49,24 @@ def worker_warnings(upkeep: Upkeep) -> tuple[str, ...]:
     ended = upkeep.led_until
     since = f" since {ended.isoformat(timespec='seconds')}" if ended else ""
     return (f"no worker leads{since}; nothing is lost, and nothing is learned",)
+
+
+def node_troubles(upkeep: Upkeep) -> tuple[str, ...]:
+    """Nodes that maturity waits for, or no longer waits for, each with what to do."""
+    said = []
+    for node in upkeep.nodes:
+        if node.given_up:
+            said.append(
+                f"node {node.label} has been silent for {node.silent_seconds:.0f} s and maturity "
+                "no longer waits for it; start it, or run: bandit-platform node retire "
+                f"{node.node_id}"
+            )
+        elif upkeep.worker_leads and node.lag_seconds >= NODE_BEHIND_SECONDS:
+            said.append(
+                f"maturity waits for node {node.label}, whose journal is {node.lag_seconds:.0f} s "
+                "behind; see whether ingest or work runs there"
+            )
+    return tuple(said)
 
 
 def _stale(registry: Registry) -> tuple[str, ...]:

@@ -15,12 +15,28 @@ from bandit_platform.journal.pending import pending
 from bandit_platform.services.collecting.ingest import DEPLOYMENT
 from bandit_platform.services.learning.tracked import SERVING
 from bandit_platform.storage.database import Database
+from bandit_platform.storage.nodes import Node
 from bandit_platform.storage.standing import Standing, standing
 
 _log = structlog.get_logger(__name__)
 _UNKNOWN = Standing(
     positions={}, models={}, learned={}, left_out={}, failures={}, torn=0.0, led_until=None
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeUpkeep:
+    """How one node keeps up."""
+
+    node_id: str
+    #: machine and the beginning of the identity
+    label: str
+    #: how long ago the moment is up to which its journal is in the database
+    lag_seconds: float
+    #: since one of its processes was heard of
+    silent_seconds: float
+    #: whether maturity no longer waits for it
+    given_up: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +68,8 @@ class Upkeep:
     failures: Mapping[str, int] = field(default_factory=dict)
     #: experiment → newest model version, which is damaged, as far as this process knows
     damaged: Mapping[str, int] = field(default_factory=dict)
+    #: nodes that may hold records which are not in the database
+    nodes: tuple[NodeUpkeep, ...] = ()
     #: experiments that this process could not refresh
     unread: int = 0
 
@@ -76,8 +94,13 @@ class UpkeepWatch:
         except UnavailableError:
             self._answers = False
 
-    def keep_fresh(self, seconds: float) -> None:
-        """Refresh in a background thread until :meth:`close`."""
+    def keep_fresh(self, seconds: float, announce: Callable[[], None] | None = None) -> None:
+        """Refresh in a background thread until :meth:`close`.
+
+        Args:
+            seconds: between two looks.
+            announce: says in the database that this node serves, after each look.
+        """
 
         def run() -> None:
             wait = 0.0
@@ -85,6 +108,10 @@ class UpkeepWatch:
                 wait = seconds
                 try:
                     self.refresh()
+                    if announce is not None and self._answers:
+                        announce()
+                except UnavailableError as error:
+                    _log.warning("node not announced", error=str(error))
                 except Exception:  # noqa: BLE001 - the thread must outlive any trouble
                     _log.exception("upkeep unknown")
 
@@ -108,11 +135,22 @@ class UpkeepWatch:
             disputes=known.disputes,
             left_out=known.left_out,
             failures=known.failures,
+            nodes=tuple(_node_upkeep(node, now) for node in known.nodes),
         )
 
     def close(self) -> None:
         """Stop refreshing."""
         self._stop.set()
+
+
+def _node_upkeep(node: Node, now: datetime) -> NodeUpkeep:
+    return NodeUpkeep(
+        node_id=node.node_id,
+        label=node.label,
+        lag_seconds=_age(now, node.drained_until),
+        silent_seconds=_age(now, node.seen_at),
+        given_up=node.given_up_at is not None,
+    )
 
 
 def _age(now: datetime, moment: datetime) -> float:

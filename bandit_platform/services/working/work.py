@@ -17,6 +17,7 @@ from bandit_platform.domain.lifecycle import State
 from bandit_platform.errors import LeaseError, StorageError, UnavailableError, UnreadableError
 from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.services.collecting.mature import Maturing, mature
+from bandit_platform.services.collecting.nodes import OtherNodes, ThisNode
 from bandit_platform.services.learning.learn import Learner
 from bandit_platform.services.working.rounds import go_round
 from bandit_platform.services.working.running_audit import RunningAudit
@@ -28,6 +29,7 @@ from bandit_platform.storage.lease import release_lease, take_lease
 #: what learning waits at most for more interactions, after it took in only few
 _GATHER_SECONDS = 1.0
 _FEW = 500
+_NODE_WAIT = timedelta(minutes=5)
 _log = structlog.get_logger(__name__)
 
 
@@ -42,6 +44,7 @@ class Worker:
         *,
         lease: timedelta,
         grace: timedelta,
+        node_wait: timedelta = _NODE_WAIT,
         seat: Seat | None = None,
         audit: RunningAudit | None = None,
         stopwatch: Callable[[], float] = time.monotonic,
@@ -60,6 +63,10 @@ class Worker:
         if seat is not None:
             self._former = seat.take(self._holder)
         self._drained_at: datetime | None = None
+        self._node = ThisNode(ingest.folder)
+        self._others = OtherNodes(self._node, node_wait, stopwatch)
+        #: the moment up to which every node that is waited for has drained its journal
+        self._all_drained: datetime | None = None
         self._revisions: dict[str, int] = {}
         #: experiment → revision at the last look, in any state
         self._seen: dict[str, int] = {}
@@ -96,14 +103,18 @@ class Worker:
             if self._former is not None:
                 release_lease(connection, self._former)
             leads = take_lease(connection, self._holder, self._clock(), self._lease)
+            self._node.note(connection, began if ingested.drained else None, self._clock())
+            if leads:
+                self._all_drained = self._look_at_others(connection)
         self._former = None
         if not leads:
+            self._others.forget()
             self._revisions = {}  # once it leads, whatever another worker matured may be behind
             return ingested.records > 0
         self._notice_changes()
         matured = Maturing()
-        if self._drained_at is not None:
-            until = self._drained_at - self._grace
+        if self._all_drained is not None:
+            until = self._all_drained - self._grace
             matured = mature(self._database, self._holder, until, self._unreadable)
         self._behind.update(matured.experiments)
         learned = self._learn()
@@ -121,18 +132,37 @@ class Worker:
         self._gather_seconds = gather_seconds
         go_round(self.round, stop, idle_seconds)
         try:
-            with self._database.write() as connection:
-                release_lease(connection, self._holder)
+            self._finish()
         except UnavailableError as error:
             _log.warning("lead not released", error=str(error))
         if self._seat is not None:
             self._seat.leave()
 
+    def _look_at_others(self, connection: Connection) -> datetime | None:
+        others = self._others.drained_until(connection, self._clock())
+        if self._drained_at is None or others is None:
+            return self._drained_at
+        return min(self._drained_at, others)
+
+    def _finish(self) -> None:
+        """Take over what arrived last, say so, and give the lead up."""
+        began = self._clock()
+        drained = False
+        try:
+            drained = self._ingest.run_once().drained
+        except UnavailableError:
+            raise
+        except Exception:  # noqa: BLE001 - the lead is released whatever a journal holds
+            _log.exception("last round failed")
+        with self._database.write() as connection:
+            self._node.note(connection, began if drained else None, self._clock())
+            release_lease(connection, self._holder)
+
     def _audit_some(self) -> None:
         """Recompute a few of the decisions that came in; trouble with it holds up nothing."""
-        if self._audit is None or self._drained_at is None:
+        if self._audit is None or self._all_drained is None:
             return
-        until = self._drained_at - self._grace
+        until = self._all_drained - self._grace
         try:
             self._audit.step(self._holder, self._revisions, until, self._clock())
         except UnavailableError:

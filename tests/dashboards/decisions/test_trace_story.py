@@ -55,6 +55,7 @@ def event(kind: str, adds: float | None, **changed: Any) -> dict[str, Any]:
         "received_at": "2026-11-22T10:10:00+00:00",
         "trusted": True,
         "late": False,
+        "late_because": None,
         "adds": adds,
         "why": "its weight",
         **changed,
@@ -97,6 +98,7 @@ def test_the_reward_is_told_as_a_sum_and_its_cut() -> None:
         event("purchase", 4.0, amount=400.0, currency="GBP"),
         event("impression", None, why="has no weight in the reward"),
         event("complaint", None, late=True, trusted=False, why="late"),
+        event("dismiss", None, late=True, late_because="arrived_late", why="late"),
     ]
     made = story(told(events=events, reward=2.0, clipped=True), "Europe/London")
     assert made.sum == (
@@ -104,6 +106,7 @@ def test_the_reward_is_told_as_a_sum_and_its_cut() -> None:
     )
     assert made.events[1].amount == "400.00 GBP"
     assert made.events[3].flags == ("late", "untrusted")
+    assert made.events[4].flags == ("arrived late",)
     assert made.events[2].adds == "adds nothing"
 
 

@@ -254,10 +254,12 @@ def test_an_event_that_arrives_after_its_decision_matured_is_late(world: Any, sp
     world.launch(spec)
     decision = world.measured()
     world.settle()
+    world.clock.advance(1)
     world.report(decision, occurred_at=decision.decided_at + timedelta(seconds=1))
     world.ingest()
     assert world.one("SELECT count(*) FROM event WHERE late") == 1
-    assert counted(world)["late"] == 1
+    assert world.one("SELECT late_because FROM event") == "reported_late"
+    assert counted(world)["late"] == counted(world)["late.reported_late"] == 1
     assert world.one("SELECT reward FROM interaction") == 0.0
 
 

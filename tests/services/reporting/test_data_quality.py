@@ -14,7 +14,7 @@ from bandit_platform.services.reporting.data_quality import (
     experiment_checks,
 )
 from bandit_platform.services.reporting.report_records import QualityRow
-from bandit_platform.services.serving.upkeep import Upkeep
+from bandit_platform.services.serving.upkeep import NodeUpkeep, Upkeep
 from bandit_platform.storage.audit_state import AuditState
 from tests.dashboards.fake_reports import NOW, draft, rich
 
@@ -61,6 +61,10 @@ def of_experiment(
         ("late", {"events": 1000, "late": 51}, State.LOOK),
         ("late", {"events": 1000, "late": 201}, State.BROKEN),
         ("late", {"events": 0, "late": 0}, State.UNKNOWN),
+        ("late", {"events": 1000, "late": 250, "late_arrivals": 200}, State.FINE),
+        ("late_arrivals", {"events": 1000, "late": 9, "late_arrivals": 0}, State.FINE),
+        ("late_arrivals", {"events": 1000, "late": 9, "late_arrivals": 1}, State.LOOK),
+        ("late_arrivals", {"events": 1000, "late": 11, "late_arrivals": 11}, State.BROKEN),
         ("clipped", {"interactions": 1000, "clipped": 11}, State.LOOK),
         ("clipped", {"interactions": 1000, "clipped": 101}, State.BROKEN),
         ("fallback", {"decisions": 1000, "by_reason": {"fallback": 1}}, State.FINE),
@@ -98,9 +102,25 @@ def test_limits_of_an_experiments_checks(name: str, changed: dict[str, Any], sta
     assert of_experiment(name, **changed).state is state
 
 
+def node(*, lag: float, given_up: bool = False) -> NodeUpkeep:
+    return NodeUpkeep(
+        node_id="0123456789abcdef",
+        label="shop-2 (01234567)",
+        lag_seconds=lag,
+        silent_seconds=0.0,
+        given_up=given_up,
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "changed", "state"),
     [
+        ("nodes", {}, State.FINE),
+        ("nodes", {"nodes": (node(lag=1.0), node(lag=9.9))}, State.FINE),
+        ("nodes", {"nodes": (node(lag=1.0), node(lag=10.0))}, State.LOOK),
+        ("nodes", {"nodes": (node(lag=60.0),)}, State.BROKEN),
+        ("nodes", {"nodes": (node(lag=1.0, given_up=True),)}, State.BROKEN),
+        ("nodes", {"nodes": (node(lag=60.0),), "worker_leads": False}, State.FINE),
         ("worker", {}, State.FINE),
         ("worker", {"worker_leads": False}, State.BROKEN),
         ("worker", {"worker_leads": False, "led_until": None}, State.UNKNOWN),

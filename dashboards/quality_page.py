@@ -177,6 +177,13 @@ _WORDS = MappingProxyType(
             meaning="Amounts in another currency than the experiment's; never added up.",
             mend="Report amounts in one currency, or one experiment a currency.",
         ),
+        "unknown_currency": Words(
+            label="Currency not declared",
+            meaning="Amounts in a currency that only a page named. They count for nothing until "
+            "the experiment has a currency, because anybody can send what a page sends.",
+            mend="Declare reward.currency: a running experiment takes it, and it counts for every "
+            "decision whose reward is not final yet.",
+        ),
         "conflicting_events": Words(
             label="Conflicting events",
             meaning="Reports under one event_id that say different things. A server's counts "
@@ -287,8 +294,7 @@ def _limits(check: QualityCheck) -> str:
 _SHARES = frozenset(
     {
         "orphan", "late", "late_arrivals", "clipped", "fallback", "other_currency",
-        "conflicting_events", "disputed",
-        "request_conflicts",
+        "unknown_currency", "conflicting_events", "disputed", "request_conflicts",
     }
 )  # fmt: skip
 

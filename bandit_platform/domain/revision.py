@@ -13,7 +13,7 @@ _FREE = frozenset({"owner", "hypothesis", "report", "candidates"})
 LOCKED = {
     "placement": "a different page is a different experiment",
     "reward": "rewards already counted would mean something else than later ones",
-    "events": "outcomes from pages would count otherwise than those that came before",
+    "events": "outcomes from pages that do not count would count from then on",
     "holdout": "units would move between holdout and policy, and their contrast would be void",
 }
 
@@ -49,8 +49,24 @@ def locked_changes(differences: tuple[Change, ...]) -> tuple[tuple[Change, str],
     return tuple(
         (change, LOCKED[change.path.split(".")[0]])
         for change in differences
-        if change.path.split(".")[0] in LOCKED and not _is_stated_default(change)
+        if change.path.split(".")[0] in LOCKED
+        and not _is_stated_default(change)
+        and not is_repair(change)
     )
+
+
+def is_repair(change: Change) -> bool:
+    """Whether a change only keeps outsiders out of rewards to come, so that nothing locks it.
+
+    These are a currency where none was declared, and more event types that only servers may
+    report. Rewards that are final stay; decisions whose reward becomes final afterwards count by
+    the new rule.
+    """
+    if change.path == "reward.currency":
+        return change.before is None
+    if change.path == "events.secret_only":
+        return set(change.before or ()) <= set(change.after or ())
+    return False
 
 
 def is_felt(change: Change) -> bool:

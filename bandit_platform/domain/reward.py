@@ -101,6 +101,8 @@ class Reward:
     events: int
     #: how many events were left out because their amount is in another currency
     other_currency: int
+    #: how many were left out because a page named their currency while the experiment has none
+    unknown_currency: int = 0
 
 
 def reward_of(events: Iterable[Event], spec: RewardSpec, currency: str | None) -> Reward:
@@ -110,10 +112,11 @@ def reward_of(events: Iterable[Event], spec: RewardSpec, currency: str | None) -
         events: the decision's events inside the window.
         spec: the reward definition.
         currency: the experiment's currency; amounts in another one are left out and counted,
-            because amounts of different currencies are never summed.
+            because amounts of different currencies are never summed. While it is None, so are
+            amounts for which a page names a currency, because a page must not settle it.
     """
     value = spec.default
-    counted = foreign = 0
+    counted = foreign = unknown = 0
     for event in events:
         weight = spec.weights.get(event.type)
         if weight is None:
@@ -121,13 +124,23 @@ def reward_of(events: Iterable[Event], spec: RewardSpec, currency: str | None) -
         if isinstance(weight, AmountWeight):
             if event.amount is None:
                 continue
-            if currency is not None and event.currency is not None and event.currency != currency:
-                foreign += 1
-                continue
+            if event.currency not in {None, currency}:
+                if currency is not None:
+                    foreign += 1
+                    continue
+                if not event.trusted:
+                    unknown += 1
+                    continue
             value += weight.amount * event.amount
         else:
             value += weight
         counted += 1
     low, high = spec.range
     bounded = min(max(value, low), high)
-    return Reward(value=bounded, clipped=bounded != value, events=counted, other_currency=foreign)
+    return Reward(
+        value=bounded,
+        clipped=bounded != value,
+        events=counted,
+        other_currency=foreign,
+        unknown_currency=unknown,
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, func, insert, select
 
@@ -34,6 +35,19 @@ _WALKED = and_(
 )
 
 
+class RewardRules(NamedTuple):
+    """What counted in a reward when it became final."""
+
+    #: whose reward and event rules; None where the version that counted kept none
+    revision: int | None
+    #: the experiment's currency; None while none was known
+    currency: str | None
+
+
+_UNKNOWN_RULES = RewardRules(None, None)
+_NO_RULES: Mapping[str, RewardRules] = MappingProxyType({})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interaction:
     """A decision with its mature reward."""
@@ -44,12 +58,21 @@ class Interaction:
     reward: float
     #: False for the holdout, which no policy learns from
     policy_traffic: bool
+    rules: RewardRules = _UNKNOWN_RULES
 
 
 def insert_interactions(
-    connection: Connection, rows: Iterable[tuple[Decision, float, bool, bool]]
+    connection: Connection,
+    rows: Iterable[tuple[Decision, float, bool, bool]],
+    rules: Mapping[str, RewardRules] = _NO_RULES,
 ) -> None:
-    """Number interactions in the order given: (decision, reward, clipped, policy traffic)."""
+    """Number interactions in the order given.
+
+    Args:
+        connection: a transaction.
+        rows: (decision, reward, clipped, policy traffic).
+        rules: decision id → what counted in its reward.
+    """
     values = [
         {
             "decision_id": decision.decision_id,
@@ -57,8 +80,11 @@ def insert_interactions(
             "policy_traffic": policy_traffic,
             "reward": reward,
             "clipped": clipped,
+            "reward_revision": counted.revision,
+            "currency": counted.currency,
         }
         for decision, reward, clipped, policy_traffic in rows
+        for counted in [rules.get(decision.decision_id, _UNKNOWN_RULES)]
     ]
     if not values:
         return
@@ -96,7 +122,13 @@ def policy_interactions(
             such one raises.
     """
     statement = (
-        select(_DECISION, _INTERACTION.c.number, _INTERACTION.c.reward)
+        select(
+            _DECISION,
+            _INTERACTION.c.number,
+            _INTERACTION.c.reward,
+            _INTERACTION.c.reward_revision,
+            _INTERACTION.c.currency,
+        )
         .join(_INTERACTION, _INTERACTION.c.decision_id == _DECISION.c.decision_id)
         .where(
             _INTERACTION.c.experiment == experiment,
@@ -123,7 +155,11 @@ def policy_interactions(
             continue
         found.append(
             Interaction(
-                number=row.number, decision=decision, reward=row.reward, policy_traffic=True
+                number=row.number,
+                decision=decision,
+                reward=row.reward,
+                policy_traffic=True,
+                rules=RewardRules(row.reward_revision, row.currency),
             )
         )
     return found
@@ -185,6 +221,16 @@ def interaction_of(connection: Connection, decision_id: str) -> tuple[int, float
         select(_INTERACTION).where(_INTERACTION.c.decision_id == decision_id)
     ).one_or_none()
     return None if row is None else (row.number, row.reward, row.clipped)
+
+
+def reward_rules_of(connection: Connection, decision_id: str) -> RewardRules | None:
+    """What counted in the reward of a matured decision; None where it has not matured."""
+    row = connection.execute(
+        select(_INTERACTION.c.reward_revision, _INTERACTION.c.currency).where(
+            _INTERACTION.c.decision_id == decision_id
+        )
+    ).one_or_none()
+    return None if row is None else RewardRules(row.reward_revision, row.currency)
 
 
 def unit_totals(

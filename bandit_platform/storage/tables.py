@@ -39,7 +39,7 @@ class ExperimentRow(SQLModel, table=True):
     state: str
     #: number of the revision in force
     revision: int
-    #: the currency of the first amount that counted, unless the spec declares one
+    #: the currency of the first trusted amount that counted, unless the spec declares one
     currency: str | None = None
     created_at: int = Field(sa_column=_moment())
     started_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
@@ -155,6 +155,10 @@ class InteractionRow(SQLModel, table=True):
     policy_traffic: bool
     reward: float
     clipped: bool
+    #: the revision whose reward and event rules counted; NULL in rows of a version that kept none
+    reward_revision: int | None = None
+    #: the experiment's currency when the reward became final; NULL while none was known
+    currency: str | None = None
 
 
 class DisputeRow(SQLModel, table=True):
@@ -330,6 +334,15 @@ class CounterRow(SQLModel, table=True):
     experiment: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
     value: float
+
+
+class EventTypeStateRow(SQLModel, table=True):
+    """Event types of an experiment that have no counter of their own yet, and who reported them."""
+
+    __tablename__ = "event_type_state"
+
+    experiment: str = Field(primary_key=True)
+    state: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class JournalPositionRow(SQLModel, table=True):

@@ -41,8 +41,8 @@ _STEPS = MappingProxyType(
             "the holdout gets nothing.",
             analysed="Every decision from now on, once its reward window has ended: policy traffic "
             "and holdout. Test decisions never.",
-            undo="It can be paused and stopped, but placement, reward, what counts "
-            "only from servers, and holdout are locked from here on.",
+            undo="It can be paused and stopped, but placement, reward and holdout are locked "
+            "from here on, and event types that count only from servers can only be added.",
             final=True,
         ),
         Action.PAUSE: Step(

@@ -8,14 +8,28 @@ from types import MappingProxyType
 from typing import Any
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.revision import LOCKED, Change, changes, is_felt, locked_changes
+from bandit_platform.domain.revision import (
+    LOCKED,
+    Change,
+    changes,
+    is_felt,
+    is_repair,
+    locked_changes,
+)
 
 _WORDS = MappingProxyType(
     {
         "free": "free: nobody is shown anything else",
         "felt": "starts a new revision: a line in every chart",
+        "counted": "counts in rewards that become final from now on; a line in every chart",
         "locked": "locked",
     }
+)
+
+
+_COUNTED = (
+    "Rewards that are final stay as they are; decisions whose reward becomes final from now on "
+    "count by the new rule, whenever they were made."
 )
 
 
@@ -27,7 +41,7 @@ class ChangeLine:
         path: where, as in the file.
         before: what stood there; empty for nothing.
         after: what stands there now; empty for nothing.
-        effect: free, felt or locked.
+        effect: free, felt, counted or locked.
         words: the effect in words.
         why: why it is locked; empty where it is not.
     """
@@ -76,17 +90,26 @@ def review(before: ExperimentSpec, after: ExperimentSpec, *, started: bool) -> R
 def change_lines(found: tuple[Change, ...], *, started: bool) -> tuple[ChangeLine, ...]:
     """Differences as printed, the locked ones first."""
     locked = {change.path: why for change, why in locked_changes(found)} if started else {}
-    lines = [_line(change, locked.get(change.path, "")) for change in found]
+    lines = [_line(change, locked.get(change.path, ""), started=started) for change in found]
     return tuple(sorted(lines, key=lambda line: line.effect != "locked"))
 
 
-def lock_reasons(*, started: bool) -> dict[str, str]:
-    """Part of the file → why it cannot change any more."""
-    return dict(LOCKED) if started else {}
+def lock_reasons(started: ExperimentSpec | None) -> dict[str, str]:
+    """Part of the form → why it cannot change any more.
+
+    Args:
+        started: the spec in force of an experiment that was started; None for any other.
+    """
+    if started is None:
+        return {}
+    declared = {} if started.reward.currency is None else {"currency": LOCKED["reward"]}
+    return {**LOCKED, **declared}
 
 
-def _line(change: Change, why: str) -> ChangeLine:
+def _line(change: Change, why: str, *, started: bool) -> ChangeLine:
     effect = "locked" if why else "felt" if is_felt(change) else "free"
+    if started and not why and is_repair(change):
+        effect = "counted"
     return ChangeLine(
         path=change.path,
         before=value_text(change.before),
@@ -117,7 +140,11 @@ def _summary(kinds: set[str], *, started: bool, relearns: bool) -> str:
         return "The experiment has not been started, so everything may change."
     if kinds == {"free"}:
         return "Shoppers notice nothing of this, and no chart is marked."
+    if kinds <= {"free", "counted"}:
+        return f"{_COUNTED} Decisions are made as before, and every chart gets a line."
     sentence = "Decisions are made by this from the next second on, and every chart gets a line."
+    if "counted" in kinds:
+        sentence += f" {_COUNTED}"
     if relearns:
         sentence += (
             " The model's arguments change, so it learns again from the first interaction; until "

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.revision import Change, changes, is_felt, locked_changes
+from bandit_platform.domain.revision import (
+    Change,
+    changes,
+    is_felt,
+    is_repair,
+    locked_changes,
+)
 from bandit_platform.domain.spec_file import parse_tables
 
 
@@ -74,7 +80,6 @@ def test_arms_are_matched_by_name_not_by_place(
         (("reward", "purchase", "amount"), 0.02, "reward.purchase.amount"),
         (("reward", "review"), 0.1, "reward.review"),
         (("holdout", "share"), 0.2, "holdout.share"),
-        (("events",), {"secret_only": ["purchase"]}, "events.secret_only"),
     ],
 )
 def test_what_data_depend_on_is_locked_with_a_reason(
@@ -87,6 +92,48 @@ def test_what_data_depend_on_is_locked_with_a_reason(
     ((change, reason),) = locked_changes(changes(spec, parse_tables(tables)))
     assert change.path == path
     assert len(reason) > 20
+
+
+def with_money(tables: dict[str, Any], currency: str | None, only: list[str]) -> Any:
+    data = copy.deepcopy(tables)
+    data["reward"].pop("currency", None)
+    if currency is not None:
+        data["reward"]["currency"] = currency
+    return parse_tables({**data, "events": {"secret_only": only}})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((None, []), ("GBP", [])),
+        ((None, []), (None, ["purchase"])),
+        (("GBP", ["purchase"]), ("GBP", ["dismiss", "purchase"])),
+        ((None, ["purchase", "dismiss"]), ("USD", ["dismiss", "purchase", "accept"])),
+    ],
+)
+def test_what_only_keeps_strangers_out_is_never_locked(
+    tables: dict[str, Any], before: Any, after: Any
+) -> None:
+    found = changes(with_money(tables, *before), with_money(tables, *after))
+    assert found
+    assert all(map(is_repair, found))
+    assert all(map(is_felt, found))
+    assert locked_changes(found) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("GBP", []), ("USD", [])),
+        (("GBP", []), (None, [])),
+        ((None, ["purchase"]), (None, [])),
+        ((None, ["purchase"]), (None, ["dismiss"])),
+    ],
+)
+def test_what_was_declared_stays(tables: dict[str, Any], before: Any, after: Any) -> None:
+    found = changes(with_money(tables, *before), with_money(tables, *after))
+    assert [change for change, _ in locked_changes(found)] == list(found)
+    assert not any(map(is_repair, found))
 
 
 def test_arms_targeting_policy_and_report_stay_open(

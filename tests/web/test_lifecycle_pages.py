@@ -48,16 +48,50 @@ def test_a_fresh_draft_shows_what_is_open(draft: Any, team: Any) -> None:
     assert checks(page) == {
         "arms": True,
         "reward": True,
+        "money": False,
         "holdout": True,
         "key": True,
         "test-decision": False,
         "test-event": False,
     }
-    assert "2 of 6 open" in page
+    assert "3 of 7 open" in page
     assert "disabled" in page
 
 
-def test_a_test_decision_and_event_settle_the_rest(draft: Any, team: Any) -> None:
+def settled(spec_text: str, currency: str = "GBP", only: str = '"purchase"') -> str:
+    """The definition with what the checklist asks for where amounts are worth something."""
+    declared = f'[reward]\ncurrency = "{currency}"\n' if currency else "[reward]\n"
+    return spec_text.replace("[reward]\n", declared) + f"\n[events]\nsecret_only = [{only}]\n"
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        (("", '"purchase"'), ["No currency is declared", "Declare reward.currency"]),
+        (("GBP", ""), ["and so anybody, can report the amount of: purchase", "events.secret_only"]),
+        (("", '"accept"'), ["Declare reward.currency", "events.secret_only"]),
+    ],
+)
+def test_money_needs_a_currency_and_the_word_of_servers(
+    deployment: Any, team: Any, spec_text: str, declared: tuple[str, str], said: list[str]
+) -> None:
+    deployment.platform.apply_experiment(parse_toml(settled(spec_text, *declared)))
+    page = team.get(PAGE).text
+    assert not checks(page)["money"]
+    assert all(words in page for words in said)
+    deployment.platform.apply_experiment(parse_toml(settled(spec_text)))
+    assert checks(team.get(PAGE).text)["money"]
+
+
+def test_where_no_amount_counts_nothing_is_asked_about_money(
+    deployment: Any, team: Any, spec_text: str
+) -> None:
+    deployment.platform.apply_experiment(parse_toml(spec_text.replace("0.01", "0")))
+    assert "money" not in checks(team.get(PAGE).text)
+
+
+def test_a_test_decision_and_event_settle_the_rest(draft: Any, team: Any, spec_text: str) -> None:
+    draft.platform.apply_experiment(parse_toml(settled(spec_text)))
     tried(draft)
     page = team.get(PAGE).text
     assert all(checks(page).values())
@@ -100,7 +134,8 @@ def test_starting_with_blockers_is_refused_here_and_possible_elsewhere(
 ) -> None:
     answer = team.post(f"{STEPS}/start")
     assert answer.status_code == 409
-    assert "2 checks are open (a test decision seen; a test event seen)" in answer.text
+    assert "3 checks are open (one currency" in answer.text
+    assert "a test decision seen; a test event seen)" in answer.text
     assert state(draft) == "draft"
     headers = {"Authorization": f"Bearer {draft.admin_key}"}
     client = draft.console.test_client()
@@ -172,7 +207,8 @@ def test_trying_it_goes_over_http_with_the_shops_key(served: Any) -> None:
     assert "with reason draft" in answer.text
     assert served.server_key not in answer.text
     ingest(served)
-    assert all(checks(team.get(PAGE).text).values())
+    found = checks(team.get(PAGE).text)
+    assert all(found[name] for name in ("key", "test-decision", "test-event"))
     for key, told in (
         ("nonsense", "not the text of a key"),
         ("sk_" + "0" * 16 + "_" + "A" * 43, "refused"),

@@ -49,6 +49,34 @@ def test_a_locked_change_is_shown_and_refused(running: Any, team: Any, spec_text
     assert stored(running).revision == 1
 
 
+def test_what_keeps_strangers_out_of_rewards_may_change_after_the_start(
+    running: Any, team: Any
+) -> None:
+    form = form_of(team.get(PAGE).text)
+    assert form["reward-currency"] == form["events-secret_only"] == ""
+    tightened = {"reward-currency": "GBP", "events-secret_only": "purchase"}
+    answer = team.post(PAGE, data={**form, "do": "save", **tightened})
+    assert "Rewards that are final stay as they are" in answer.text
+    assert answer.text.count("counts in rewards that become final from now on") == 2
+    assert "Decisions are made as before" in answer.text
+    assert stored(running).revision == 1
+    carried = dict(re.findall(r'name="(spec|based_on)" value="([^"]*)"', answer.text))
+    carried = {name: unescape(value) for name, value in carried.items()}
+    assert team.post(PAGE, data={**carried, "do": "confirm"}).status_code == 303
+    assert stored(running).spec.reward.currency == "GBP"
+    assert stored(running).spec.events.secret_only == ("purchase",)
+    noted = team.get(f"/experiments/{KEY}/history").text
+    assert "reward.currency" in noted
+    assert "events.secret_only" in noted
+    # now that it is declared it is locked, and what only servers may report grows only
+    form = form_of(team.get(PAGE).text)
+    assert "reward-currency" not in form
+    wider = team.post(PAGE, data={**form, "do": "save", "events-secret_only": ""})
+    assert "cannot be saved" in wider.text
+    assert "outcomes from pages that do not count would count" in wider.text
+    assert stored(running).revision == 2
+
+
 def test_a_change_made_meanwhile_is_not_overwritten(
     running: Any, team: Any, spec_text: str
 ) -> None:

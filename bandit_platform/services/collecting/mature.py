@@ -16,6 +16,7 @@ import structlog
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
+from bandit_platform.services.learning.outcomes import PURCHASE, RETURN
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import activated, due, remove_immature
@@ -23,6 +24,7 @@ from bandit_platform.storage.disputes import disputed
 from bandit_platform.storage.events import events_of
 from bandit_platform.storage.experiments import StoredExperiment, get_experiment, set_currency
 from bandit_platform.storage.interactions import (
+    RewardRules,
     insert_interactions,
     put_unit_totals,
     unit_totals,
@@ -48,6 +50,7 @@ class Maturing:
 class _Matured:
     decision: Decision
     reward: Reward
+    rules: RewardRules
 
     @property
     def policy_traffic(self) -> bool:
@@ -85,6 +88,7 @@ def mature(
         insert_interactions(
             connection,
             [(m.decision, m.reward.value, m.reward.clipped, m.policy_traffic) for m in matured],
+            {m.decision.decision_id: m.rules for m in matured},
         )
         counts: Counts = defaultdict(float)
         for decision in decisions:
@@ -128,11 +132,12 @@ def _rewarded(connection: Connection, decisions: Sequence[Decision]) -> list[_Ma
             currencies[key] = experiments[key].spec.reward.currency or experiments[key].currency
         counted = list(_counting(experiments[key], events.get(decision.decision_id, ())))
         if currencies[key] is None:
-            currencies[key] = _first_currency(experiments[key], counted)
+            currencies[key] = _trusted_currency(experiments[key], counted)
             if currencies[key] is not None:
                 set_currency(connection, key, str(currencies[key]))
         reward = reward_of(counted, experiments[key].spec.reward, currencies[key])
-        matured.append(_Matured(decision=decision, reward=reward))
+        rules = RewardRules(experiments[key].revision, currencies[key])
+        matured.append(_Matured(decision=decision, reward=reward, rules=rules))
     return matured
 
 
@@ -146,10 +151,17 @@ def _counting(
             yield event
 
 
-def _first_currency(experiment: StoredExperiment, events: Sequence[Event]) -> str | None:
+def _trusted_currency(experiment: StoredExperiment, events: Sequence[Event]) -> str | None:
+    """The currency that a server named first for an amount that counts.
+
+    Where no amount is worth anything, purchases and returns name that of the revenue. What a page
+    names settles nothing.
+    """
     weights = experiment.spec.reward.weights
+    named = {kind for kind, weight in weights.items() if isinstance(weight, AmountWeight)}
+    counting = named or {PURCHASE, RETURN}
     for event in events:
-        if isinstance(weights.get(event.type), AmountWeight) and event.currency is not None:
+        if event.trusted and event.type in counting and None not in {event.amount, event.currency}:
             return event.currency
     return None
 
@@ -165,6 +177,7 @@ def _count(matured: Sequence[_Matured], counts: Counts) -> None:
             counts[key, "interactions.holdout"] += 1
         counts[key, "clipped"] += each.reward.clipped
         counts[key, "other_currency"] += each.reward.other_currency
+        counts[key, "unknown_currency"] += each.reward.unknown_currency
 
 
 def _add_unit_totals(connection: Connection, matured: Sequence[_Matured], counts: Counts) -> None:

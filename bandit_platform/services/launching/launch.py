@@ -77,8 +77,16 @@ def launch(database: Database, key: str, now: datetime) -> Launch:
         newest = newest_of_reason(connection, key, Reason.DRAFT)
     tried = int(counted.get(f"decisions.{Reason.DRAFT}", 0))
     told = int(counted.get("test_events", 0))
-    checks = (_arms(spec, now), _reward(spec), _holdout(spec), _key(usable), _decision(tried))
-    return Launch(checks=(*checks, _event(told)), test_decision=newest)
+    checks = (
+        _arms(spec, now),
+        _reward(spec),
+        *_money(spec),
+        _holdout(spec),
+        _key(usable),
+        _decision(tried),
+        _event(told),
+    )
+    return Launch(checks=checks, test_decision=newest)
 
 
 def _arms(spec: ExperimentSpec, now: datetime) -> Check:
@@ -125,6 +133,37 @@ def _cut(spec: ExperimentSpec) -> str:
     return (
         f"The range, {low:g} to {high:g}, is too small for {', '.join(cut)}: each is cut to the "
         "end of the range, every time. The range is locked once started."
+    )
+
+
+def _money(spec: ExperimentSpec) -> tuple[Check, ...]:
+    """Whose word counts for money; nothing where no event is worth its amount."""
+    priced = [
+        name
+        for name, weight in spec.reward.weights.items()
+        if isinstance(weight, AmountWeight) and weight.amount
+    ]
+    if not priced:
+        return ()
+    currency = spec.reward.currency
+    anybody = [name for name in priced if name not in spec.events.secret_only]
+    found = [
+        f"Amounts count in {currency}." if currency else "No currency is declared.",
+        f"Pages, and so anybody, can report the amount of: {', '.join(anybody)}."
+        if anybody
+        else "Only servers report amounts.",
+    ]
+    mend = ["Declare reward.currency."] if currency is None else []
+    if anybody:
+        mend.append("List these types under events.secret_only and report them from your server.")
+    return (
+        Check(
+            name="money",
+            label="One currency, and amounts that only servers report",
+            passed=not mend,
+            found=" ".join(found),
+            mend=" ".join(mend),
+        ),
     )
 
 

@@ -123,6 +123,11 @@ def _add_days(
 ) -> None:
     """Add a batch to the sums of the days on which its decisions were made."""
     zones = {number: ZoneInfo(spec.report.time_zone) for number, spec in specs.items()}
+    if happened.revenue_from is not None:
+        earlier = metric_days(connection, experiment)
+        put_metric_days(
+            connection, experiment, {day: {**sums, "revenue": 0.0} for day, sums in earlier.items()}
+        )
     days = np.array([_day(i.decision.decided_at, zones[i.decision.revision]) for i in batch])
     names = sorted(set(days.tolist()))
     known = metric_days(connection, experiment, names)

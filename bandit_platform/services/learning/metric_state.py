@@ -49,7 +49,8 @@ class GroupSums:
     def updated(self, batch: Outcomes, chosen: npt.NDArray[np.bool_]) -> GroupSums:
         """The sums after the chosen rows of a batch, added one after the other."""
         columns = (batch.reward[chosen], batch.revenue[chosen])
-        reward, revenue = totals((self.reward, self.revenue), columns)
+        before = self.revenue if batch.revenue_from is None else 0.0
+        reward, revenue = totals((self.reward, before), columns)
         happened = dict(self.happened)
         for name, column in batch.happened.items():
             happened[name] = happened.get(name, 0) + int(column[chosen].sum())
@@ -112,6 +113,8 @@ class MetricState:
     def updated(self, batch: Outcomes, weights: Weights) -> MetricState:
         """The state after more interactions."""
         none = np.zeros(batch.shown.shape)
+        first = batch.revenue_from
+        revenue, paid = (self.revenue, 0) if first is None else (UnboundedAccumulator(), first)
 
         def taken(accumulator: PolicyAccumulator, outcome: Floats) -> PolicyAccumulator:
             return accumulator.updated(
@@ -129,8 +132,10 @@ class MetricState:
                 name: taken(self.events.get(name, self.absent), column)
                 for name, column in batch.happened.items()
             },
-            revenue=self.revenue.updated(
-                weight=weights.policy, baseline_weight=weights.nothing, outcome=batch.revenue
+            revenue=revenue.updated(
+                weight=weights.policy[paid:],
+                baseline_weight=weights.nothing[paid:],
+                outcome=batch.revenue[paid:],
             ),
             currency=batch.currency,
             foreign=self.foreign + batch.foreign,

@@ -32,12 +32,16 @@ class Outcomes:
     reward: npt.NDArray[np.float64]
     #: event type → 1 where it happened at least once inside the window; in order of appearance
     happened: dict[str, npt.NDArray[np.float64]]
-    #: purchases less returns, in the experiment's currency
+    #: purchases less returns, in ``currency``
     revenue: npt.NDArray[np.float64]
-    #: amounts of purchases and returns left out because they are in another currency
+    #: amounts of purchases and returns left out because they are in another currency, or because
+    #: a page named their currency before any was known
     foreign: int
-    #: the currency of the revenue; None before the first amount that names one
+    #: the currency of the revenue; None while none is known
     currency: str | None
+    #: the row from which the revenue is in ``currency``, where earlier ones were in another: it
+    #: begins anew there, because amounts of different currencies are never summed
+    revenue_from: int | None = None
 
 
 def type_name(kind: str, kept: Set[str], declared: Set[str]) -> str:
@@ -62,10 +66,11 @@ def outcomes(
     Args:
         batch: interactions in order.
         events: their events inside the window.
-        specs: revision → spec; a revision says which events only servers may report.
+        specs: revision → spec; the one that counted in an interaction's reward says which events
+            only servers may report.
         kept: event types that have a metric already, in order of appearance.
         currency: that amounts were added in so far; None before the first of them.
-        first_currency: the experiment's; where it has none, the first amount's is taken.
+        first_currency: the experiment's, for interactions that do not record theirs.
     """
     by_decision: dict[str, list[Outcome]] = {}
     for event in events:
@@ -73,9 +78,16 @@ def outcomes(
     happened = {name: np.zeros(len(batch)) for name in kept}
     revenue = np.zeros(len(batch))
     foreign = 0
+    revenue_from: int | None = None
     for row, interaction in enumerate(batch):
         decision = interaction.decision
-        spec = specs[decision.revision]
+        spec = specs[interaction.rules.revision or decision.revision]
+        settled = _currency_of(interaction, currency or first_currency)
+        if settled is not None and settled != currency:
+            if currency is not None:
+                revenue_from = row
+                revenue[:row] = 0.0
+            currency = settled
         for event in by_decision.get(decision.decision_id, ()):
             if event.type in spec.events.secret_only and not event.trusted:
                 continue
@@ -83,8 +95,6 @@ def outcomes(
             happened.setdefault(name, np.zeros(len(batch)))[row] = 1.0
             if event.amount is None or event.type not in {PURCHASE, RETURN}:
                 continue
-            if event.currency is not None:
-                currency = currency or first_currency or event.currency
             if event.currency in {None, currency}:
                 revenue[row] += event.amount if event.type == PURCHASE else -event.amount
             else:
@@ -96,4 +106,11 @@ def outcomes(
         revenue=revenue,
         foreign=foreign,
         currency=currency,
+        revenue_from=revenue_from,
     )
+
+
+def _currency_of(interaction: Interaction, otherwise: str | None) -> str | None:
+    """The experiment's currency when the reward became final."""
+    rules = interaction.rules
+    return otherwise if rules.revision is None else rules.currency

@@ -114,6 +114,9 @@ def experiment_checks(
             ),
             _share("other_currency", counts.other_currency, counts.events, look=0.0, broken=0.1),
             _share(
+                "unknown_currency", counts.unknown_currency, counts.events, look=0.0, broken=0.01
+            ),
+            _share(
                 "conflicting_events", counts.conflicting_events, counts.events,
                 look=0.0, broken=0.05,
             ),

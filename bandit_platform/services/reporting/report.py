@@ -244,6 +244,7 @@ def _counts(
         orphan=count_orphans(connection),
         clipped=int(counted.get("clipped", 0)),
         other_currency=int(counted.get("other_currency", 0)),
+        unknown_currency=int(counted.get("unknown_currency", 0)),
         disputed=int(counted.get("disputed", 0)),
         conflicting_events=int(counted.get("conflicting_events", 0)),
         left_out=len(skipped(connection, key)),

@@ -115,6 +115,8 @@ class Counts:
     other_currency: int
     #: decisions that two nodes made differently under one request key; in no estimate
     disputed: int = 0
+    #: amounts left out because a page named their currency while the experiment has none
+    unknown_currency: int = 0
     #: reports whose content differs from another one under the same event id
     conflicting_events: int = 0
     #: events acknowledged inside the window that a node moved into the database too late

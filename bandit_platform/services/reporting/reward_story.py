@@ -29,8 +29,8 @@ def reward_parts(
 
     Args:
         events: each with why it is late.
-        spec: the experiment, whose reward cannot change once it runs.
-        currency: the experiment's, as far as it is known.
+        spec: the experiment as it was when the reward became final, or else as it is.
+        currency: the experiment's at that moment, as far as it was known.
     """
     return tuple(
         Part(event=event, late=late, adds=adds, why=why)
@@ -66,6 +66,9 @@ def _part(
 def _priced(event: Event, weight: AmountWeight, currency: str | None) -> tuple[float | None, str]:
     if event.amount is None:
         return None, "came without an amount"
-    if None not in {currency, event.currency} and event.currency != currency:
-        return None, f"in another currency than {currency}"
+    if event.currency not in {None, currency}:
+        if currency is not None:
+            return None, f"in another currency than {currency}"
+        if not event.trusted:
+            return None, "reported by a page, and the experiment has no currency"
     return weight.amount * event.amount, f"{weight.amount:g} times {event.amount:g}"

@@ -16,8 +16,8 @@ from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import activated, find_immature, get_decision
 from bandit_platform.storage.disputes import dispute_of
 from bandit_platform.storage.events import events_of
-from bandit_platform.storage.experiments import get_experiment, revisions
-from bandit_platform.storage.interactions import interaction_of
+from bandit_platform.storage.experiments import StoredExperiment, get_experiment, revisions
+from bandit_platform.storage.interactions import interaction_of, reward_rules_of
 
 
 def trace(
@@ -48,7 +48,7 @@ def _fate(connection: Connection, decision: Decision) -> dict[str, Any]:
     key = decision.decision_id
     stored = get_experiment(connection, decision.experiment)
     events = events_of(connection, [key]).get(key, [])
-    currency = stored.spec.reward.currency or stored.currency
+    spec, currency = _rules(connection, decision, stored)
     shown = activated(connection, [key]).get(key)
     matured = interaction_of(connection, key)
     other = dispute_of(connection, key)
@@ -56,7 +56,7 @@ def _fate(connection: Connection, decision: Decision) -> dict[str, Any]:
     return {
         "arms": _arms(connection, decision, stored.spec),
         "activated_at": shown.isoformat() if shown else None,
-        "events": [_event(part) for part in reward_parts(events, stored.spec, currency)],
+        "events": [_event(part) for part in reward_parts(events, spec, currency)],
         "status": "disputed"
         if other is not None and matured is None
         else _status(decision, waiting, matured is not None),
@@ -67,6 +67,18 @@ def _fate(connection: Connection, decision: Decision) -> dict[str, Any]:
         "reward_range": list(stored.spec.reward.range),
         "disputed": None if other is None else other_answer(other),
     }
+
+
+def _rules(
+    connection: Connection, decision: Decision, stored: StoredExperiment
+) -> tuple[ExperimentSpec, str | None]:
+    """The spec and the currency by which the decision's reward was counted, or would be now."""
+    rules = reward_rules_of(connection, decision.decision_id)
+    if rules is not None and rules.revision is not None:
+        for each in revisions(connection, decision.experiment):
+            if each.number == rules.revision:
+                return each.spec, rules.currency
+    return stored.spec, stored.spec.reward.currency or stored.currency
 
 
 def _arms(connection: Connection, decision: Decision, present: ExperimentSpec) -> list[str]:

@@ -182,7 +182,7 @@ class _Desk:
             editor=editor,
             stored=stored,
             based_on=given.based_on if given and stored else based_on,
-            locks=lock_reasons(started=started),
+            locks=lock_reasons(stored.spec if stored is not None and started else None),
             preview=self._preview(editor.spec, given),
             saved=request.args.get("saved", ""),
             both=editor.notice == _BOTH,

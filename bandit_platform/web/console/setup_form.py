@@ -68,13 +68,15 @@ def sent() -> Sent:
 
 def with_locked(fields: Fields, spec: ExperimentSpec) -> Fields:
     """The form with what a started experiment may not change as it stands: it is not sent."""
-    kept = {name: text for name, text in fields.items() if not _is_locked(name)}
+    kept = {name: text for name, text in fields.items() if not _is_locked(name, spec)}
     standing = fields_of(spec.to_file())
-    return {**kept, **{name: text for name, text in standing.items() if _is_locked(name)}}
+    return {**kept, **{name: text for name, text in standing.items() if _is_locked(name, spec)}}
 
 
-def _is_locked(name: str) -> bool:
-    return name == "placement" or name.startswith(("reward-", "events-", "holdout-"))
+def _is_locked(name: str, spec: ExperimentSpec) -> bool:
+    if name == "reward-currency":
+        return spec.reward.currency is not None
+    return name == "placement" or name.startswith(("reward-", "holdout-"))
 
 
 def tried_context(spec: ExperimentSpec, tried: dict[str, str]) -> dict[str, Any]:

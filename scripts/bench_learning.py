@@ -37,6 +37,7 @@ from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.policies.arguments import vowpal_arguments
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import cost_of
+from bandit_platform.policies.stored_model import unpack
 from bandit_platform.services.learning.learn import Learner
 from bandit_platform.services.working.rounds import spare_what_is_loaded
 from bandit_platform.settings import Settings
@@ -99,7 +100,7 @@ def labelled_texts(platform: Platform, spec: ExperimentSpec) -> list[str]:
             lines = text.lines(decision.context, decision.eligible)
             drawn = 1 + decision.eligible.index(decision.arm)
             cost = cost_of(each.reward, spec.reward)
-            lines[drawn] = f"0:{cost:.9g}:{decision.propensity:.9g} {lines[drawn]}"
+            lines[drawn] = f"0:{cost:.9g}:1 {lines[drawn]}"
             made.append("\n".join(lines))
 
 
@@ -174,7 +175,7 @@ def demand_equal(platform: Platform, model: bytes) -> None:
     """Both sides must have learned the very same, or there is nothing to compare."""
     with platform.database.read() as connection:
         ours = policy_states(connection, KEY)[NEWCOMER].blob
-    if ours != model:
+    if ours is None or unpack(ours)[1] != model:
         raise SystemExit("the bare loop learned another model")
 
 

@@ -101,5 +101,5 @@ def write_model(path: Path) -> None:
     model, log = VowpalModel.fresh("--cb_explore_adf --epsilon 0.2 --quiet"), make_log(1000, 99)
     lines = ["shared |c", *(f"|a @{arm}" for arm in "abcdefghij")]
     for arm, reward, propensity in zip(log.arm, log.reward, log.propensity, strict=True):
-        model.learn(lines, int(arm), -float(reward), float(propensity))
+        model.predict_and_learn(lines, int(arm), -float(reward), float(propensity))
     path.write_bytes(model.save())

@@ -1,30 +1,20 @@
-"""Vowpal Wabbit arguments for the explorations that give sound probabilities."""
+"""Vowpal Wabbit arguments of the reward regression, and the hashes of models and policies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
 from hashlib import sha256
 
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.policies.features import ENCODING_VERSION
 
-_EXPLORATION: Mapping[str, Callable[[Mapping[str, float]], str]] = {
-    "squarecb": lambda p: (
-        f"--squarecb --gamma_scale {p['gamma_scale']:g} --gamma_exponent {p['gamma_exponent']:g}"
-    ),
-    "epsilon_greedy": lambda p: f"--epsilon {p['epsilon']:g}",
-    "softmax": lambda p: f"--softmax --lambda {p['lambda']:g}",
-}
-
 _INITIALS = {"context": "c", "arm": "a"}
 
 
 def vowpal_arguments(exploration: Exploration) -> str:
-    """The arguments with which a fresh model of this exploration starts."""
+    """The arguments with which a fresh regression starts; exploration is not Vowpal Wabbit's."""
     parts = [
-        "--cb_explore_adf",
-        _EXPLORATION[exploration.exploration](exploration.all_parameters()),
-        "--cb_type mtr",
+        "--cb_adf --cb_type mtr",
         *(f"--interactions {_initials(each)}" for each in exploration.interactions),
         "--bit_precision 18 --random_seed 1 --quiet",
         f"--learning_rate {exploration.learning_rate:g}",
@@ -32,13 +22,25 @@ def vowpal_arguments(exploration: Exploration) -> str:
     return " ".join(parts)
 
 
-def policy_hash(exploration: Exploration) -> str:
-    """What identifies a learned model: another hash means learning from the start.
+def model_hash(exploration: Exploration) -> str:
+    """The identity of a model: family, arguments and feature encoding.
 
-    The floor is no part of it: it is applied after the model.
+    Another hash means learning from the first interaction.
     """
-    text = f"{vowpal_arguments(exploration)} encoding {ENCODING_VERSION}"
-    return sha256(text.encode()).hexdigest()[:32]
+    return _hash("vowpal", vowpal_arguments(exploration), ENCODING_VERSION)
+
+
+def policy_hash(exploration: Exploration) -> str:
+    """The identity of a policy: its model, and how it explores.
+
+    The floor is no part of it, since each revision may have its own.
+    """
+    parameters = json.dumps(exploration.all_parameters(), sort_keys=True)
+    return _hash(model_hash(exploration), exploration.exploration, parameters)
+
+
+def _hash(*parts: object) -> str:
+    return sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
 def _initials(interaction: str) -> str:

@@ -73,7 +73,9 @@ class VowpalModel:
             return path.read_bytes()
 
     def predict(self, lines: Sequence[str]) -> list[float]:
-        """Raw probabilities by the position of the arm lines (single precision).
+        """What the model predicts for each arm line, in their order (single precision).
+
+        A regression predicts costs, a model that explores by itself probabilities.
 
         Raises:
             PolicyError: VW cannot answer.
@@ -85,9 +87,34 @@ class VowpalModel:
             finally:
                 _Core._finish_example_multi_ex(workspace, example)
 
-    def learn(self, lines: Sequence[str], position: int, cost: float, propensity: float) -> None:
-        """Learn the outcome of one decision; arguments and errors as predict_and_learn."""
-        self.predict_and_learn(lines, position, cost, propensity)
+    def score_and_learn(self, lines: Sequence[str], position: int, cost: float) -> list[float]:
+        """Predict with a regression, then learn the outcome of one decision.
+
+        Every outcome counts alike: the regression is told a propensity of 1. Vowpal Wabbit leaves
+        the prediction from before learning on the example, so one call does both.
+
+        Args:
+            lines: as for :meth:`predict`.
+            position: of the arm that was drawn, from 0.
+            cost: what VW minimises; the negative of a reward.
+
+        Returns:
+            Predicted costs before learning, as :meth:`predict` gives them.
+
+        Raises:
+            InputError: a label that VW would take silently and misread.
+            PolicyError: VW cannot answer.
+        """
+        labelled = _labelled(lines, position, cost, 1.0)
+        with self._lock:
+            workspace, example = self._parsed(labelled)
+            try:
+                _Core.learn_multi(workspace, example)
+                return list(example[0].get_action_scores())
+            except RuntimeError as error:
+                raise PolicyError(f"Vowpal Wabbit failed: {error}") from error
+            finally:
+                _Core._finish_example_multi_ex(workspace, example)
 
     def predict_and_learn(
         self, lines: Sequence[str], position: int, cost: float, propensity: float
@@ -109,14 +136,7 @@ class VowpalModel:
             InputError: a label that VW would take silently and misread.
             PolicyError: VW cannot answer.
         """
-        if not SMALLEST <= propensity <= 1.0:
-            raise InputError("a propensity must be above 0 and at most 1")
-        if not abs(cost) <= _LARGEST:
-            raise InputError("a reward must be finite")
-        if not 0 <= position < len(lines) - 1:
-            raise InputError("the arm's position must be one of the eligible arms")
-        labelled = [*lines]
-        labelled[position + 1] = f"0:{number(cost)}:{number(propensity)} {lines[position + 1]}"
+        labelled = _labelled(lines, position, cost, propensity)
         with self._lock:
             workspace, example = self._parsed(labelled)
             try:
@@ -148,6 +168,19 @@ class VowpalModel:
         if self._workspace is None:
             raise PolicyError("the model is closed")
         return self._workspace
+
+
+def _labelled(lines: Sequence[str], position: int, cost: float, propensity: float) -> list[str]:
+    """The lines with a label on the arm that was drawn."""
+    if not SMALLEST <= propensity <= 1.0:
+        raise InputError("a propensity must be above 0 and at most 1")
+    if not abs(cost) <= _LARGEST:
+        raise InputError("a reward must be finite")
+    if not 0 <= position < len(lines) - 1:
+        raise InputError("the arm's position must be one of the eligible arms")
+    labelled = [*lines]
+    labelled[position + 1] = f"0:{number(cost)}:{number(propensity)} {lines[position + 1]}"
+    return labelled
 
 
 def _prediction(workspace: Any, example: Any) -> list[float]:

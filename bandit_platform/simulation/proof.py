@@ -116,7 +116,7 @@ def check_learned(database: Database, experiment: str) -> list[str]:
                 for standing in _from_scratch(connection, experiment, newest.interactions)
             }
             served = by_name.get(SERVING)
-            if served is not None and published[0] != served.model.save():
+            if served is not None and published[0] != served.save():
                 wrong.append("the published model is not the recomputed one")
     for standing in standings:
         state = states.get(standing.name)
@@ -126,7 +126,7 @@ def check_learned(database: Database, experiment: str) -> list[str]:
         if state.accumulator != json.dumps(standing.accumulator.to_state()):
             wrong.append(f"the accumulator of {standing.name} is not the recomputed one")
         learned = standing.runner.learned
-        if learned is not None and state.blob != learned.model.save():
+        if learned is not None and state.blob != learned.save():
             wrong.append(f"the model of {standing.name} is not the recomputed one")
     return wrong
 

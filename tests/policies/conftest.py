@@ -24,7 +24,6 @@ class Step:
     lines: list[str]
     position: int
     cost: float
-    propensity: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,6 @@ def steps(text: FeatureText) -> list[Step]:
                 lines=text.lines(context, arms),
                 position=int(rng.integers(len(arms))),
                 cost=float(rng.choice([-1.0, -0.3, 0.0, 0.0, 0.6])),
-                propensity=float(rng.uniform(0.05, 1.0)),
             )
         )
     return found
@@ -104,7 +102,6 @@ def train() -> Callable[[LearnedPolicy, Sequence[Step]], list[tuple[float, ...]]
                 0.05,
                 position=step.position,
                 cost=step.cost,
-                propensity=step.propensity,
             )
             for step in some
         ]

@@ -4,28 +4,14 @@ import pytest
 
 from bandit_platform.domain.policy_spec import EXPLORATIONS, Exploration, ServingPolicy
 from bandit_platform.policies import arguments
-from bandit_platform.policies.arguments import policy_hash, vowpal_arguments
+from bandit_platform.policies.arguments import model_hash, policy_hash, vowpal_arguments
 
 
 def test_the_default_is_the_sound_one() -> None:
     assert vowpal_arguments(Exploration()) == (
-        "--cb_explore_adf --squarecb --gamma_scale 10 --gamma_exponent 0.5 --cb_type mtr "
+        "--cb_adf --cb_type mtr "
         "--interactions ca --bit_precision 18 --random_seed 1 --quiet --learning_rate 0.05"
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "expected"),
-    [
-        ("epsilon_greedy", {"epsilon": 0.02}, "--epsilon 0.02"),
-        ("softmax", {"lambda": 3.0}, "--softmax --lambda 3"),
-    ],
-)
-def test_parameters_reach_vowpal_wabbit(
-    name: str, parameters: dict[str, float], expected: str
-) -> None:
-    given = Exploration(exploration=name, parameters=parameters)
-    assert f"--cb_explore_adf {expected} --cb_type mtr" in vowpal_arguments(given)
 
 
 def test_interactions_and_learning_rate_reach_vowpal_wabbit() -> None:
@@ -35,11 +21,10 @@ def test_interactions_and_learning_rate_reach_vowpal_wabbit() -> None:
     assert text.endswith("--learning_rate 0.25")
 
 
-def test_every_exploration_can_be_started() -> None:
-    assert {vowpal_arguments(Exploration(exploration=name)) for name in EXPLORATIONS}
-    assert len({policy_hash(Exploration(exploration=name)) for name in EXPLORATIONS}) == len(
-        EXPLORATIONS
-    )
+def test_explorations_share_a_model_and_are_policies_of_their_own() -> None:
+    every = [Exploration(exploration=name) for name in EXPLORATIONS]
+    assert len({model_hash(each) for each in every}) == 1
+    assert len({policy_hash(each) for each in every}) == len(every)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +36,16 @@ def test_every_exploration_can_be_started() -> None:
         {"learning_rate": 0.1},
     ],
 )
-def test_what_changes_the_model_changes_its_hash(changed: dict[str, object]) -> None:
+def test_what_changes_the_policy_changes_its_hash(changed: dict[str, object]) -> None:
     assert policy_hash(Exploration(**changed)) != policy_hash(Exploration())
 
 
-def test_what_leaves_the_model_as_it_is_leaves_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("changed", [{"interactions": ()}, {"learning_rate": 0.1}])
+def test_what_changes_the_model_changes_its_hash(changed: dict[str, object]) -> None:
+    assert model_hash(Exploration(**changed)) != model_hash(Exploration())
+
+
+def test_what_leaves_the_policy_as_it_is_leaves_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     same = ServingPolicy(floor=0.5, mode="shadow", parameters={"gamma_scale": 10.0})
     before = policy_hash(Exploration())
     assert policy_hash(same) == before

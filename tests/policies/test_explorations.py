@@ -50,9 +50,9 @@ def test_a_saved_model_gives_the_same_pmfs_bit_for_bit(
     untrained = pmfs(policy, text)
     train(policy, steps)
     assert pmfs(policy, text) != untrained
-    loaded = LearnedPolicy.load(policy.model.save())
+    loaded = LearnedPolicy.load(policy.save())
     assert pmfs(loaded, text) == pmfs(policy, text)
-    assert loaded.model.save() == policy.model.save()
+    assert loaded.save() == policy.save()
 
 
 def train_in_parts(
@@ -62,7 +62,7 @@ def train_in_parts(
     told = []
     for start, end in itertools.pairwise((0, *cuts, len(steps))):
         told += train(policy, steps[start:end])
-        policy = LearnedPolicy.load(policy.model.save())
+        policy = LearnedPolicy.load(policy.save())
     return policy, told
 
 
@@ -113,7 +113,6 @@ def test_the_arm_that_always_earns_is_found_whatever_its_position(
                 FLOOR,
                 position=order.index(arm),
                 cost=-1.0 if arm == best else 0.0,
-                propensity=0.25,
             )
     for order, context in zip(orders, itertools.cycle(CONTEXTS)):
         pmf = policy.pmf(text.lines(context, order), FLOOR)
@@ -126,11 +125,11 @@ def test_a_choice_of_one_arm_is_certain_and_teaches_nothing(
     name: str, fresh: Fresh, text: FeatureText
 ) -> None:
     policy = fresh(name)
-    before = policy.model.save()
+    before = policy.save()
     lines = text.lines({"country": "GB"}, ("nothing",))
     assert policy.pmf(lines, FLOOR) == (1.0,)
-    assert policy.predict_and_learn(lines, FLOOR, position=0, cost=-1.0, propensity=1.0) == (1.0,)
-    assert policy.model.save() == before
+    assert policy.predict_and_learn(lines, FLOOR, position=0, cost=-1.0) == (1.0,)
+    assert policy.save() == before
 
 
 parameters = {
@@ -168,7 +167,6 @@ def test_every_accepted_exploration_learns_extremes_and_stays_sound(
             exploration.floor,
             position=place % 4,
             cost=(-1.0) ** place,
-            propensity=exploration.floor / 4,
         )
         assert math.fsum(pmf) == pytest.approx(1.0, abs=1e-12)
         assert min(pmf) >= exploration.floor / 4

@@ -32,8 +32,8 @@ def publish(deployment: Any, spec: Any, version: int, lessons: int) -> bytes:
     policy = LearnedPolicy.fresh(spec.policy)
     lines = FeatureText(spec).lines({"cart_value": 20.0}, ("nothing", "insurance"))
     for _ in range(lessons):
-        policy.predict_and_learn(lines, 0.1, position=1, cost=-1.0, propensity=0.5)
-    blob = policy.model.save()
+        policy.predict_and_learn(lines, 0.1, position=1, cost=-1.0)
+    blob = policy.save()
     described = ModelVersion(
         experiment=KEY,
         version=version,

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.pmf import sound_pmf, with_floor
 from bandit_platform.domain.policy_spec import EXPLORATIONS, Exploration
 from bandit_platform.errors import InputError, PolicyArgumentsError, PolicyError
 from bandit_platform.ope.logs.log import DecisionLog
@@ -18,7 +17,8 @@ from bandit_platform.ope.logs.targets import Target, TargetSource, from_pmf
 from bandit_platform.ope.reward_range import RewardRange
 
 if TYPE_CHECKING:
-    from bandit_platform.policies.vowpal import VowpalModel
+    from bandit_platform.policies.learned import LearnedPolicy
+    from bandit_platform.policies.self_exploring import SelfExploringModel
 
 Progress = Callable[[int], None]
 """Told how many rows were done."""
@@ -34,7 +34,7 @@ class ModelTarget:
     def __init__(
         self,
         policy: str,
-        model: VowpalModel,
+        model: LearnedPolicy | SelfExploringModel,
         *,
         learns: bool,
         mix: float,
@@ -75,19 +75,20 @@ class ModelTarget:
     def _step(
         self, log: DecisionLog, row: int, lines: list[str], codes: npt.NDArray[np.intp]
     ) -> tuple[float, ...]:
-        if codes.size == 1:
-            return (1.0,)
+        from bandit_platform.policies.learned import LearnedPolicy  # noqa: PLC0415 - slow
+
+        model, mix = self.model, self.mix
         try:
-            if self.learns:
-                raw = self.model.predict_and_learn(
-                    lines,
-                    int(np.searchsorted(codes, log.arm[row])),
-                    self._cost(float(log.reward[row])),
-                    float(log.propensity[row]),
-                )
-            else:
-                raw = self.model.predict(lines)
-            return with_floor(sound_pmf(raw, codes.size), self.mix)
+            if not self.learns:
+                return model.pmf(lines, mix)
+            position = int(np.searchsorted(codes, log.arm[row]))
+            cost = self._cost(float(log.reward[row]))
+            if isinstance(model, LearnedPolicy):
+                return model.predict_and_learn(lines, mix, position=position, cost=cost)
+            propensity = float(log.propensity[row])
+            return model.predict_and_learn(
+                lines, mix, position=position, cost=cost, propensity=propensity
+            )
         except PolicyError as why:
             raise InputError(
                 f"{self.policy}: {why}; give a model that explores (--cb_explore_adf)"
@@ -135,19 +136,20 @@ def _plain(cell: Any) -> float | str | bool:
     return str(cell)
 
 
-def learning_model(policy: str) -> tuple[VowpalModel, float]:
+def learning_model(policy: str) -> tuple[LearnedPolicy | SelfExploringModel, float]:
     """A fresh model for a ``learn:`` specification, and the floor mixed into its PMF.
 
     Raises:
         PolicyArgumentsError: neither a preset nor arguments that give a PMF.
     """
-    from bandit_platform.policies.arguments import vowpal_arguments  # noqa: PLC0415 - slow
-    from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415 - slow
+    from bandit_platform.policies.learned import LearnedPolicy  # noqa: PLC0415 - slow
+    from bandit_platform.policies.self_exploring import SelfExploringModel  # noqa: PLC0415
+    from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415
 
     asked = policy.partition(":")[2].strip()
     if asked in EXPLORATIONS:
         exploration = Exploration(exploration=asked)
-        return VowpalModel.fresh(vowpal_arguments(exploration)), exploration.floor
+        return LearnedPolicy.fresh(exploration), exploration.floor
     presets = ", ".join(EXPLORATIONS)
     if "--cb_explore_adf" not in asked.split():
         raise PolicyArgumentsError(
@@ -155,7 +157,7 @@ def learning_model(policy: str) -> tuple[VowpalModel, float]:
         )
     _refuse_files(policy, asked.split())
     try:
-        return VowpalModel.fresh(f"{asked} --quiet"), 0.0
+        return SelfExploringModel(VowpalModel.fresh(f"{asked} --quiet")), 0.0
     except PolicyError as why:
         raise PolicyArgumentsError(f"{policy}: {why}") from why
 
@@ -177,17 +179,23 @@ _FILES = frozenset(
 )  # fmt: skip
 
 
-def loaded_model(policy: str) -> VowpalModel:
-    """The model in the file of a ``model:`` specification.
+def loaded_model(policy: str) -> LearnedPolicy | SelfExploringModel:
+    """The model in the file of a ``model:`` specification: one of ours, or Vowpal Wabbit's.
 
     Raises:
         InputError: no such file, or it holds no model.
     """
-    from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415 - slow
+    from bandit_platform.policies.learned import LearnedPolicy  # noqa: PLC0415 - slow
+    from bandit_platform.policies.self_exploring import SelfExploringModel  # noqa: PLC0415
+    from bandit_platform.policies.stored_model import is_packed  # noqa: PLC0415
+    from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415
 
     path = Path(policy.partition(":")[2])
     try:
-        return VowpalModel.load(path.read_bytes())
+        blob = path.read_bytes()
+        if is_packed(blob):
+            return LearnedPolicy.load(blob)
+        return SelfExploringModel(VowpalModel.load(blob))
     except OSError as why:
         raise InputError(f"{policy}: {why.strerror}") from why
     except PolicyError as why:

@@ -245,7 +245,7 @@ def _publish(
         due = newest.published_at + spec.policy.publish_every
         if newest.published_at <= now < due:  # else the clock was set back
             return due
-    blob = serving.runner.learned.model.save()
+    blob = serving.runner.learned.save()
     version = ModelVersion(
         experiment=spec.key,
         version=1 if newest is None else newest.version + 1,

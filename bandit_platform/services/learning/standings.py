@@ -83,7 +83,7 @@ def state_of(standing: Standing) -> PolicyState:
         cursor=standing.cursor,
         interactions=standing.interactions,
         accumulator=json.dumps(standing.accumulator.to_state()),
-        blob=None if learned is None else learned.model.save(),
+        blob=None if learned is None else learned.save(),
         lesson=standing.lesson,
         failures=standing.failures,
         failure=standing.failure,

@@ -116,7 +116,6 @@ class Runner:
                 floor,
                 position=decision.eligible.index(decision.arm),
                 cost=cost_of(interaction.reward, spec.reward),
-                propensity=decision.propensity,
             )
         except (PolicyError, InputError) as error:
             self._failures.append(f"interaction {interaction.number}: {error}")

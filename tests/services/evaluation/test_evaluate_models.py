@@ -88,7 +88,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = VowpalModel.fresh("--cb_explore_adf --epsilon 0.1 --interactions ca --quiet")
     for arm, reward, kind in frame(2000)[["arm", "reward", "context.kind"]].itertuples(index=False):
         lines = [f"shared |c kind={kind}", "|a @a", "|a @b"]
-        made.learn(lines, "ab".index(arm), -reward, 0.5)
+        made.predict_and_learn(lines, "ab".index(arm), -reward, 0.5)
     path = tmp_path_factory.mktemp("model") / "model.vw"
     path.write_bytes(made.save())
     return path

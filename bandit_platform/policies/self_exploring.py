@@ -1,0 +1,52 @@
+"""A Vowpal Wabbit model that explores by itself (``--cb_explore_adf``), for evaluating logs.
+
+The platform serves none of these: its own explorations can be recomputed on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bandit_platform.domain.pmf import sound_pmf, with_floor
+from bandit_platform.policies.vowpal import VowpalModel
+
+
+class SelfExploringModel:
+    """Gives the PMF of a model whose predictions are probabilities."""
+
+    def __init__(self, model: VowpalModel) -> None:
+        self.model = model
+
+    def pmf(self, lines: Sequence[str], floor: float) -> tuple[float, ...]:
+        """The probability of each eligible arm, in their order.
+
+        Args:
+            lines: the decision's text, from :class:`FeatureText`.
+            floor: mass spread evenly over the arms.
+
+        Raises:
+            PolicyError: the model gives no probability distribution.
+        """
+        size = len(lines) - 1
+        if size == 1:
+            return (1.0,)
+        return with_floor(sound_pmf(self.model.predict(lines), size), floor)
+
+    def predict_and_learn(
+        self,
+        lines: Sequence[str],
+        floor: float,
+        *,
+        position: int,
+        cost: float,
+        propensity: float,
+    ) -> tuple[float, ...]:
+        """The PMF before learning, then learning: one step of progressive validation.
+
+        Arguments and errors as for :meth:`pmf` and :meth:`VowpalModel.predict_and_learn`.
+        """
+        size = len(lines) - 1
+        if size == 1:
+            return (1.0,)
+        raw = self.model.predict_and_learn(lines, position, cost, propensity)
+        return with_floor(sound_pmf(raw, size), floor)

@@ -25,4 +25,6 @@ set_up() {
         touch "$stamp"
     fi
     export PATH="$venv/bin:$PATH"
+    # Processes that are started again and again need not compile the product each time.
+    unset PYTHONDONTWRITEBYTECODE
 }

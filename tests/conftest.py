@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.settings import FILE_VARIABLE, Settings
 from bandit_platform.storage.database import Database
 
-pytest_plugins = ("tests.support.property_tests",)
+pytest_plugins = ("tests.support.process_tests", "tests.support.property_tests")
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
 
@@ -66,6 +67,11 @@ exploration = "epsilon_greedy"
 [holdout]
 share = 0.1
 """
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than processors, because many tests wait for processes and pages."""
+    return (os.cpu_count() or 1) + 1
 
 
 class FakeClock:

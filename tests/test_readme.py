@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 FILES = re.findall(r"<!-- file: (\S+) -->\n```toml\n(.*?)```", README, re.DOTALL)
 BLOCKS = re.findall(r"<!-- run -->\n```bash\n(.*?)```", README, re.DOTALL)

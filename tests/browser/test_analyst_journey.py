@@ -20,7 +20,7 @@ from tests.browser.furnished import MAIN, ORDINARY, House, house
 from tests.browser.shop import needs_chromium
 from tests.browser.walk import window
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.processes]
 
 #: each row's cells by name: the number for machines and the bounds below it
 _CELLS = """rows => rows.map(row => [row.dataset.policy || row.dataset.segment,

@@ -16,7 +16,7 @@ from tests.browser.axe import PHONE, needs_axe, problems
 from tests.browser.shop import needs_chromium
 from tests.browser.walk import Window
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.processes]
 
 KEY = "demo-shop"
 

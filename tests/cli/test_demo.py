@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 COMMAND = [sys.executable, "-m", "bandit_platform", "demo"]
 
 

@@ -16,6 +16,8 @@ from bandit_platform.domain.lifecycle import Action
 from bandit_platform.services.serving.decide import Query
 from bandit_platform.settings import Settings
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def data_dir(tmp_path: Path, spec: Any, clock: Any) -> Path:

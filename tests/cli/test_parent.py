@@ -18,6 +18,8 @@ from tests.cli.test_processes import ready, running_in
 from tests.cli.test_supervision import eventually
 from tests.test_readme import free_ports
 
+pytestmark = pytest.mark.processes
+
 PROGRAM = (sys.executable, "-m", "bandit_platform")
 
 

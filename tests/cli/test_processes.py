@@ -24,6 +24,8 @@ from bandit_platform.services.serving.registry import Registry
 from bandit_platform.settings import Settings
 from bandit_platform.storage.database import Database
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def blank_postgres(postgres_server: Any, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -8,6 +8,8 @@ from random import Random
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 EXPERIMENT = """
 key = "mail"
 placement = "email"

@@ -26,6 +26,8 @@ from bandit_platform.settings import Settings
 from tests.cli.test_processes import ready, running_in
 from tests.test_readme import free_ports
 
+pytestmark = pytest.mark.processes
+
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 

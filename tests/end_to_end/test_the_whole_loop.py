@@ -29,6 +29,8 @@ from bandit_platform.settings import Settings
 from bandit_platform.storage.database import Database
 from tests.services.conftest import World, make_world  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.processes
+
 KEY = "checkout-offers"
 CLIENTS, VISITS = 4, 100
 PATIENCE = 45.0

@@ -18,6 +18,8 @@ from bandit_platform.bootstrap import build
 from bandit_platform.simulation.load import Load
 from bandit_platform.simulation.stage import stage_settings
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 
 

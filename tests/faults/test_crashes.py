@@ -6,10 +6,13 @@ import time
 from typing import Any
 
 import psutil
+import pytest
 
 from bandit_platform.simulation.crashes import crash_rounds, slowness, wait_until
 from bandit_platform.simulation.load import Load
 from bandit_platform.storage.lease import leader
+
+pytestmark = pytest.mark.processes
 
 ROUNDS = 10
 

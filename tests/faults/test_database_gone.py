@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from bandit_platform.simulation.outages import Outage, outage
+
+pytestmark = pytest.mark.processes
 
 
 def unharmed(found: Outage) -> bool:

@@ -44,6 +44,7 @@ def fill_up(path: Path) -> None:
             pass
 
 
+@pytest.mark.processes
 def test_a_full_disk(deploy: Any, start: Any, small_disk: Path) -> None:
     deployment = deploy()
     stage = start(deployment, "serve")

@@ -16,6 +16,8 @@ import pytest
 from bandit_platform.simulation.crashes import wait_until
 from bandit_platform.simulation.load import Load
 
+pytestmark = pytest.mark.processes
+
 
 @contextmanager
 def gunicorn(deployment: Any, *options: str) -> Iterator[psutil.Process]:

@@ -6,10 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
+import pytest
+
 from bandit_platform.simulation.connection import Answer
 from bandit_platform.simulation.crashes import wait_until
 from bandit_platform.simulation.load import Load
 from bandit_platform.simulation.proof import stored_decisions
+
+pytestmark = pytest.mark.processes
 
 KEY = "checkout-offers"
 AT_ONCE = 100

@@ -14,6 +14,8 @@ from sqlalchemy import text
 from bandit_platform.simulation.crashes import wait_until
 from bandit_platform.simulation.load import Load
 
+pytestmark = pytest.mark.processes
+
 
 def test_a_corrupt_model_is_refused_and_the_last_good_one_serves(deploy: Any, start: Any) -> None:
     deployment = deploy()

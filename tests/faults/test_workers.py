@@ -6,10 +6,14 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from bandit_platform.simulation.crashes import wait_until
 from bandit_platform.simulation.load import Load, Shop
 from bandit_platform.simulation.stage import stage_settings
 from bandit_platform.storage.lease import leader
+
+pytestmark = pytest.mark.processes
 
 KEY = "checkout-offers"
 

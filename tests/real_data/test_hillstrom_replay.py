@@ -19,10 +19,13 @@ FOLDER = Path(os.environ.get("BANDIT_PLATFORM_DATA", ROOT.parent / "shared" / "d
 DATA = FOLDER / "hillstrom" / "hillstrom.csv.gz"
 REQUIRED = os.environ.get("BANDIT_PLATFORM_REQUIRE_DATA") == "1"
 
-pytestmark = pytest.mark.skipif(
-    not DATA.exists() and not REQUIRED,
-    reason=f"needs {DATA}; set BANDIT_PLATFORM_DATA to the folder with hillstrom/",
-)
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(
+        not DATA.exists() and not REQUIRED,
+        reason=f"needs {DATA}; set BANDIT_PLATFORM_DATA to the folder with hillstrom/",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

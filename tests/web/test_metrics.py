@@ -140,6 +140,7 @@ print((cost(watched) - cost(bare)) * 1e6)
     assert float(done.stdout) < 100
 
 
+@pytest.mark.processes
 def test_all_serving_processes_are_told_of_by_any(tmp_path: Path, spec_text: str) -> None:
     from bandit_platform.domain.lifecycle import Action  # noqa: PLC0415
     from tests.test_readme import free_ports  # noqa: PLC0415

@@ -27,6 +27,8 @@ from bandit_platform.settings import Settings
 from tests.test_readme import free_ports
 from tests.web.both_ports import CONTEXT, shown
 
+pytestmark = pytest.mark.processes
+
 RATE = 60
 BODY = json.dumps({"unit_id": "u", "context": CONTEXT})
 

@@ -19,7 +19,7 @@ from bandit_platform.simulation.stage import Stage, stage_settings
 from tests.browser.shop import needs_chromium
 from tests.browser.walk import Window
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.processes]
 
 KEY = "thank-you-offers"
 PASSWORD = "seven quiet lanterns"  # noqa: S105 - of a user who exists in this test only

@@ -50,6 +50,7 @@ def wait_for(found: Callable[[], Any]) -> Any:
     raise AssertionError("it did not happen")
 
 
+@pytest.mark.processes
 def test_a_waiting_question_is_answered_by_a_process_of_its_own(
     platform: Platform, spec: Any
 ) -> None:

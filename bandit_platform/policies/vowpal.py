@@ -26,7 +26,9 @@ from bandit_platform.errors import InputError, PolicyError
 from bandit_platform.policies.numbers import SMALLEST, number
 
 _Core: Any = pylibvw.vw
-_LOADING = ("--quiet", "--preserve_performance_counters")
+#: The parser's ring holds examples that are read ahead, 8 MB for each model; one at a time is used.
+_SMALL_RING = "--ring_size 1"
+_LOADING = ("--quiet", "--preserve_performance_counters", *_SMALL_RING.split())
 #: Labels are read in single precision, where larger numbers are infinite.
 _LARGEST = 1e37
 
@@ -46,7 +48,7 @@ class VowpalModel:
             PolicyError: VW refuses the arguments.
         """
         try:
-            return cls(Workspace(arguments))
+            return cls(Workspace(f"{arguments} {_SMALL_RING}"))
         except RuntimeError as error:
             raise PolicyError(f"Vowpal Wabbit refuses the arguments: {error}") from error
 

@@ -80,8 +80,8 @@ class Settings:
     #: decisions a minute with publishable keys that count for one unit, in each experiment and
     #: process; what is above is answered, and in no estimate; 0 for no limit
     unit_limit: int = 20
-    #: the same for one address; IPv6: a /64 network, and eight times as many for a /48
-    address_limit: int = 60
+    #: the same for one address; IPv6: a /64 network, and four times as many for a /48
+    address_limit: int = 30
     #: proxies in front, each adding the address it was asked from to X-Forwarded-For
     proxies: int = 0
     #: threads of a serving process: one answers, the others wait for callers who send slowly

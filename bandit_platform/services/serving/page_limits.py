@@ -23,7 +23,7 @@ _SLOTS = 1 << 18
 _MASK = _SLOTS - 1
 _WINDOW_SECONDS = 60.0
 #: a /48 holds 65,536 networks that one customer may own, or a carrier's many customers
-_WIDER = 8
+_WIDER = 4
 
 Clock = Callable[[], float]
 
@@ -89,7 +89,7 @@ class PageLimits:
     Args:
         unit: decisions a minute that count for one unit; 0 for no limit.
         address: decisions a minute that count for one address (IPv6: one /64 network); a /48 gets
-            eight times as many. 0 for no limit.
+            four times as many. 0 for no limit.
         clock: the time in seconds.
     """
 

@@ -74,7 +74,7 @@ def test_each_experiment_counts_on_its_own() -> None:
 def test_new_networks_of_one_provider_are_over_a_limit_together() -> None:
     found = limits(Ticks())
     over = [found.over("e", f"u-{n}", f"2001:db8:1:{n:x}::") for n in range(5000)]
-    assert over.count(False) == 8 * 60
+    assert over.count(False) == 4 * 60
     assert not found.over("e", "shopper", "2001:db8:2:1::")
     assert not found.over("e", "shopper-2", "2001:db8::")
 

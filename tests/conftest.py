@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from bandit_platform.domain.identity import new_decision_id
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.settings import FILE_VARIABLE, Settings
 from bandit_platform.storage.database import Database
+from tests.support.databases import place_database
 
 pytest_plugins = ("tests.support.process_tests", "tests.support.property_tests")
 
@@ -168,21 +168,11 @@ def make_event() -> Callable[..., Event]:
     return make
 
 
-@pytest.fixture(scope="session")
-def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sqlite-template") / "template.sqlite3"
-    with closing(Database(f"sqlite:///{path}")) as database:
-        database.migrate()
-    return path
-
-
 @pytest.fixture
-def sqlite_url(_migrated_sqlite: Path, tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     """Address of a migrated, empty SQLite database of this test."""
-    path = tmp_path / "database" / "test.sqlite3"
-    path.parent.mkdir()
-    shutil.copy(_migrated_sqlite, path)
-    return f"sqlite:///{path}"
+    folder = place_database(tmp_path / "database", "test.sqlite3")
+    return f"sqlite:///{folder / 'test.sqlite3'}"
 
 
 @pytest.fixture

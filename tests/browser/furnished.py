@@ -24,6 +24,7 @@ from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app, create_decision_app
 from bandit_platform.web.limits import Limits
 from tests.browser.shop import listening
+from tests.support.databases import place_database
 
 #: the experiment that has everything
 MAIN = "confirmation-page"
@@ -120,7 +121,7 @@ def house(folder: Path, furniture: Furniture | None, **more: Any) -> Iterator[Ho
         furniture: what there is.
         more: further settings.
     """
-    settings = Settings(data_dir=folder, refresh_seconds=3600, **more)
+    settings = Settings(data_dir=place_database(folder), refresh_seconds=3600, **more)
     clock = Clock()
     platform = build(settings, clock)
     app = create_console_app(platform, settings, Limits(stranger_rate=0))

@@ -21,6 +21,7 @@ from bandit_platform.bootstrap import Platform, Serving, build, build_serving
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_decision_app
+from tests.support.databases import place_database
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -154,7 +155,7 @@ def _parsed(body: bytes) -> Any:
 @contextmanager
 def service(folder: Path, spec: Any) -> Iterator[Service]:
     """A service with one running experiment."""
-    settings = Settings(data_dir=folder, refresh_seconds=3600)
+    settings = Settings(data_dir=place_database(folder), refresh_seconds=3600)
     platform = build(settings)
     platform.apply_experiment(spec)
     platform.change_state(spec.key, Action.START)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from bandit_platform.settings import Settings
 from tests.browser.shop import listening, needs_chromium
+from tests.support.databases import place_database
 from tests.web.both_ports import CONTEXT, Site
 
 pytestmark = needs_chromium
@@ -19,7 +21,11 @@ pytestmark = needs_chromium
 
 @pytest.fixture
 def site(tmp_path: Path, spec: Any, clock: Any) -> Iterator[Site]:
-    made = Site(Settings(data_dir=tmp_path, refresh_seconds=3600), spec, clock)
+    """A site that knows where it listens, because requests of its own pages are let through."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = Settings(data_dir=place_database(tmp_path), refresh_seconds=3600, port=port)
+    made = Site(options, spec, clock)
     yield made
     made.serving.registry.close()
     made.serving.upkeep.close()
@@ -27,9 +33,9 @@ def site(tmp_path: Path, spec: Any, clock: Any) -> Iterator[Site]:
 
 
 @contextmanager
-def opened(browser: Any, app: Any) -> Iterator[Any]:
+def opened(browser: Any, app: Any, port: int = 0) -> Iterator[Any]:
     """The page, which must load nothing from elsewhere and have nothing blocked."""
-    with listening(app) as url:
+    with listening(app, port) as url:
         page = browser.new_page()
         trouble: list[str] = []
         elsewhere: list[str] = []
@@ -45,7 +51,7 @@ def opened(browser: Any, app: Any) -> Iterator[Any]:
 
 
 def test_a_decision_can_be_asked_for(a_browser: Any, site: Site) -> None:
-    with opened(a_browser, site.shop) as page:
+    with opened(a_browser, site.shop, site.settings.port) as page:
         page.fill("#key", str(site.keys["server"]))
         page.click("#decide summary")
         page.fill("#decide input", "checkout-offers")

@@ -21,6 +21,7 @@ from bandit_platform.domain.question import Question, QuestionState
 from bandit_platform.services.asking.questions import SILENCE
 from bandit_platform.settings import Settings
 from bandit_platform.storage.questions import take_question
+from tests.support.databases import place_database
 
 ANA = Actor(kind="user", name="ana")
 QUESTION = {"policies": ("uniform",), "estimators": ("ips",)}
@@ -30,7 +31,7 @@ LONGEST = 60.0
 @pytest.fixture
 def platform(tmp_path: Any, spec: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """A deployment in a folder that child processes find, with a started experiment."""
-    settings = Settings(data_dir=tmp_path)
+    settings = Settings(data_dir=place_database(tmp_path))
     for name, value in settings.to_environment().items():
         monkeypatch.setenv(name, value)
     made = build(settings)

@@ -14,6 +14,7 @@ from bandit_platform.bootstrap import build, build_serving, build_worker
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.services.serving.decide import Query
 from bandit_platform.settings import Settings
+from tests.support.databases import place_database
 
 KEY = "checkout-offers"
 
@@ -21,7 +22,7 @@ KEY = "checkout-offers"
 @pytest.fixture
 def database(tmp_path: Path, spec: Any, clock: Any) -> Path:
     """Ten stored decisions."""
-    settings = Settings(data_dir=tmp_path / "data", refresh_seconds=3600)
+    settings = Settings(data_dir=place_database(tmp_path / "data"), refresh_seconds=3600)
     platform = build(settings, clock)
     platform.apply_experiment(spec)
     platform.change_state(KEY, Action.START)

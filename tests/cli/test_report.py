@@ -15,6 +15,7 @@ from bandit_platform.services.reporting.report_records import ExperimentReport
 from bandit_platform.services.serving.decide import Query
 from bandit_platform.settings import Settings
 from bandit_platform.web.bodies import EventItem
+from tests.support.databases import place_database
 
 KEY = "checkout-offers"
 
@@ -22,7 +23,7 @@ KEY = "checkout-offers"
 @pytest.fixture
 def busy(tmp_path: Path, spec: Any) -> dict[str, int]:
     """A deployment with mature interactions; gives how many there are of what."""
-    settings = Settings(data_dir=tmp_path / "data", refresh_seconds=3600.0)
+    settings = Settings(data_dir=place_database(tmp_path / "data"), refresh_seconds=3600.0)
     platform = build(settings)
     platform.apply_experiment(spec)
     platform.change_state(KEY, Action.START)

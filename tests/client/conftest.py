@@ -12,12 +12,13 @@ from werkzeug.serving import make_server
 from bandit_platform.client import Client
 from bandit_platform.settings import Settings
 from tests.client.services import listening
+from tests.support.databases import place_database
 from tests.web.both_ports import Site
 
 
 @pytest.fixture
 def service(tmp_path: Path, spec: Any, clock: Any) -> Iterator[tuple[Site, str]]:
-    site = Site(Settings(data_dir=tmp_path, refresh_seconds=3600), spec, clock)
+    site = Site(Settings(data_dir=place_database(tmp_path), refresh_seconds=3600), spec, clock)
     with listening(make_server("127.0.0.1", 0, site.shop, threaded=True)) as url:
         yield site, url
     site.serving.registry.close()

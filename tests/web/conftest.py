@@ -19,6 +19,7 @@ from bandit_platform.logs import configure_logs
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app, create_decision_app
 from tests.signing_in import SignedInClient, signed_in
+from tests.support.databases import place_database
 from tests.web.both_ports import Site
 from tests.web.furnished import ana, full
 
@@ -108,7 +109,9 @@ class Deployment:
 @pytest.fixture
 def deployment(tmp_path: Path, clock: Any) -> Iterator[Deployment]:
     """Both applications over a migrated, empty database."""
-    made = Deployment(Settings(data_dir=tmp_path / "data", refresh_seconds=3600.0), clock)
+    made = Deployment(
+        Settings(data_dir=place_database(tmp_path / "data"), refresh_seconds=3600.0), clock
+    )
     yield made
     made.close()
     structlog.reset_defaults()
@@ -124,7 +127,7 @@ def running(deployment: Deployment, spec: Any) -> Deployment:
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory, spec: Any) -> Iterator[Deployment]:
     """A running deployment that the tests of a module share, because they only try its door."""
-    folder = tmp_path_factory.mktemp("standing")
+    folder = place_database(tmp_path_factory.mktemp("standing"))
     moment = datetime(2026, 11, 22, 10, tzinfo=UTC)
     made = Deployment(Settings(data_dir=folder, refresh_seconds=3600.0), lambda: moment)
     made.launch(spec)
@@ -175,7 +178,7 @@ def refused() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def site(tmp_path: Path, spec: Any, clock: Any) -> Iterator[Site]:
     """Both applications over a running experiment, with a key of every kind."""
-    made = Site(Settings(data_dir=tmp_path, refresh_seconds=3600), spec, clock)
+    made = Site(Settings(data_dir=place_database(tmp_path), refresh_seconds=3600), spec, clock)
     yield made
     made.serving.registry.close()
     made.serving.upkeep.close()

@@ -21,7 +21,7 @@ from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, se
 from bandit_platform.journal.records import Activation, RequestConflict
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
 from bandit_platform.services.collecting.dispute import mark_disputes
-from bandit_platform.services.collecting.event_types import cap_types
+from bandit_platform.services.collecting.event_types import Reported, cap_types
 from bandit_platform.services.collecting.repeated_events import (
     Settled,
     one_of_each,
@@ -140,14 +140,19 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
         connection,
         {r.decision_id: r.activated_at for r in reversed(records) if isinstance(r, Activation)},
     )
-    _adopt(connection, new, counts)
-    _store_events(connection, [r for r in records if isinstance(r, Event)], counts)
+    adopted = _adopt(connection, new, counts)
+    events = [r for r in records if isinstance(r, Event)]
+    _store_events(connection, events, counts)
     conflicts = Counter(
         [(r.experiment, r.trusted) for r in records if isinstance(r, RequestConflict)]
     )
     for (key, trusted), number in conflicts.items():
         counts[key, SERVER_CONFLICTS if trusted else PAGE_CONFLICTS] += number
-    cap_types(connection, counts)
+    cap_types(
+        connection,
+        counts,
+        [Reported(each.decision_id, each.type, each.trusted) for each in (*adopted, *events)],
+    )
     add_exclusions(connection, count_exclusions(new))
     counts[DEPLOYMENT, "journal.torn"] += sum(chunk.torn for chunk in chunks)
     add(connection, counts)
@@ -157,18 +162,20 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
 
 def _adopt(
     connection: Connection, new: Sequence[Decision], counts: Counter[tuple[str, str]]
-) -> None:
-    """Events that were read before their decision now belong to it."""
+) -> Sequence[Any]:
+    """Let events that were read before their decision belong to it now; returns their rows."""
     expiry = {d.decision_id: (d.experiment, to_micros(d.expires_at)) for d in new}
     aside = {d.decision_id: aside for d in new if (aside := _set_aside(d)) is not None}
     late: list[tuple[str, str]] = []
-    for row in adopt_orphans(connection, expiry):
+    adopted = adopt_orphans(connection, expiry)
+    for row in adopted:
         experiment, expires_at = expiry[row.decision_id]
         lateness = Lateness.AFTER_WINDOW if row.occurred_at > expires_at else None
         _count_event(counts, experiment, row, lateness, aside=aside.get(row.decision_id))
         if lateness is not None:
             late.append((row.decision_id, row.event_id))
     mark_late(connection, late)
+    return adopted
 
 
 def _store_events(

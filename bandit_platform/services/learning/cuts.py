@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as attribute
 
 import numpy as np
 
-from bandit_platform.domain.context import BooleanField, CategoryField, ContextValue
+from bandit_platform.domain.context import (
+    BooleanField,
+    CategoryField,
+    ContextField,
+    ContextValue,
+)
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.ope.reward_range import Floats
+from bandit_platform.services.learning.support import Source, WaitingValues
 
 MOST_FIELDS = 12
 """Fields that are cut; those named under ``[report]`` come first."""
 MOST_VALUES = 12
-"""Values of a field with a segment of their own, the first ones seen; the rest are one together."""
+"""Values of a field with a segment of their own, the first ones with enough behind them (see
+``support``); the rest are one together, and so is what a value counted before it had its own."""
 NUMBERS_FOR_EDGES = 200
 """Numbers whose quarters become the ranges of a field without declared ones."""
 MISSING = "missing"
@@ -32,11 +40,13 @@ class Cut:
         number: cut into ranges; else by value.
         edges: inner edges of the ranges, each belonging to the range above it, as the experiment
             declares them; None where the first interactions decide.
+        closed: whether the definition names every value, and there is room for all of them.
     """
 
     field: str
     number: bool
     edges: tuple[float, ...] | None = None
+    closed: bool = attribute(default=False, compare=False)
 
 
 def cuts_of(spec: ExperimentSpec) -> tuple[Cut, ...]:
@@ -54,7 +64,18 @@ def cuts_of(spec: ExperimentSpec) -> tuple[Cut, ...]:
 def _cut(spec: ExperimentSpec, field: str, edges: Sequence[float] | None) -> Cut:
     number = spec.context[field].type == "number"
     sorted_edges = tuple(sorted({float(edge) for edge in edges})) if edges else None
-    return Cut(field=field, number=number, edges=sorted_edges if number else None)
+    return Cut(
+        field=field,
+        number=number,
+        edges=sorted_edges if number else None,
+        closed=_is_closed(spec.context[field]),
+    )
+
+
+def _is_closed(declared: ContextField) -> bool:
+    if isinstance(declared, CategoryField):
+        return declared.values is not None and len(declared.values) <= MOST_VALUES
+    return isinstance(declared, BooleanField)
 
 
 def most_segments(cut: Cut, spec: ExperimentSpec) -> int:
@@ -71,34 +92,38 @@ def most_segments(cut: Cut, spec: ExperimentSpec) -> int:
     return edges + 1 + missing
 
 
-def value_keys(values: Sequence[ContextValue | None], known: Sequence[str]) -> list[str]:
+def value_keys(
+    values: Sequence[ContextValue | None],
+    sources: Sequence[Source],
+    known: Sequence[str],
+    waiting: WaitingValues | None,
+) -> list[str]:
     """Each row's segment where a field is cut by value.
 
     Args:
         values: the field in each row, None where it is missing.
+        sources: whose word each of them is.
         known: segments there are already, in the order they were first seen.
+        waiting: values without a segment, which it takes in; None where every value may have one.
     """
     names = dict.fromkeys(key for key in known if key.startswith(_VALUE))
-    found: dict[tuple[type, ContextValue | None], str] = {}
+    found: dict[tuple[type, ContextValue | None], str] = {(type(None), None): MISSING}
     keys = []
-    for value in values:
+    for value, source in zip(values, sources, strict=True):
         same = (value.__class__, value)  # True equals 1.0, but is another value
         key = found.get(same)
         if key is None:
-            key = found[same] = _key(value, names)
+            key = f"{_VALUE}{_text(value)}"
+            full = len(names) >= MOST_VALUES
+            if key in names or (not full and (waiting is None or waiting.takes_place(key, source))):
+                names[key] = None
+                found[same] = key
+            else:
+                key = OTHER
+                if full:
+                    found[same] = key
         keys.append(key)
     return keys
-
-
-def _key(value: ContextValue | None, names: dict[str, None]) -> str:
-    """The segment of a value that the batch did not have yet; a new one while there is room."""
-    if value is None:
-        return MISSING
-    key = f"{_VALUE}{_text(value)}"
-    if key not in names and len(names) >= MOST_VALUES:
-        return OTHER
-    names[key] = None
-    return key
 
 
 def range_keys(numbers: Floats, edges: Sequence[float]) -> list[str]:
@@ -151,7 +176,7 @@ def kind_of(key: str) -> str:
     return key.partition(":")[0]
 
 
-def _text(value: ContextValue) -> str:
+def _text(value: ContextValue | None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value if isinstance(value, str) else f"{value:g}"

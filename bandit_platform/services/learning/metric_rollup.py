@@ -23,6 +23,7 @@ from bandit_platform.ope import RewardRange
 from bandit_platform.ope.running import totals
 from bandit_platform.services.learning.metric_state import MetricState, Weights
 from bandit_platform.services.learning.outcomes import Outcomes, outcomes
+from bandit_platform.services.learning.support import WaitingValues
 from bandit_platform.services.learning.tracked import LOGGING, SERVING
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.experiments import get_experiment
@@ -72,15 +73,18 @@ def add_metrics(
     for standing in valued:
         skipped = standing.interactions - len(batch)
         state = _state(stored.get(standing.name), spec, before, skipped)
+        waiting = WaitingValues(state.waiting)
         happened = outcomes(
             batch,
             events,
             specs,
             kept=tuple(state.events),
+            waiting=waiting,
             currency=state.currency,
             first_currency=first_currency,
         )
-        put[standing.name] = state.updated(happened, _weights(batch, standing, specs)).to_json()
+        weights = _weights(batch, standing, specs)
+        put[standing.name] = state.updated(happened, weights, waiting).to_json()
         if standing.name == LOGGING:
             if before == 0:
                 remove_metric_days(connection, spec.key)

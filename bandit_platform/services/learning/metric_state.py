@@ -15,6 +15,7 @@ from bandit_platform.ope import PolicyAccumulator, RewardRange
 from bandit_platform.ope.running import totals
 from bandit_platform.ope.sequences.unbounded import UnboundedAccumulator
 from bandit_platform.services.learning.outcomes import PURCHASE, RETURN, Outcomes
+from bandit_platform.services.learning.support import WaitingValues
 
 Floats = npt.NDArray[np.float64]
 #: Troubles whose rate per offer shown is watched.
@@ -86,6 +87,8 @@ class MetricState:
     nothing: GroupSums
     #: rate per offer shown, of each regret and of the reward
     per_offer: dict[str, PolicyAccumulator]
+    #: event types without a metric of their own; see ``support``
+    waiting: list[Any] = field(default_factory=list)
 
     @classmethod
     def empty(cls, reward_range: RewardRange, *, skipped: int = 0) -> MetricState:
@@ -110,8 +113,8 @@ class MetricState:
             per_offer={**dict.fromkeys(REGRETS, each), REWARD: reward},
         )
 
-    def updated(self, batch: Outcomes, weights: Weights) -> MetricState:
-        """The state after more interactions."""
+    def updated(self, batch: Outcomes, weights: Weights, waiting: WaitingValues) -> MetricState:
+        """The state after more interactions, with the event types that wait after them."""
         none = np.zeros(batch.shown.shape)
         first = batch.revenue_from
         revenue, paid = (self.revenue, 0) if first is None else (UnboundedAccumulator(), first)
@@ -145,6 +148,7 @@ class MetricState:
                 name: _per_offer(accumulator, batch, name)
                 for name, accumulator in self.per_offer.items()
             },
+            waiting=waiting.state(),
         )
 
     def to_json(self) -> str:
@@ -160,6 +164,7 @@ class MetricState:
                 "shown": asdict(self.shown),
                 "nothing": asdict(self.nothing),
                 "per_offer": {name: each.to_state() for name, each in self.per_offer.items()},
+                "waiting": self.waiting,
             }
         )
 
@@ -185,6 +190,7 @@ class MetricState:
             shown=GroupSums(**data["shown"]),
             nothing=GroupSums(**data["nothing"]),
             per_offer=_accumulators(data["per_offer"]),
+            waiting=data.get("waiting", []),  # states of earlier versions have none
         )
 
 

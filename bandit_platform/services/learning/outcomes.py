@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.services.learning.support import Source, WaitingValues
 from bandit_platform.storage.interactions import Interaction
 from bandit_platform.storage.metrics import Outcome
 
 PURCHASE, RETURN = "purchase", "return"
 #: Types the pages have words for; they always have a metric of their own.
 KNOWN_TYPES = frozenset({"impression", "accept", "dismiss", PURCHASE, RETURN, "complaint"})
-#: So many further types have one; a shop that numbers its types must not fill the tables.
+#: So many further types have one, the first ones with enough behind them (see ``support``); a
+#: shop that numbers its types must not fill the tables, nor must a stranger.
 MOST_TYPES = 50
-#: All types beyond. No event type can be called so.
+#: All other types, and what a type counted before it had a name of its own. No event type can be
+#: called so.
 OTHER = "(other)"
 
 
@@ -44,12 +48,22 @@ class Outcomes:
     revenue_from: int | None = None
 
 
-def type_name(kind: str, kept: Set[str], declared: Set[str]) -> str:
-    """The name under which an event type is counted: its own while there is room for it."""
+def type_name(
+    kind: str, kept: Set[str], declared: Set[str], takes_place: Callable[[], bool]
+) -> str:
+    """The name under which an event type is counted: its own while there is room for it.
+
+    Args:
+        kind: the type.
+        kept: types that have a name already.
+        declared: types that the experiment's reward names.
+        takes_place: asked once where there is room: whether enough stands behind the type.
+    """
     if kind in kept or kind in KNOWN_TYPES or kind in declared:
         return kind
     further = sum(each not in KNOWN_TYPES and each not in declared for each in kept)
-    return kind if further < MOST_TYPES + (OTHER in kept) else OTHER
+    full = further >= MOST_TYPES + (OTHER in kept)
+    return OTHER if full or not takes_place() else kind
 
 
 def outcomes(
@@ -58,6 +72,7 @@ def outcomes(
     specs: Mapping[int, ExperimentSpec],
     *,
     kept: Sequence[str],
+    waiting: WaitingValues,
     currency: str | None,
     first_currency: str | None,
 ) -> Outcomes:
@@ -69,6 +84,7 @@ def outcomes(
         specs: revision → spec; the one that counted in an interaction's reward says which events
             only servers may report.
         kept: event types that have a metric already, in order of appearance.
+        waiting: event types without a metric; it takes in those of the batch.
         currency: that amounts were added in so far; None before the first of them.
         first_currency: the experiment's, for interactions that do not record theirs.
     """
@@ -91,7 +107,13 @@ def outcomes(
         for event in by_decision.get(decision.decision_id, ()):
             if event.type in spec.events.secret_only and not event.trusted:
                 continue
-            name = type_name(event.type, happened.keys(), spec.reward.weights.keys())
+            source = Source(event.trusted, decision.over_limit, decision.unit, decision.address)
+            name = type_name(
+                event.type,
+                happened.keys(),
+                spec.reward.weights.keys(),
+                partial(waiting.takes_place, event.type, source),
+            )
             happened.setdefault(name, np.zeros(len(batch)))[row] = 1.0
             if event.amount is None or event.type not in {PURCHASE, RETURN}:
                 continue

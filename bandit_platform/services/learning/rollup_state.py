@@ -74,13 +74,20 @@ def _segment_header(block: SegmentBlock, tables: list[Floats]) -> dict[str, Any]
         tables += [sums.uplifts.table, sums.weights.table]
     cut = block.cut
     return {
-        "cut": {"field": cut.field, "number": cut.number, "edges": cut.edges},
+        "cut": {
+            "field": cut.field,
+            "number": cut.number,
+            "edges": cut.edges,
+            "closed": cut.closed,
+        },
         "members": [_names(each) for each in block.members],
         "since": block.since,
         "before": block.before,
         "spent": block.spent,
         "edges": block.edges,
         "numbers": block.numbers,
+        "given": block.given,
+        "waiting": block.waiting,
         "segments": [[key, sums.weights.n] for key, sums in block.segments.items()],
     }
 
@@ -106,6 +113,7 @@ def _segment_block(header: dict[str, Any], take: Take) -> SegmentBlock:
             field=cut["field"],
             number=cut["number"],
             edges=None if cut["edges"] is None else tuple(cut["edges"]),
+            closed=cut.get("closed", False),  # states of earlier versions say none of it
         ),
         members=_members(header["members"]),
         since=header["since"],
@@ -113,6 +121,8 @@ def _segment_block(header: dict[str, Any], take: Take) -> SegmentBlock:
         spent=header["spent"],
         edges=None if edges is None else tuple(edges),
         numbers=tuple(header["numbers"]),
+        given=header.get("given", {}),
+        waiting=header.get("waiting", ()),
         segments={
             key: SegmentSums(
                 uplifts=UpliftBank(settings=SETTINGS, n=n, table=take(UPLIFT_ROWS, size)),

@@ -8,7 +8,7 @@ the interactions that come then: the estimates say from which one on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeVar
 
@@ -50,7 +50,8 @@ class Rollups:
         followed, nothing = _followed(walked.members), walked.members[walked.nothing]
         segments, pairs = [], _still(self.pairs, walked.members)
         for cut in cuts_of(spec):
-            kept = _still([one for one in self.segments if one.cut == cut], followed)
+            same = [replace(one, cut=cut) for one in self.segments if one.cut == cut]
+            kept = _still(same, followed)
             covered = {member for one in kept for member in one.members}
             new = [member for member in followed if member not in covered]
             segments += kept

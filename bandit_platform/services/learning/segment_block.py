@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import isnan
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from bandit_platform.services.learning.cuts import (
     range_keys,
     value_keys,
 )
+from bandit_platform.services.learning.support import Shares, Source, WaitingValues
 from bandit_platform.services.learning.walked import Columns, Member, Places, WalkedBatch
 
 SETTINGS = Settings(kind="uplift")
@@ -71,6 +73,8 @@ class SegmentBlock:
         spent: rows that decided its ranges and are in no segment.
         edges: inner edges of its ranges; empty for values; None while numbers are gathered.
         numbers: those gathered to find edges.
+        given: how many of them each unit and network gave.
+        waiting: values without a segment of their own; see ``support``.
         segments: key → sums, in the order the segments were first seen.
     """
 
@@ -82,6 +86,8 @@ class SegmentBlock:
     edges: tuple[float, ...] | None
     numbers: tuple[float, ...]
     segments: Mapping[str, SegmentSums]
+    given: Mapping[str, int] = field(default_factory=dict)
+    waiting: Sequence[tuple[str, list[str], list[str]]] = ()
 
     @classmethod
     def empty(
@@ -136,26 +142,36 @@ class SegmentBlock:
         if not values:
             return self
         if not self.cut.number:
-            keys = value_keys(values, list(self.segments))
-            return self._taken(walked, scaled, keys, rows.start)
+            waiting = None if self.cut.closed else WaitingValues(self.waiting)
+            keys = value_keys(values, walked.sources[rows], list(self.segments), waiting)
+            block = self if waiting is None else replace(self, waiting=waiting.state())
+            return block._taken(walked, scaled, keys, rows.start)  # its own kind
         numbers = numbers_of(values)
-        block, used = (self, 0) if self.edges is not None else self._gathered(numbers)
+        block, used = self, 0
+        if self.edges is None:
+            block, used = self._gathered(numbers, walked.sources[rows])
         if block.edges is None or used == len(values):
             return block
         return block._taken(  # its own kind
             walked, scaled, range_keys(numbers[used:], block.edges), rows.start + used
         )
 
-    def _gathered(self, numbers: Floats) -> tuple[SegmentBlock, int]:
+    def _gathered(self, numbers: Floats, sources: Sequence[Source]) -> tuple[SegmentBlock, int]:
         """Take numbers until there are enough for edges; how many rows that took."""
-        present = np.flatnonzero(~np.isnan(numbers))
-        wanted = NUMBERS_FOR_EDGES - len(self.numbers)
-        enough = len(present) >= wanted
-        used = int(present[wanted - 1]) + 1 if enough else len(numbers)
-        gathered = (*self.numbers, *numbers[present[present < used]].tolist())
+        shares = Shares(NUMBERS_FOR_EDGES, dict(self.given))
+        gathered = list(self.numbers)
+        used = 0
+        for number, source in zip(numbers.tolist(), sources, strict=True):
+            used += 1
+            if not isnan(number) and shares.takes(source):
+                gathered.append(number)
+                if len(gathered) >= NUMBERS_FOR_EDGES:
+                    break
+        enough = len(gathered) >= NUMBERS_FOR_EDGES
         block = replace(
             self,
-            numbers=gathered,
+            numbers=tuple(gathered),
+            given={} if enough else shares.state(),
             spent=self.spent + used,
             edges=found_edges(gathered) if enough else None,
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from bandit_platform.ope.reward_range import Floats
+from bandit_platform.services.learning.support import Source
 from bandit_platform.services.learning.tracked import ALWAYS_NOTHING
 from bandit_platform.storage.interactions import Interaction
 
@@ -79,6 +81,14 @@ class WalkedBatch:
             nothing=names.index(ALWAYS_NOTHING),
             rewards=np.array([interaction.reward for interaction in batch]),
         )
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """Whose word the context of each row is."""
+        return [
+            Source(d.trusted, d.over_limit, d.unit, d.address)
+            for d in (interaction.decision for interaction in self.batch)
+        ]
 
     def rows_after(self, number: int) -> slice:
         """The rows after an interaction."""

@@ -114,7 +114,7 @@ def test_the_kind_of_event_is_counted_as_the_server_reported_it(world: Any, spec
 def test_what_counted_in_a_reward_is_not_replaced_afterwards(world: Any, spec: Any) -> None:
     world.launch(spec)
     decision = world.measured()
-    report(world, world.server, decision, PAGE)
+    report(world, world.server, decision, PAGE, currency=None)
     world.settle()
     assert reward(world) == 0.01
     report(world, world.server, decision, SERVER)

@@ -12,6 +12,7 @@ from bandit_platform.ope import RewardRange
 from bandit_platform.services.learning.metric_rollup import add_metrics
 from bandit_platform.services.learning.metric_state import MetricState
 from bandit_platform.services.learning.outcomes import MOST_TYPES, OTHER, outcomes, type_name
+from bandit_platform.services.learning.support import WaitingValues
 from bandit_platform.services.learning.tracked import LOGGING, SERVING, tracked_policies
 from bandit_platform.services.learning.walk import fresh_standing, walk
 from bandit_platform.services.reporting.report import experiment_report
@@ -209,13 +210,22 @@ def test_types_beyond_the_most_are_other_but_never_a_declared_one(
         Outcome(i.decision.decision_id, f"type-{n}", None, None, True) for n, i in enumerate(batch)
     ]
     events += [Outcome(batch[79].decision.decision_id, "accept", None, None, True)]
-    found = outcomes(batch, events, {1: spec}, kept=(), currency=None, first_currency=None)
+    found = outcomes(
+        batch,
+        events,
+        {1: spec},
+        kept=(),
+        waiting=WaitingValues(),
+        currency=None,
+        first_currency=None,
+    )
     assert len(found.happened) == MOST_TYPES + 2
     assert found.happened[OTHER].sum() == 80 - MOST_TYPES
     assert found.happened["accept"].sum() == 1
-    assert type_name("type-3", found.happened.keys(), set()) == "type-3"
-    assert type_name("type-79", found.happened.keys(), set()) == OTHER
-    assert type_name("type-79", found.happened.keys(), {"type-79"}) == "type-79"
+    kept = found.happened.keys()
+    assert type_name("type-3", kept, set(), lambda: False) == "type-3"
+    assert type_name("type-79", kept, set(), lambda: True) == OTHER
+    assert type_name("type-79", kept, {"type-79"}, lambda: False) == "type-79"
 
 
 def test_a_state_survives_json_to_the_last_bit() -> None:

@@ -203,6 +203,13 @@ _WORDS = MappingProxyType(
             mend="Send a request_key with the same body each time, or without what changes "
             "between page loads.",
         ),
+        "dropped_fields": Words(
+            label="Dropped fields",
+            meaning="Requests with context fields that are not declared. The experiment drops "
+            "them and decides on the others; neither names nor values are kept. A misspelt name is "
+            "dropped like any other: declare what must be there as required.",
+            mend="",
+        ),
     }
 )
 

@@ -46,7 +46,7 @@ class Client:
         self,
         experiment: str,
         unit_id: str,
-        context: Mapping[str, float | Decimal | str | bool] | None = None,
+        context: Mapping[str, float | Decimal | str | bool | None] | None = None,
         *,
         request_key: str | None = None,
         eligible_arms: Sequence[str] | None = None,

@@ -36,7 +36,7 @@ class FakeClient(Client):
         self,
         experiment: str,
         unit_id: str,
-        context: Mapping[str, float | Decimal | str | bool] | None = None,
+        context: Mapping[str, float | Decimal | str | bool | None] | None = None,
         *,
         request_key: str | None = None,
         eligible_arms: Sequence[str] | None = None,

@@ -112,7 +112,7 @@ def validate_context(schema: ContextSchema, raw: Mapping[str, Any]) -> dict[str,
 
     Args:
         schema: the declared fields by name.
-        raw: what the request said; a missing field that is not required stays absent.
+        raw: what the request said; a field that is missing or None stays absent.
 
     Raises:
         ContextError: with every problem; values are never repeated in it.
@@ -120,7 +120,7 @@ def validate_context(schema: ContextSchema, raw: Mapping[str, Any]) -> dict[str,
     problems: list[Problem] = []
     if len(raw) > MAX_KEYS:
         raise ContextError([Problem(path="context", message=f"has more than {MAX_KEYS} keys")])
-    undeclared = [name for name in raw if name not in schema]
+    undeclared = [name for name in raw if name not in schema and raw[name] is not None]
     if undeclared:
         count = len(undeclared)
         problems.append(
@@ -132,11 +132,11 @@ def validate_context(schema: ContextSchema, raw: Mapping[str, Any]) -> dict[str,
         )
     values: dict[str, ContextValue] = {}
     for name, field in schema.items():
-        if name not in raw:
+        value = raw.get(name)
+        if value is None:
             if field.required:
                 problems.append(Problem(path=f"context.{name}", message="is required"))
             continue
-        value = raw[name]
         problem = field.problem(value)
         if problem is not None:
             problems.append(Problem(path=f"context.{name}", message=problem))

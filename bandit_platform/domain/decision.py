@@ -76,6 +76,8 @@ class Decision:
     address: str | None = None
     #: page traffic above the limit of its unit or address: answered, but in no estimate
     over_limit: bool = False
+    #: undeclared context fields that the request had and that were dropped; not stored with it
+    dropped_fields: int = 0
 
     @property
     def measured(self) -> bool:

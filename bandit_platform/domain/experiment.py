@@ -24,6 +24,7 @@ from pydantic import (
 from bandit_platform.domain.condition import Condition
 from bandit_platform.domain.context import MAX_KEY_LENGTH, MAX_KEYS, ContextField
 from bandit_platform.domain.policy_spec import NOTHING, Candidate, ServingPolicy
+from bandit_platform.domain.request_rules import RequestRules
 from bandit_platform.domain.reward import RewardSpec
 
 MAX_ARMS = 100
@@ -127,6 +128,7 @@ class ExperimentSpec(_Frozen):
     candidates: tuple[Candidate, ...] = ()
     holdout: Holdout = Holdout()
     events: EventRules = EventRules()
+    request: RequestRules = RequestRules()
     report: ReportSpec = ReportSpec()
 
     @field_validator("key")

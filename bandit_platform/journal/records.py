@@ -67,6 +67,8 @@ def decision_line(d: Decision) -> bytes:
     }
     if d.over_limit:
         data["over_limit"] = True
+    if d.dropped_fields:
+        data["dropped"] = d.dropped_fields
     return _line(data)
 
 
@@ -169,6 +171,7 @@ def _decision(data: Mapping[str, Any]) -> Decision:
         trusted=data.get("trusted", True),
         address=data.get("address"),
         over_limit=data.get("over_limit", False),
+        dropped_fields=data.get("dropped", 0),
     )
 
 

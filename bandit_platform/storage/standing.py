@@ -43,6 +43,8 @@ class Standing:
     audited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     #: experiment → decisions that two nodes made differently
     disputes: Mapping[str, float] = field(default_factory=dict)
+    #: experiment → decisions whose request had undeclared fields, which were dropped
+    dropped_fields: Mapping[str, float] = field(default_factory=dict)
     #: until when a worker leads; None before the first one
     led_until: datetime | None
 
@@ -71,6 +73,7 @@ def standing(connection: Connection, *, policy: str, deployment: str) -> Standin
             for key, state in audit_states(connection).items()
         },
         disputes=counted_everywhere(connection, "disputes"),
+        dropped_fields=counted_everywhere(connection, "dropped_fields"),
     )
 
 

@@ -14,7 +14,8 @@ MAX_EVENTS = 100
 _Name = Annotated[str, Field(min_length=1, max_length=64)]
 _Text = Annotated[str, Field(min_length=1, max_length=256)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
-_Value = bool | _Number | Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
+#: null is a field that is not there
+ContextValue = bool | _Number | Annotated[str, Field(max_length=MAX_VALUE_LENGTH)] | None
 _BodyKey = Annotated[str, Field(max_length=128)]
 _ContextKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 
@@ -27,8 +28,12 @@ class DecisionRequest(_Request):
     """What a shop asks when it could show an offer."""
 
     unit_id: _Text = Field(description="Whose decision this is; stored as a pseudonym only.")
-    context: dict[_ContextKey, _Value] = Field(
-        default={}, max_length=MAX_KEYS, description="What the experiment declares, nothing else."
+    context: dict[_ContextKey, ContextValue] | None = Field(
+        default=None,
+        max_length=MAX_KEYS,
+        description="What the experiment declares. Whether anything else is refused or dropped, "
+        "and whether numbers in text and the like are coerced, its table [request] says. A null "
+        "is a field that is not there, and [] is {}.",
     )
     request_key: _Text | None = Field(
         default=None,
@@ -38,11 +43,11 @@ class DecisionRequest(_Request):
     eligible_arms: list[_Name] | None = Field(
         default=None, max_length=100, description="Only these arms (and nothing) may be shown."
     )
-    excluded_arms: list[_Name] = Field(
-        default=[], max_length=100, description="These arms may not be shown."
+    excluded_arms: list[_Name] | None = Field(
+        default=None, max_length=100, description="These arms may not be shown."
     )
-    defer_activation: bool = Field(
-        default=False, description="Count this decision only once it is activated."
+    defer_activation: bool | None = Field(
+        default=None, description="Count this decision only once it is activated."
     )
 
 

@@ -229,6 +229,11 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
             "Decisions that two nodes made differently.",
             upkeep.disputes.items(),
         ),
+        _by_experiment(
+            "decisions_with_dropped_fields",
+            "Decisions whose request had undeclared context fields, which were dropped.",
+            upkeep.dropped_fields.items(),
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -62,4 +63,4 @@ def body_bytes(limit: int, *, text: bool = False) -> bytes:
         data = request.get_data()
     if len(data) > limit:
         raise RequestEntityTooLarge
-    return data
+    return data.removeprefix(BOM_UTF8)  # which some editors write before a text

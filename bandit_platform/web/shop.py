@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from bandit_platform.errors import InputError
 from bandit_platform.services.serving.decide import Answer, Decider, Query
 from bandit_platform.services.serving.record_events import EventRecorder, Receipt
 from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest, WellFormedEvents
+from bandit_platform.web.lenient_bodies import read_decision_request, read_event
 from bandit_platform.web.meter import Choice, Meter
 
 DECISION_BYTES = 32 * 1024
@@ -59,7 +59,10 @@ class Shop:
             pydantic.ValidationError: the body has not the documented form.
             BanditPlatformError: as :meth:`Decider.decide`.
         """
-        asked = DecisionRequest.model_validate_json(body)
+        try:
+            asked = DecisionRequest.model_validate_json(body)
+        except ValidationError as error:
+            asked = read_decision_request(body, error, lambda: self._decider.spec(experiment))
         answer = self._decider.decide(experiment, _query(asked, idempotency_key, caller))
         decision = answer.decision
         return Decided(
@@ -86,7 +89,7 @@ class Shop:
             pydantic.ValidationError: the body has not the documented form.
             JournalError: nothing could be recorded.
         """
-        reports = _reports(body)
+        reports = _reports(body, self._decider.is_lenient)
         recorded = iter(
             self._recorder.record(
                 [each for each in reports if isinstance(each, EventItem)],
@@ -111,11 +114,11 @@ def _query(body: DecisionRequest, header: str | None, caller: Caller) -> Query:
         raise InputError("the Idempotency-Key differs from request_key")
     return Query(
         unit_id=body.unit_id,
-        context=body.context,
+        context=body.context or {},
         request_key=body.request_key or header,
         eligible_arms=None if body.eligible_arms is None else tuple(body.eligible_arms),
-        excluded_arms=tuple(body.excluded_arms),
-        defer_activation=body.defer_activation,
+        excluded_arms=tuple(body.excluded_arms or ()),
+        defer_activation=bool(body.defer_activation),
         caller=caller,
     )
 
@@ -149,17 +152,19 @@ def _told(receipt: Receipt) -> dict[str, Any]:
     return {"event_id": receipt.event_id, "status": receipt.status}
 
 
-def _reports(data: bytes) -> Sequence[EventItem | Receipt]:
+def _reports(data: bytes, is_lenient: Callable[[str], bool]) -> Sequence[EventItem | Receipt]:
     """Every item as it is or, where it is malformed, as the receipt that says so."""
     try:
         return WellFormedEvents.model_validate_json(data).events
     except ValidationError:
-        return [_report(item) for item in EventsRequest.model_validate_json(data).events]
+        return [
+            _report(item, is_lenient) for item in EventsRequest.model_validate_json(data).events
+        ]
 
 
-def _report(item: dict[str, Any]) -> EventItem | Receipt:
+def _report(item: dict[str, Any], is_lenient: Callable[[str], bool]) -> EventItem | Receipt:
     try:
-        return EventItem.model_validate_json(json.dumps(item))
+        return read_event(item, is_lenient)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         first = found[0]

@@ -71,6 +71,10 @@ def _fields(tables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "holdout-share", _shown(_table(tables.get("holdout")).get("share"))
     yield "events-secret_only", _listed(_table(tables.get("events")).get("secret_only"))
     report = _table(tables.get("report"))
+    request = _table(tables.get("request"))
+    yield "request-unknown", str(request.get("unknown", "refuse"))
+    if request.get("lenient"):
+        yield "request-lenient", "on"
     yield "report-time_zone", str(report.get("time_zone", "UTC"))
     for i, segment in enumerate(_sequence(report.get("segments"))):
         yield from _segment_row(f"report-segments-{i}", segment)

@@ -84,6 +84,11 @@ class _Reader:
         if self.get("holdout-share").strip():
             tables["holdout"] = {"share": read_number(self.get("holdout-share"))}
         tables["events"] = {"secret_only": self._list("events.secret_only", "events-secret_only")}
+        tables["request"] = {
+            **self._stripped("request", "request", ("unknown",)),
+            "lenient": bool(self.get("request-lenient")),
+        }
+        self.places["request.lenient"] = "request-lenient"
         tables["report"] = {
             **self._stripped("report", "report", ("time_zone",)),
             "segments": [self._segment(i, row) for i, row in self._listed("report-segments")],

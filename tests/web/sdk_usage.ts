@@ -3,7 +3,7 @@ import type { Context, Decision, Handlers, Offers, Reason } from "../../bandit_p
 
 async function thankYou(order: { id: string; value: number; country?: string }): Promise<void> {
   offers("init", { service: "https://decisions.shop.example", key: "pk_x", consent: true, timeout: 250 });
-  const context: Context = { order_value: order.value, returning: false };
+  const context: Context = { order_value: order.value, returning: false, country: order.country ?? null };
   const decision: Decision = await offers("decide", "thank-you-page", {
     context,
     personalContext: order.country ? { country: order.country } : undefined,

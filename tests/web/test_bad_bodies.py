@@ -17,6 +17,10 @@ def padded(path: str, size: int) -> bytes:
     return text + b" " * (size - len(text))
 
 
+#: a batch was read, and each of its outcomes judged
+ALL_REJECTED = 422
+
+
 @pytest.mark.parametrize("path", [DECIDE, EVENTS])
 @pytest.mark.parametrize(
     "body",
@@ -55,12 +59,8 @@ def test_json_that_is_no_object_has_the_wrong_form(
         ({"unit_id": "u" * 257}, "unit_id"),
         ({"unit_id": 7}, "unit_id"),
         ({"unit_id": None}, "unit_id"),
-        ({"unit_id": "u", "context": []}, "context"),
-        ({"unit_id": "u", "context": None}, "context"),
-        ({"unit_id": "u", "context": {"country": None}}, "context"),
-        ({"unit_id": "u", "context": {"country": ["GB"]}}, "context"),
-        ({"unit_id": "u", "context": {"country": {"is": "GB"}}}, "context"),
-        ({"unit_id": "u", "context": {"country": "G" * 257}}, "context"),
+        ({"unit_id": "u", "context": [1]}, "context"),
+        ({"unit_id": "u", "context": "GB"}, "context"),
         ({"unit_id": "u", "context": {"": 1}}, "context"),
         ({"unit_id": "u", "context": {"k" * 65: 1}}, "context"),
         ({"unit_id": "u", "context": {f"k{n}": 1 for n in range(51)}}, "context"),
@@ -70,7 +70,7 @@ def test_json_that_is_no_object_has_the_wrong_form(
         ({"unit_id": "u", "eligible_arms": "upgrade"}, "eligible_arms"),
         ({"unit_id": "u", "eligible_arms": [1]}, "eligible_arms[0]"),
         ({"unit_id": "u", "eligible_arms": ["a"] * 101}, "eligible_arms"),
-        ({"unit_id": "u", "excluded_arms": None}, "excluded_arms"),
+        ({"unit_id": "u", "excluded_arms": "upgrade"}, "excluded_arms"),
         ({"unit_id": "u", "excluded_arms": ["a" * 65]}, "excluded_arms[0]"),
         ({"unit_id": "u", "defer_activation": "yes"}, "defer_activation"),
         ({"unit_id": "u", "defer_activation": 1}, "defer_activation"),
@@ -87,7 +87,7 @@ def test_every_field_is_strict_and_named(
 
 
 def test_every_problem_of_a_body_is_told_at_once(refusing: Any, refused: Any) -> None:
-    body = {"unit_id": 1, "context": {"country": None}, "more": 1, "defer_activation": 0}
+    body = {"unit_id": 1, "context": {"country": ["GB"]}, "more": 1, "defer_activation": 0}
     told = refused(refusing.post(DECIDE, body), 422, "invalid-body")
     assert {error["path"] for error in told["errors"]} == {
         "unit_id",
@@ -106,6 +106,9 @@ def test_every_problem_of_a_body_is_told_at_once(refusing: Any, refused: Any) ->
         ({"cart_value": True}, "context.cart_value"),
         ({"country": 44.0}, "context.country"),
         ({"country": False}, "context.country"),
+        ({"country": ["GB"]}, "context.country"),
+        ({"country": {"is": "GB"}}, "context.country"),
+        ({"country": "G" * 257}, "context.country"),
         ({"returning": "yes"}, "context.returning"),
         ({"returning": 1}, "context.returning"),
     ],
@@ -135,7 +138,7 @@ def test_bodies_are_taken_up_to_their_limit(
         body = padded(path, size)
         return standing.post(path, body) if told else standing.post_without_length(path, body)
 
-    assert post(limit).status_code in {201, 202}
+    assert post(limit).status_code == (201 if path == DECIDE else ALL_REJECTED)
     before = standing.journal()
     refused(post(limit + 1), 413, "too-large")
     refused(post(10 * limit), 413, "too-large")
@@ -157,7 +160,7 @@ def test_a_beacon_with_its_key_in_the_body_is_taken_up_to_the_limit(
         client = standing.shop.test_client()
         return client.post(EVENTS, data=body, content_type="text/plain")
 
-    assert post(64 * KIB).status_code == 202
+    assert post(64 * KIB).status_code == ALL_REJECTED
     refused(post(64 * KIB + 1), 413, "too-large")
     refused(post(640 * KIB), 413, "too-large")
 
@@ -173,7 +176,7 @@ def test_another_content_type_is_refused(
 def test_pages_may_send_json_as_text(standing: Any) -> None:
     text = "text/plain;charset=UTF-8"
     assert standing.post(DECIDE, padded(DECIDE, 100), kind=text).status_code == 201
-    assert standing.post(EVENTS, padded(EVENTS, 100), kind=text).status_code == 202
+    assert standing.post(EVENTS, padded(EVENTS, 100), kind=text).status_code == ALL_REJECTED
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "APPLICATION/JSON"])

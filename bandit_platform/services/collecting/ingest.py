@@ -131,6 +131,7 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     new = insert_decisions(connection, decisions)
     made = Counter([(decision.experiment, decision.counted_as) for decision in new])
     counts.update({(key, f"decisions.{reason}"): number for (key, reason), number in made.items()})
+    counts.update(_dropped_fields(new))
     mark_disputes(connection, decisions, new, counts)
     note_model_uses(
         connection,
@@ -158,6 +159,16 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     add(connection, counts)
     for chunk in chunks:
         put_journal_position(connection, chunk.segment, chunk.offset)
+
+
+def _dropped_fields(new: Sequence[Decision]) -> Counter[tuple[str, str]]:
+    """Decisions whose request had undeclared fields that were dropped, also by how many."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for decision in new:
+        if decision.dropped_fields:
+            counts[decision.experiment, "dropped_fields"] += 1
+            counts[decision.experiment, f"dropped_fields.{decision.dropped_fields}"] += 1
+    return counts
 
 
 def _adopt(

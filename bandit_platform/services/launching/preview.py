@@ -57,7 +57,8 @@ def preview(
     Raises:
         ContextError: the context does not fit the declared schema.
     """
-    context = validate_context(spec.context, raw_context)
+    adapted, _ = spec.request.adapted(spec.context, raw_context)
+    context = validate_context(spec.context, adapted)
     eligible = eligible_arms(spec, context, at)
     version, blob = _served(database, spec)
     pmf, trouble = uniform_pmf(len(eligible.arms)), ""

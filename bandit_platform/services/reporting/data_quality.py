@@ -122,8 +122,33 @@ def experiment_checks(
             ),
             _share("disputed", counts.disputed, counts.decisions, look=0.0, broken=0.01),
             _conflicts(counts),
+            *_dropped_fields(counts),
         ),
     )  # fmt: skip
+
+
+def _dropped_fields(counts: Counts) -> tuple[QualityCheck, ...]:
+    """How many requests had undeclared fields; asked for by the experiment, so no fault."""
+    if not counts.with_dropped_fields:
+        return ()
+    return (
+        QualityCheck(
+            name="dropped_fields",
+            state=State.FINE,
+            value=counts.with_dropped_fields / max(counts.decisions, 1),
+            count=counts.with_dropped_fields,
+            of=counts.decisions,
+            found=tuple(
+                f"{'50 fields or more' if number == '50' else _fields(number)}: "
+                f"{decisions:,} {'decision' if decisions == 1 else 'decisions'}"
+                for number, decisions in counts.dropped_fields.items()
+            ),
+        ),
+    )
+
+
+def _fields(number: str) -> str:
+    return "1 field" if number == "1" else f"{number} fields"
 
 
 def overdue_before(now: datetime) -> datetime:

@@ -85,7 +85,8 @@ def _pmfs(
     raw_context: Mapping[str, Any],
     now: datetime,
 ) -> tuple[dict[str, tuple[float, float]], str]:
-    context = validate_context(spec.context, raw_context)
+    adapted, _ = spec.request.adapted(spec.context, raw_context)
+    context = validate_context(spec.context, adapted)
     arms = eligible_arms(spec, context, now).arms
     try:
         first, second = (model_pmf(blob, spec, context, arms) for blob in blobs)

@@ -251,7 +251,20 @@ def _counts(
         server_conflicts=int(counted.get(SERVER_CONFLICTS, 0)),
         page_conflicts=int(counted.get(PAGE_CONFLICTS, 0)),
         over_limit=by_reason[OVER_LIMIT],
+        with_dropped_fields=int(counted.get("dropped_fields", 0)),
+        dropped_fields=_dropped_fields(counted),
     )
+
+
+def _dropped_fields(counted: Mapping[str, float]) -> dict[str, int]:
+    """How many undeclared fields were dropped → decisions, the fewest first."""
+    prefix = "dropped_fields."
+    found = {
+        int(name.removeprefix(prefix)): int(count)
+        for name, count in counted.items()
+        if name.startswith(prefix)
+    }
+    return {str(fields): found[fields] for fields in sorted(found)}
 
 
 def _arms(stored: StoredExperiment, counted: Mapping[str, float]) -> tuple[ArmRow, ...]:

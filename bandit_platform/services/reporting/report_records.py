@@ -128,6 +128,10 @@ class Counts:
     page_conflicts: int = 0
     #: decisions of page traffic above the limit of a unit or address; in no estimate
     over_limit: int = 0
+    #: decisions whose request had undeclared context fields, which were dropped
+    with_dropped_fields: int = 0
+    #: how many fields were dropped (at most 50 are counted) → decisions
+    dropped_fields: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

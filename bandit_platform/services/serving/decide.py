@@ -17,9 +17,12 @@ from bandit_platform.domain.caller import INTERNAL, Caller
 from bandit_platform.domain.context import Context, validate_context
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.eligibility import Eligibility, eligible_arms
+from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import (
     address_pseudonym,
+    belongs_to,
     decision_id_for,
+    is_genuine,
     new_decision_id,
     pseudonym,
     request_hash,
@@ -58,6 +61,8 @@ class Query:
     excluded_arms: tuple[str, ...]
     defer_activation: bool
     caller: Caller = INTERNAL
+    #: undeclared fields that were taken out of the context
+    dropped_fields: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +107,9 @@ class Decider:
             ConflictError: the request key was used before with another body.
         """
         live = self._registry.get(key)
+        if not live.spec.request.strict:
+            context, dropped = live.spec.request.adapted(live.spec.context, query.context)
+            query = replace(query, context=context, dropped_fields=dropped)
         unit = pseudonym(self._secret, query.unit_id)
         if query.request_key is None:
             return self._answer(live, self._make(live, query, unit, None))
@@ -128,6 +136,19 @@ class Decider:
             self._journal.append(conflict_line(conflict))
         except JournalError as error:
             _log.error("conflict not recorded", error=str(error))
+
+    def spec(self, key: str) -> ExperimentSpec:
+        """The experiment in force under a key; errors as :meth:`Registry.get`."""
+        return self._registry.get(key).spec
+
+    def is_lenient(self, decision_id: str) -> bool:
+        """Whether an id was issued here for an experiment that is lenient."""
+        lenient = self._registry.lenient
+        return (
+            bool(lenient)
+            and is_genuine(self._secret, decision_id)
+            and belongs_to(self._secret, decision_id, lenient)
+        )
 
     def _named(self, experiment: str, query: Query, unit: str) -> _Named:
         """What the request key of a query leads to."""
@@ -202,6 +223,7 @@ class Decider:
                 None if caller.address is None else address_pseudonym(self._secret, caller.address)
             ),
             over_limit=over_limit,
+            dropped_fields=query.dropped_fields,
         )
 
     def _choose(

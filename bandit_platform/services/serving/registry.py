@@ -52,6 +52,8 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._live: dict[str, LiveExperiment] = {}
+        #: experiments that coerce values (``[request] lenient``)
+        self.lenient: frozenset[str] = frozenset()
         #: whether any refresh has succeeded
         self.loaded = False
         self._refreshed = time.monotonic()
@@ -106,6 +108,7 @@ class Registry:
                         live[key] = replace(known, state=state)
         self._note_unread(unread)
         self._live = live
+        self.lenient = frozenset(key for key, each in live.items() if each.spec.request.lenient)
         self.loaded = True
         self._refreshed = time.monotonic()
 

@@ -62,6 +62,8 @@ class Upkeep:
     audited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     #: experiment → decisions that two nodes made differently
     disputes: Mapping[str, float] = field(default_factory=dict)
+    #: experiment → decisions whose request had undeclared fields, which were dropped
+    dropped_fields: Mapping[str, float] = field(default_factory=dict)
     #: experiment → interactions that no policy could take in
     left_out: Mapping[str, int] = field(default_factory=dict)
     #: experiment → interactions on which some policy's model failed
@@ -133,6 +135,7 @@ class UpkeepWatch:
             learned=known.learned,
             audited=known.audited,
             disputes=known.disputes,
+            dropped_fields=known.dropped_fields,
             left_out=known.left_out,
             failures=known.failures,
             nodes=tuple(_node_upkeep(node, now) for node in known.nodes),

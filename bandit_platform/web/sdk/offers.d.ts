@@ -36,7 +36,8 @@ export interface Offer {
   [name: string]: unknown;
 }
 
-export type Context = Record<string, string | number | boolean>;
+/** Null and undefined: the field is not there. */
+export type Context = Record<string, string | number | boolean | null | undefined>;
 
 export interface Settings {
   /** Address of the decision service, such as https://decisions.shop.example. */

@@ -125,6 +125,10 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
             for name in draw(st.lists(KEYS.map("c-{}".format), max_size=2, unique=True))
         ],
         "events": {"secret_only": sorted(weights)[:1]},
+        "request": {
+            "unknown": draw(st.sampled_from(["refuse", "drop"])),
+            "lenient": draw(st.booleans()),
+        },
         "report": {"time_zone": "Europe/London", "segments": segments},
     }
     if draw(st.booleans()):

@@ -174,3 +174,20 @@ def test_a_real_deployment_is_checked_whole(lite: Any, spec: Any) -> None:
     assert (immature.state, immature.count) == (State.BROKEN, 10)
     assert data_quality(upkeep(), []).count(State.BROKEN) == 0
     assert timedelta(0) == lite.clock() - checked.as_of
+
+
+def test_dropped_fields_are_told_where_there_are_any() -> None:
+    none = experiment_checks(rich(), audited(), 0).checks
+    assert "dropped_fields" not in {check.name for check in none}
+    check = of_experiment(
+        "dropped_fields",
+        decisions=1000,
+        with_dropped_fields=45,
+        dropped_fields={"1": 1, "3": 40, "50": 4},
+    )
+    assert (check.state, check.count, check.of) == (State.FINE, 45, 1000)
+    assert check.found == (
+        "1 field: 1 decision",
+        "3 fields: 40 decisions",
+        "50 fields or more: 4 decisions",
+    )

@@ -84,14 +84,16 @@ class Settings:
     address_limit: int = 30
     #: proxies in front, each adding the address it was asked from to X-Forwarded-For
     proxies: int = 0
-    #: threads of a serving process: one answers, the others wait for callers who send slowly
-    threads: int = 16
+    #: threads that answer the console; ``serve`` answers one request after the other
+    threads: int = 4
     #: seconds that requests may wait before ``serve`` refuses a part of them; 0 for no end
     wait_seconds: float = 0.5
     #: days that questions are kept after they were answered or given up
     question_days: int = 180
     #: connections that a serving process holds; each can have one request waiting
     connections: int = 1024
+    #: seconds that ``serve`` and ``console`` still answer after SIGTERM, while ``/readyz`` is 503
+    drain_seconds: float = 2.0
 
     @property
     def database(self) -> str:

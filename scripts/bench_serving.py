@@ -1,6 +1,6 @@
 """How fast shops are answered, beside a bare Flask echo on the same server, in one run.
 
-    python scripts/bench_serving.py [--seconds 5] [--workers 1 2] [--threads 16]
+    python scripts/bench_serving.py [--seconds 5] [--workers 1 2]
 
 Needs wrk (Debian package wrk). All traffic stays on loopback and stops by itself. Ratios are what
 counts: machines are noisy, so every measurement alternates with the echo.
@@ -32,6 +32,7 @@ from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.settings import Settings
 from bandit_platform.simulation.connection import JsonConnection, bearer
 from bandit_platform.simulation.stage import Stage, stage_settings
+from bandit_platform.web.http_server.server import Hosted
 
 CONTEXT = {"order_value": 82.5, "country": "GB", "returning": True, "device": "mobile"}
 ROUNDS = 3
@@ -56,6 +57,11 @@ def echo_app() -> Flask:
         return app.json.response(request.get_json())
 
     return app
+
+
+def hosted_echo() -> Hosted:
+    """The echo as the server takes it."""
+    return Hosted(app=echo_app(), longest=65_537, rank=lambda _: 0)
 
 
 def spec_of(arms: int) -> dict[str, object]:
@@ -124,9 +130,9 @@ def lua(folder: Path, name: str, key: str, body: str) -> Path:
 def echo_server(port: int, workers: int) -> Iterator[str]:
     """The echo under the same server with the same settings."""
     code = (
-        "from granian import Granian; from granian.constants import Interfaces;"
-        f"Granian('bench_serving:echo_app', port={port}, interface=Interfaces.WSGI, factory=True,"
-        f" workers={workers}, blocking_threads=1, websockets=False, log_enabled=False).serve()"
+        "from bandit_platform.cli.server import Server;"
+        f"Server('bench_serving:hosted_echo', host='127.0.0.1', port={port}, workers={workers},"
+        " connections=1024, drain_seconds=0).serve()"
     )
     process = subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", code], cwd=Path(__file__).parent, env=os.environ
@@ -145,7 +151,7 @@ def echo_server(port: int, workers: int) -> Iterator[str]:
         process.wait()
 
 
-def measure(workers: int, threads: int, seconds: int, connections: int) -> dict[str, object]:
+def measure(workers: int, seconds: int, connections: int) -> dict[str, object]:
     """Every ratio for a number of worker processes."""
     with tempfile.TemporaryDirectory(prefix="bandit-bench-") as name:
         folder = Path(name)
@@ -155,7 +161,6 @@ def measure(workers: int, threads: int, seconds: int, connections: int) -> dict[
             port=plain.port,
             console_port=plain.console_port,
             workers=workers,
-            threads=threads,
             key_rate=1_000_000,  # checked, but one key may ask for all there is
         )
         platform = build(settings)
@@ -248,15 +253,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--threads", type=int, default=Settings().threads)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--format", choices=["table", "json"], default="table")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("this needs wrk: apt-get install wrk")
-    results = [
-        measure(n, options.threads, options.seconds, options.connections) for n in options.workers
-    ]
+    results = [measure(n, options.seconds, options.connections) for n in options.workers]
     if options.format == "json":
         print(json.dumps(results, indent=2))
         return

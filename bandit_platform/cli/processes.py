@@ -22,7 +22,6 @@ from bandit_platform.parent import be_parent, end_with_parent
 if TYPE_CHECKING:
     from bandit_platform.settings import Settings
 
-_WORKER_STOP_SECONDS = 5
 #: how long to wait for a port that processes which are just ending still hold
 _FREE_SECONDS = 1.0
 _STEP_SECONDS = 0.05
@@ -33,14 +32,7 @@ def serve() -> None:
     end_with_parent()
     settings = _settings()
     _share_counts(settings)
-    _run_web(
-        "decision_app:serve_app",
-        settings.host,
-        settings.port,
-        workers=settings.workers,
-        threads=settings.threads,
-        connections=settings.connections,
-    )
+    _run_web("decision_app:hosted_app", settings, settings.host, settings.port, settings.workers)
 
 
 def console() -> None:
@@ -49,14 +41,7 @@ def console() -> None:
     settings = _settings()
     _demand_free(settings.console_host, settings.console_port)
     _offer_first_link(settings)
-    _run_web(
-        "apps:console_app",
-        settings.console_host,
-        settings.console_port,
-        workers=1,
-        threads=4,
-        connections=settings.connections,
-    )
+    _run_web("apps:hosted_app", settings, settings.console_host, settings.console_port, 1)
 
 
 def work() -> None:
@@ -167,17 +152,12 @@ def _offer_first_link(settings: Settings) -> None:
         )
 
 
-def _run_web(
-    factory: str, host: str, port: int, *, workers: int, threads: int, connections: int
-) -> None:
+def _run_web(factory: str, settings: Settings, host: str, port: int, workers: int) -> None:
     """Listen. HTTP/1 has one request a connection in work, so connections bound the queue.
 
     What the application imports is imported here, before the server forks its processes: they
     share it, and one that was killed is back in the time that the rest of its start takes.
     """
-    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - keeps --help fast
-    from granian.log import LogLevels  # noqa: PLC0415
-
     from bandit_platform.cli.server import Server  # noqa: PLC0415
     from bandit_platform.logs import configure_logs  # noqa: PLC0415
 
@@ -188,19 +168,11 @@ def _run_web(
     configure_logs()
     Server(
         f"bandit_platform.web.{factory}",
-        address=host,
+        host=host,
         port=port,
-        interface=Interfaces.WSGI,
-        factory=True,
         workers=workers,
-        blocking_threads=threads,
-        http=HTTPModes.http1,
-        backlog=connections,
-        backpressure=connections,
-        log_level=LogLevels.warning,
-        websockets=False,
-        respawn_failed_workers=True,
-        workers_kill_timeout=_WORKER_STOP_SECONDS,  # one told to stop while it starts never would
+        connections=settings.connections,
+        drain_seconds=settings.drain_seconds,
     ).serve()
 
 

@@ -38,6 +38,7 @@ def stage_settings(folder: Path, *, shop: bool = False) -> Settings:
         port=port,
         console_port=console_port,
         shop_url=f"http://127.0.0.1:{shop_port}/" if shop else "",
+        drain_seconds=0.0,  # nobody's balancer is in front
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from apiflask import APIFlask
 
@@ -12,7 +14,7 @@ from bandit_platform.errors import NotFoundError
 from bandit_platform.parent import end_with_parent
 from bandit_platform.services.serving.upkeep import Upkeep, UpkeepWatch
 from bandit_platform.settings import Settings, load_settings
-from bandit_platform.web.auth import Gate, protect
+from bandit_platform.web.auth import Gate, admitted_rank, protect
 from bandit_platform.web.bare_app import bare_app, limits_of
 from bandit_platform.web.console.decisions import decision_pages_blueprint
 from bandit_platform.web.console.downloads import downloads_blueprint
@@ -25,18 +27,20 @@ from bandit_platform.web.console.questions import questions_blueprint
 from bandit_platform.web.console.segments import segments_blueprint
 from bandit_platform.web.console.settings import settings_blueprint
 from bandit_platform.web.console.setup import setup_blueprint
+from bandit_platform.web.console.setup_form import LARGEST
 from bandit_platform.web.console.sign_in import sign_in_blueprint
 from bandit_platform.web.console_readiness import ConsoleReadiness
-from bandit_platform.web.decision_app import create_decision_app, serve_app
+from bandit_platform.web.decision_app import create_decision_app
 from bandit_platform.web.experiments_api import experiments_blueprint
 from bandit_platform.web.health import health_blueprint
+from bandit_platform.web.http_server.server import Hosted
 from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
 from bandit_platform.web.no_nul import refuse_nul
 from bandit_platform.web.questions_api import questions_api
-from bandit_platform.web.sessions import install_sessions
+from bandit_platform.web.sessions import install_sessions, session_shown
 
-__all__ = ["console_app", "create_console_app", "create_decision_app", "serve_app"]
+__all__ = ["create_console_app", "create_decision_app", "hosted_app"]
 
 _LIMITS = Limits()
 #: bytes of a body on the console's port; a hundred arms with large offers fit
@@ -93,11 +97,17 @@ def create_console_app(
     return app
 
 
-def console_app() -> APIFlask:
-    """The console application of this process, from its environment."""
+def hosted_app() -> Hosted:
+    """The console application of this process under our own server, from its environment."""
     end_with_parent()
     settings = load_settings()
-    return create_console_app(build(settings), settings, limits_of(settings))
+    app = create_console_app(build(settings), settings, limits_of(settings))
+    shown = session_shown(app)
+
+    def rank(environ: Mapping[str, Any]) -> int:
+        return 2 if shown(environ) else admitted_rank(environ)
+
+    return Hosted(app=app.wsgi_app, longest=LARGEST, rank=rank, threads=settings.threads)
 
 
 def _fresh_look(watch: UpkeepWatch) -> Upkeep:

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from bandit_platform.domain.access import Key, Permission
 from bandit_platform.domain.caller import Caller
+from bandit_platform.errors import UnavailableError
 from bandit_platform.web.limits import AddressRates, Buckets, Limits, address_of, retry_after
 from bandit_platform.web.page_gate import PageGate
 from bandit_platform.web.problems import problem
@@ -99,6 +100,7 @@ PERMISSIONS: Mapping[str, Permission | None] = {
 }
 
 _BODY_KEY = re.compile(rb'"key"\s*:\s*"(pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43})"')
+_QUERY_KEY = re.compile(r"(?:^|&)key=(pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43})(?:&|$)")
 _ADDRESS_KEY = re.compile(r"pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43}")
 #: where the key lies of a request that was let in already
 _ADMITTED = "bandit_platform.admitted"
@@ -153,6 +155,15 @@ def reaches(experiment: str) -> bool:
     return key is None or key.experiments is None or experiment in key.experiments
 
 
+def admitted_rank(environ: Mapping[str, Any]) -> int:
+    """How well the key of a request that was answered is known; see :meth:`Gate.rank`."""
+    return _rank(environ.get(_ADMITTED))
+
+
+def _rank(key: Key | None) -> int:
+    return 0 if key is None else 1 if key.publishable else 2
+
+
 class Gate:
     """Looks at keys, and at how often they and strangers come.
 
@@ -203,6 +214,17 @@ class Gate:
             if wait:
                 return wait
         return self._keys.take(key.key_id)
+
+    def rank(self, environ: Mapping[str, Any]) -> int:
+        """Whose key the head of a request shows: 0 nobody's, 1 a page's, 2 a secret one."""
+        known = admitted_rank(environ)
+        if known:
+            return known
+        text = _early_text(environ)
+        try:
+            return _rank(None if text is None else self._find_key(text))
+        except UnavailableError:
+            return 0
 
     def refusal(self, asked: Request, wanted: Permission) -> Response | None:
         """Why a request is refused; None lets it in, as its key's."""
@@ -264,6 +286,15 @@ def _key_text(asked: Request) -> str | None:
         found = _BODY_KEY.search(asked.get_data())
         return found[1].decode() if found else None
     return None
+
+
+def _early_text(environ: Mapping[str, Any]) -> str | None:
+    """The text of a key that stands in the head of a request."""
+    header: str | None = environ.get("HTTP_AUTHORIZATION")
+    if header is not None:
+        return header[7:] if header[:7].lower() == "bearer " else None
+    found = _QUERY_KEY.search(environ.get("QUERY_STRING", ""))
+    return found[1] if found else None
 
 
 def address_key(text: str) -> str | None:

@@ -8,22 +8,23 @@ from typing import cast
 from apiflask import APIFlask
 
 from bandit_platform.domain.origin import own_origins
-from bandit_platform.parent import end_with_parent, has_parent
+from bandit_platform.parent import end_with_parent
 from bandit_platform.services.serving.readiness import serving_readiness
 from bandit_platform.serving import Serving, build_serving
-from bandit_platform.settings import load_settings
+from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import Gate, protect
 from bandit_platform.web.bare_app import bare_app, limits_of
+from bandit_platform.web.body_buffer import BodyBuffer
 from bandit_platform.web.decisions_api import decisions_blueprint
 from bandit_platform.web.health import health_blueprint
+from bandit_platform.web.http_server.server import Hosted
 from bandit_platform.web.limits import Limits
 from bandit_platform.web.meter import Meter
-from bandit_platform.web.observed import Observed
+from bandit_platform.web.observed import Application, Observed
 from bandit_platform.web.sdk.files import sdk_blueprint
 from bandit_platform.web.shedding import Shedding
 from bandit_platform.web.shop import EVENTS_BYTES, Shop
 from bandit_platform.web.short_way import ShortWay
-from bandit_platform.web.whole_bodies import WholeBodies
 
 _LIMITS = Limits()
 
@@ -38,6 +39,10 @@ def create_decision_app(
         limits: how often callers may ask.
         own: the origins of its own pages, from the configured address.
     """
+    return _made(serving, limits, own)[0]
+
+
+def _made(serving: Serving, limits: Limits, own: frozenset[str]) -> tuple[APIFlask, Gate]:
     meter = Meter()
     app = bare_app("bandit-platform decisions", meter, EVENTS_BYTES + 1)
     keys = serving.registry.keys
@@ -59,22 +64,31 @@ def create_decision_app(
     )
     observed = cast("Observed", app.wsgi_app)
     observed.inner = ShortWay(observed.inner, gate, shop)
-    return app
+    return app, gate
 
 
 def serve_app() -> APIFlask:
-    """The decision application of this process, from its environment."""
-    ours = has_parent()
+    """The decision application of this process under another server, from its environment."""
+    app, _ = _from_environment(load_settings())
+    buffered = BodyBuffer(app.wsgi_app, EVENTS_BYTES + 1)
+    app.wsgi_app = buffered  # type: ignore[method-assign, assignment]
+    return app
+
+
+def hosted_app() -> Hosted:
+    """The decision application of this process under our own server, from its environment."""
     end_with_parent()
     settings = load_settings()
-    app = create_decision_app(
-        build_serving(settings), limits_of(settings), own_origins(settings.service_address)
-    )
+    app, gate = _from_environment(settings)
     observed = cast("Observed", app.wsgi_app)
-    whole = WholeBodies(observed, longest=EVENTS_BYTES + 1, threads=settings.threads, rest=ours)
-    app.wsgi_app = whole  # type: ignore[method-assign, assignment]
-    if ours and settings.wait_seconds > 0:
-        shedding = Shedding(whole, observed.around, longest=settings.wait_seconds)
+    served: Application = observed
+    if settings.wait_seconds > 0:
+        shedding = Shedding(observed, observed.around, longest=settings.wait_seconds)
         shedding.keep_watch(settings.host, settings.port)
-        app.wsgi_app = shedding  # type: ignore[method-assign, assignment]
-    return app
+        served = shedding
+    return Hosted(app=served, longest=EVENTS_BYTES + 1, rank=gate.rank)
+
+
+def _from_environment(settings: Settings) -> tuple[APIFlask, Gate]:
+    serving, own = build_serving(settings), own_origins(settings.service_address)
+    return _made(serving, limits_of(settings), own)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, json
+from flask import Response, json, request
 
 from bandit_platform.services.serving.readiness import Readiness
 from bandit_platform.services.serving.upkeep import Upkeep
 from bandit_platform.web.meter import CONTENT_TYPE, Meter, upkeep_families
+from bandit_platform.web.reading import DRAINING
 
 
 def health_blueprint(
@@ -34,12 +35,13 @@ def health_blueprint(
     @api.doc(summary="The process can do its work", operation_id="readyz")
     def readyz() -> Response:
         found = ready()
-        body: dict[str, Any] = {"status": "ready" if found.why is None else "not ready"}
-        if found.why is not None:
-            body["why"] = found.why
+        why = "the process is about to stop" if DRAINING in request.environ else found.why
+        body: dict[str, Any] = {"status": "ready" if why is None else "not ready"}
+        if why is not None:
+            body["why"] = why
         if found.warnings:
             body["warnings"] = found.warnings
-        status = 200 if found.why is None else 503
+        status = 200 if why is None else 503
         return Response(json.dumps(body), status, content_type="application/json")
 
     @api.get("/metrics")

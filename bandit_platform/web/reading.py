@@ -14,6 +14,8 @@ Body = TypeVar("Body", bound=BaseModel)
 
 #: where a whole body lies that was read before the application was entered
 BODY = "bandit_platform.body"
+#: set in the environment of requests that arrive while the process is about to end
+DRAINING = "bandit_platform.draining"
 
 
 def read_body(model: type[Body], limit: int, *, text: bool = False) -> Body:

@@ -6,15 +6,17 @@ on the deployment, so that two consoles on one host do not sign each other's peo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from flask import Flask, current_app, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import generate_csrf
+from itsdangerous import BadSignature
 from markupsafe import Markup, escape
+from werkzeug.http import parse_cookie
 
 from bandit_platform.domain.user import User
 from bandit_platform.services.people.sign_in import LONGEST
@@ -82,6 +84,24 @@ def install_sessions(
         return None if user is None else SignedIn(token, user)
 
     manager.user_loader(load)
+
+
+def session_shown(app: Flask) -> Callable[[Mapping[str, Any]], bool]:
+    """A function: whether a request shows a session that we signed; it may have ended since."""
+    interface = cast("SecureCookieSessionInterface", app.session_interface)
+    signed = interface.get_signing_serializer(app)
+    name = str(app.config["SESSION_COOKIE_NAME"])
+
+    def shown(environ: Mapping[str, Any]) -> bool:
+        text = parse_cookie(environ.get("HTTP_COOKIE", "")).get(name)
+        if text is None or signed is None:
+            return False
+        try:
+            return "_user_id" in signed.loads(text, max_age=int(LONGEST.total_seconds()))
+        except BadSignature:
+            return False
+
+    return shown
 
 
 def has_sessions() -> bool:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import psutil
 import pytest
-from granian.constants import Interfaces
 
 from bandit_platform.cli import supervision
 from bandit_platform.cli.server import Server
 from bandit_platform.cli.supervision import Household, Pauses, could_not_start, how
-from bandit_platform.logs import configure_logs
 from bandit_platform.settings import Settings
 from tests.cli.test_processes import ready, running_in
 from tests.test_readme import free_ports
@@ -114,81 +112,78 @@ def test_one_that_was_killed_may_fail_to_start_for_a_while(soon: None, tmp_path:
     assert count.read_text() == "7"  # the one that was killed, five chances, and the end
 
 
-class Worker:
-    """One of Granian's, of which only this is looked at."""
+class Process:
+    """One that answers, of which only this is looked at."""
 
-    def __init__(self, status: int | None, age: float) -> None:
-        self.birth = time.monotonic() - age
-        self.inner = self
+    def __init__(self, status: int | None) -> None:
         self.exitcode = status
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A server that starts nothing, and how often it would have."""
-    made = Server("nowhere:app", workers=2)
-    again: list[int] = []
+    """A server of two processes that starts none, and how often it would have."""
+    made = Server(
+        "nowhere:app", host="127.0.0.1", port=0, workers=2, connections=10, drain_seconds=0.0
+    )
+    again: list[float] = []
+    monkeypatch.setattr(Server, "_started", lambda _: again.append(now[0]) or Process(None))
+    now = [0.0]
+    made.workers = [made._made() for _ in range(2)]
+    again.clear()
 
-    def respawn(self: Any, workers: list[int], *_: Any) -> None:
-        again.extend(workers)
-        self.respawned_wrks[workers[0]] = time.monotonic()
+    def ends(number: int, status: int, lived: float) -> bool:
+        """Let a process end, and look after it until there is another one, or no other."""
+        worker = made.workers[number]
+        worker.process, worker.born = Process(status), now[0]
+        now[0] += lived
+        while worker.process.exitcode is not None:
+            if not made.look_after(number, now[0]):
+                return False
+            now[0] += 0.05
+        return True
 
-    monkeypatch.setattr("granian.server.mp.MPServer._respawn_workers", respawn)
-    monkeypatch.setattr("bandit_platform.cli.server._STEP_SECONDS", 0.001)
-    monkeypatch.setattr(supervision, "_FIRST_PAUSE_SECONDS", 0.002)
-    monkeypatch.setattr(supervision, "_LONGEST_PAUSE_SECONDS", 0.004)
-    made.again = again
+    made.ends, made.again = ends, again
     return made
 
 
 def test_a_serving_process_that_is_killed_within_seconds_is_replaced_each_time(server: Any) -> None:
-    for _ in range(5):
-        server.wrks = [Worker(None, 50), Worker(-signal.SIGKILL, 1)]
-        server._respawn_workers([1], None, None)
-        assert server.respawned_wrks == {}  # Granian sees no loop of crashes
-    assert server.again == [1] * 5
-    assert not server.interrupt_signal
+    for _ in range(8):
+        assert server.ends(1, -signal.SIGKILL, 1.0)
+    assert len(server.again) == 8
+    pauses = [later - earlier - 1.0 for earlier, later in pairwise(server.again)]
+    assert pauses[0] < 0.5
+    assert 4.9 < pauses[-1] < 5.3
 
 
 def test_a_serving_process_that_cannot_start_ends_the_server(server: Any) -> None:
-    server.wrks = [Worker(1, 2), Worker(None, 50)]
-    server._respawn_workers([0], None, None)
-    assert (server.again, server.interrupt_signal) == ([0], False)
-    server.wrks = [Worker(-signal.SIGKILL, 2), Worker(None, 50)]
-    server._respawn_workers([0], None, None)  # not twice in a row
-    for _ in range(2):
-        server.wrks = [Worker(1, 2), Worker(None, 50)]
-        server._respawn_workers([0], None, None)
-    assert server.again == [0, 0, 0]
-    assert server.interrupt_signal
-    assert server.interrupt_children == [0]
-    assert server.main_loop_interrupt.is_set()
+    assert server.ends(0, 1, 2.0)
+    assert server.ends(0, -signal.SIGKILL, 2.0)  # not twice in a row
+    assert server.ends(0, 1, 2.0)
+    assert server.ends(1, 1, 2.0)  # the other one's start is another matter
+    assert not server.ends(0, 1, 2.0)
+    assert len(server.again) == 4
 
 
-def test_the_real_server_does_what_granian_does_to_itself() -> None:
-    """What is overridden must exist, and be asked as it is here."""
-    import inspect  # noqa: PLC0415
-
-    from granian.server import common  # noqa: PLC0415
-
-    source = inspect.getsource(common.AbstractServer._serve_loop)
-    assert "self._respawn_workers(workers, spawn_target, target_loader)" in source
-    assert "self.respawned_wrks.get(idx, 0)" in source
-
-
-def test_the_servers_own_lines_are_like_all_others(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: Any) -> None:
-        logging.getLogger("_granian").error("Worker-%d did not stop", 1)
-
-    monkeypatch.setattr("granian.server.common.AbstractServer.serve", fail)
-    configure_logs()
-    made = Server("nowhere:app", interface=Interfaces.WSGI, blocking_threads=1000)
-    made.serve()  # Granian thinks these too many
-    told = capsys.readouterr()
-    line = json.loads(told.err)
-    assert (line["event"], line["level"], told.out) == ("Worker-1 did not stop", "error", "")
+def test_a_process_that_cannot_start_is_told_of_without_values(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", port=free_ports(1)[0])
+    broken = (
+        "from bandit_platform.web import decision_app\n"
+        "def fail(*_):\n    raise RuntimeError('4111 1111 1111 1111')\n"
+        "decision_app.build_serving = fail\n"
+        "from bandit_platform.cli.processes import serve\nserve()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", broken],
+        env=settings.to_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "4111" not in ran.stderr
+    assert ran.stderr.count("serving process failed") == 2
+    assert "serving process cannot start" in ran.stderr
 
 
 def test_up_survives_repeated_kills(tmp_path: Path) -> None:

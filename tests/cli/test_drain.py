@@ -24,6 +24,8 @@ from bandit_platform.domain.lifecycle import Action
 from bandit_platform.settings import Settings
 from tests.test_readme import free_ports
 
+pytestmark = pytest.mark.processes
+
 DRAIN_SECONDS = 2.0
 CALLERS = 8
 

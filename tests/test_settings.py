@@ -55,6 +55,7 @@ def test_every_setting_is_a_variable_and_comes_back_from_it() -> None:
         threads=5,
         wait_seconds=0.75,
         connections=64,
+        drain_seconds=0.5,
         question_days=30,
     )
     default = Settings()

@@ -40,6 +40,7 @@ class Server:
     key: str
     page_key: str
     process: subprocess.Popen[bytes]
+    decision_id: str = ""
 
     def ask(self, connection: HTTPConnection) -> tuple[int, str | None]:
         connection.request(
@@ -49,7 +50,9 @@ class Server:
             {"Content-Type": "application/json", **shown(self.key)},
         )
         answer = connection.getresponse()
-        answer.read()
+        told = answer.read()
+        if answer.status == 201:
+            self.decision_id = json.loads(told)["decision_id"]
         return answer.status, answer.getheader("Retry-After")
 
     def wait_until_ready(self) -> None:
@@ -76,7 +79,8 @@ class Server:
 
     def beacon(self) -> int:
         """What a page that closes is told: its key stands in the body."""
-        report = {"key": self.page_key, "events": [{"event_id": "e", "decision_id": "d"}]}
+        event = {"event_id": "e", "decision_id": self.decision_id, "type": "impression"}
+        report = {"key": self.page_key, "events": [event]}
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
             headers = {"Content-Type": "text/plain", "Origin": SHOP}
             connection.request("POST", "/v1/events", json.dumps(report), headers)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from bandit_platform.services.evaluation.log_writers import Kind
 from bandit_platform.services.launching.experiments import Applied, Experiments
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
 from bandit_platform.services.people.attempts import Attempts
+from bandit_platform.services.people.deployment_secret import demand_secret
 from bandit_platform.services.people.keys import Keys
 from bandit_platform.services.people.sign_in import SignIn
 from bandit_platform.services.people.users import Users
@@ -58,6 +60,7 @@ __all__ = [
     "Serving",
     "build",
     "build_answerer",
+    "build_console",
     "build_ingest",
     "build_questions",
     "build_serving",
@@ -70,18 +73,51 @@ class Platform:
     """What console and command line can do with a deployment."""
 
     def __init__(
-        self, database: Database, clock: Clock, secret: bytes, keep_questions: timedelta = KEPT
+        self,
+        database: Database,
+        clock: Clock,
+        secret: Callable[[], bytes],
+        keep_questions: timedelta = KEPT,
     ) -> None:
         self.database = database
-        self._secret = secret
+        self._load_secret = secret
         self.experiments = Experiments(database, clock)
         self.keys = Keys(database, clock)
-        self.decisions = DecisionFinder(database, secret)
         self.questions = Questions(database, clock, keep_questions)
         self.users = Users(database, clock)
         self.sign_in = SignIn(database, clock)
-        self.attempts = Attempts(database, clock, secret)
         self.clock = clock
+
+    @cached_property
+    def _secret(self) -> bytes:
+        """The deployment's secret, once it is known to be the one of the stored data.
+
+        Raises:
+            SecretError: it is another one.
+            StorageError: the database did not answer.
+        """
+        secret = self._load_secret()
+        demand_secret(self.database, secret, adopt=False)
+        return secret
+
+    def adopt_secret(self) -> None:
+        """See that the database belongs to the secret; one that belongs to none does from now on.
+
+        Raises:
+            SecretError: it belongs to another one.
+            StorageError: the database did not answer.
+        """
+        demand_secret(self.database, self._load_secret(), adopt=True)
+
+    @cached_property
+    def decisions(self) -> DecisionFinder:
+        """Finds decisions."""
+        return DecisionFinder(self.database, self._secret)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """Failed sign-ins."""
+        return Attempts(self.database, self.clock, self._secret)
 
     def cookie_secret(self) -> bytes:
         """What the console signs its cookies with; it tells nothing about the secret itself."""
@@ -221,7 +257,19 @@ def build(settings: Settings, clock: Clock = utc_now) -> Platform:
     configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
-    return Platform(database, clock, load_secret(settings), timedelta(days=settings.question_days))
+    keep = timedelta(days=settings.question_days)
+    return Platform(database, clock, lambda: load_secret(settings), keep)
+
+
+def build_console(settings: Settings, clock: Clock = utc_now) -> Platform:
+    """The platform for the console, which serves only data of its secret.
+
+    Raises:
+        SecretError: the database belongs to another secret.
+    """
+    platform = build(settings, clock)
+    platform.adopt_secret()
+    return platform
 
 
 def build_answerer(settings: Settings, holder: str, clock: Clock = utc_now) -> Answerer:

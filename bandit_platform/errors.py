@@ -5,6 +5,7 @@ BanditPlatformError
 │   ├── SpecError              an experiment file, with every problem and its path
 │   ├── ContextError           a request's context does not fit the declared schema
 │   ├── SettingsError          environment or configuration file, with every problem
+│   ├── SecretError            another secret than the stored data were made with
 │   ├── QuestionError          a question about an experiment, with every problem and its field
 │   ├── LogError               a decision log cannot be read, with the line
 │   └── PolicyArgumentsError   Vowpal Wabbit arguments that cannot give a sound PMF
@@ -72,6 +73,10 @@ class SettingsError(InputError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class SecretError(InputError):
+    """The stored data were made with another secret than this process has."""
 
 
 class QuestionError(InputError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from bandit_platform.errors import UnavailableError, UnreadableError
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import configure_logs
 from bandit_platform.services.collecting.nodes import ThisNode
+from bandit_platform.services.people.deployment_secret import demand_secret
 from bandit_platform.services.serving.decide import Decider
 from bandit_platform.services.serving.page_limits import PageLimits
 from bandit_platform.services.serving.record_events import EventRecorder
@@ -27,6 +28,7 @@ Clock = Callable[[], datetime]
 _LOOKUP_SECONDS = 0.25
 _LOOKUP_PAUSE_SECONDS = 5.0
 _WATCH_SECONDS = 2.0
+_CHECK_SECONDS = 2.0
 
 
 def utc_now() -> datetime:
@@ -51,9 +53,11 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
     configure_logs()
     secret = load_secret(settings)
     database = Database(settings.database, busy_seconds=_LOOKUP_SECONDS)
-    registry = Registry(database)
+    registry = Registry(database, lambda: demand_secret(database, secret, adopt=True))
     try:
-        Database(settings.database).ensure_ready()
+        with closing(Database(settings.database)) as patient:
+            patient.ensure_ready()
+            demand_secret(patient, secret, adopt=True)
         registry.refresh()
     except UnavailableError as error:
         registry.note_trouble(error)
@@ -84,6 +88,18 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
         upkeep=upkeep,
         clock=clock,
     )
+
+
+def check_secret(settings: Settings) -> None:
+    """See that the database belongs to this node's secret, where it answers.
+
+    Raises:
+        SecretError: it belongs to another one.
+    """
+    database = Database(settings.database, busy_seconds=_CHECK_SECONDS)
+    with closing(database), suppress(UnavailableError):
+        database.ensure_ready()
+        demand_secret(database, load_secret(settings), adopt=True)
 
 
 def _stored_decision(database: Database) -> Callable[[str], Decision | None]:

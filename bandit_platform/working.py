@@ -8,6 +8,7 @@ from bandit_platform.logs import configure_logs
 from bandit_platform.services.asking.questions import Questions
 from bandit_platform.services.collecting.ingest import Ingest
 from bandit_platform.services.collecting.node_ingest import NodeIngest
+from bandit_platform.services.people.deployment_secret import demand_secret
 from bandit_platform.services.working.running_audit import RunningAudit
 from bandit_platform.services.working.seat import Seat
 from bandit_platform.services.working.work import Worker
@@ -21,6 +22,7 @@ def build_ingest(settings: Settings, clock: Clock = utc_now) -> NodeIngest:
     configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
+    demand_secret(database, load_secret(settings), adopt=True)
     return NodeIngest(database, settings.journal_dir, clock)
 
 
@@ -36,6 +38,8 @@ def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
     configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
+    secret = load_secret(settings)
+    demand_secret(database, secret, adopt=True)
     return Worker(
         database,
         Ingest(database, settings.journal_dir),
@@ -44,5 +48,5 @@ def build_worker(settings: Settings, clock: Clock = utc_now) -> Worker:
         grace=timedelta(seconds=settings.grace_seconds),
         node_wait=timedelta(seconds=settings.node_wait_seconds),
         seat=Seat(settings.data_dir / "worker.lock"),
-        audit=RunningAudit(database, load_secret(settings)),
+        audit=RunningAudit(database, secret),
     )

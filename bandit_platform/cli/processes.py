@@ -31,6 +31,7 @@ def serve() -> None:
     """Answer shops: decisions and events."""
     end_with_parent()
     settings = _settings()
+    _demand_secret(settings)
     _share_counts(settings)
     _run_web("decision_app:hosted_app", settings, settings.host, settings.port, settings.workers)
 
@@ -130,16 +131,28 @@ def _settings() -> Settings:
     return settings
 
 
+def _demand_secret(settings: Settings) -> None:
+    """See in advance what each serving process sees again, unless the database is away.
+
+    Raises:
+        SecretError: the database belongs to another secret.
+    """
+    with loading():
+        from bandit_platform.serving import check_secret  # noqa: PLC0415 - keeps --help fast
+
+    check_secret(settings)
+
+
 def _offer_first_link(settings: Settings) -> None:
     """Where nobody can sign in yet, print the link that names the first administrator.
 
     This waits for a database that does not answer, since the console cannot begin without.
     """
-    from bandit_platform.bootstrap import build  # noqa: PLC0415 - keeps --help fast
+    from bandit_platform.bootstrap import build_console  # noqa: PLC0415 - keeps --help fast
     from bandit_platform.errors import UnavailableError  # noqa: PLC0415
     from bandit_platform.services.working.rounds import once_possible  # noqa: PLC0415
 
-    platform = once_possible(lambda: build(settings), Event())
+    platform = once_possible(lambda: build_console(settings), Event())
     made = None
     if platform is not None:
         with closing(platform.database), suppress(UnavailableError):

@@ -366,6 +366,15 @@ class NodeRow(SQLModel, table=True):
     given_up_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
+class SecretFingerprintRow(SQLModel, table=True):
+    """Fingerprint of the secret that the data belong to; a single row."""
+
+    __tablename__ = "secret_fingerprint"
+
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    fingerprint: str
+
+
 class LeaseRow(SQLModel, table=True):
     """Who leads the work on this database, and until when."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from apiflask import APIFlask
 
-from bandit_platform.bootstrap import Platform, build
+from bandit_platform.bootstrap import Platform, build_console
 from bandit_platform.domain.origin import own_origins
 from bandit_platform.errors import NotFoundError
 from bandit_platform.parent import end_with_parent
@@ -101,7 +101,7 @@ def hosted_app() -> Hosted:
     """The console application of this process under our own server, from its environment."""
     end_with_parent()
     settings = load_settings()
-    app = create_console_app(build(settings), settings, limits_of(settings))
+    app = create_console_app(build_console(settings), settings, limits_of(settings))
     shown = session_shown(app)
 
     def rank(environ: Mapping[str, Any]) -> int:

@@ -1,3 +1,5 @@
+"""The commands that list and retire nodes."""
+
 from __future__ import annotations
 
 import json

@@ -71,11 +71,11 @@ def test_the_console_waits_for_its_database(
 ) -> None:
     tried = []
 
-    def fail_first(settings: Settings) -> Any:
+    def fail_first(settings: Settings, *rest: Any) -> Any:
         tried.append(settings)
         if len(tried) < 3:
             raise StorageError("the database: it is away")
-        return build(settings)
+        return build(settings, *rest)
 
     monkeypatch.setattr("bandit_platform.bootstrap.build", fail_first)
     monkeypatch.setattr("bandit_platform.services.working.rounds._FIRST_SECONDS", 0.001)
@@ -255,3 +255,29 @@ def ready(port: int) -> bool:
                 return True
         time.sleep(0.1)
     return False
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("serve",),
+        ("console",),
+        ("work",),
+        ("ingest",),
+        ("audit", "checkout-offers"),
+        ("forget", "u1"),
+    ],
+)
+def test_another_secret_is_refused_with_what_to_do(
+    run: Any, tmp_path: Path, spec: Any, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data", refresh_seconds=3600.0)
+    decided(settings, spec, 3)
+    monkeypatch.setenv("BANDIT_PLATFORM_SECRET", "another secret of more than 32 characters")
+    monkeypatch.setenv("BANDIT_PLATFORM_PORT", "0")
+    monkeypatch.setenv("BANDIT_PLATFORM_CONSOLE_PORT", "0")
+    ran = run(*command)
+    assert (ran.status, ran.out) == (2, "")
+    (line,) = ran.err.splitlines()
+    assert line.startswith("the database belongs to another secret (fingerprint ")
+    assert "BANDIT_PLATFORM_SECRET" in line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Any
@@ -12,7 +12,13 @@ import structlog
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.errors import NotFoundError, PolicyError, StorageError, UnavailableError
+from bandit_platform.errors import (
+    NotFoundError,
+    PolicyError,
+    SecretError,
+    StorageError,
+    UnavailableError,
+)
 from bandit_platform.policies.arguments import policy_hash
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
@@ -49,8 +55,16 @@ class LiveExperiment:
 class Registry:
     """The live experiments by key. Readers never wait: a refresh swaps whole values."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, demand_secret: Callable[[], None] | None = None) -> None:
+        """Know nothing yet.
+
+        Args:
+            database: of the deployment.
+            demand_secret: raises if the database belongs to another secret; asked until it passes,
+                before anything is loaded, so nothing is ever decided with another secret.
+        """
         self._database = database
+        self._demand_secret = demand_secret
         self._live: dict[str, LiveExperiment] = {}
         #: experiments that coerce values (``[request] lenient``)
         self.lenient: frozenset[str] = frozenset()
@@ -88,7 +102,11 @@ class Registry:
 
         Raises:
             StorageError: the database did not answer; what was known stays in use.
+            SecretError: it belongs to another secret; nothing is loaded.
         """
+        if self._demand_secret is not None:
+            self._demand_secret()
+            self._demand_secret = None
         with self._database.read() as connection:
             self.keys.replace(all_keys(connection))  # a revocation waits for no experiment
             heads = experiment_heads(connection)
@@ -132,7 +150,11 @@ class Registry:
 
     def note_trouble(self, error: Exception) -> None:
         """Say that a refresh failed: why in the log, and to strangers only that it did."""
-        self.trouble = "experiments could not be refreshed; the log of this process says why"
+        self.trouble = (
+            "the database belongs to another secret than this process has"
+            if isinstance(error, SecretError)
+            else "experiments could not be refreshed; the log of this process says why"
+        )
         _log.warning("refresh failed", error=f"{type(error).__name__}: {error}")
 
     def _note_unread(self, unread: Mapping[str, str]) -> None:

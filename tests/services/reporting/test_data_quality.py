@@ -164,7 +164,7 @@ def test_a_real_deployment_is_checked_whole(lite: Any, spec: Any) -> None:
     lite.traffic(10)
     lite.ingest()
     RunningAudit(lite.database, lite.secret).step(HOLDER, [KEY], lite.clock(), lite.clock())
-    platform = Platform(lite.database, lite.clock, lite.secret)
+    platform = Platform(lite.database, lite.clock, lambda: lite.secret)
     (checked,) = platform.quality(upkeep()).experiments
     states = {check.name: check.state for check in checked.checks}
     assert set(states.values()) == {State.FINE}

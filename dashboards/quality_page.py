@@ -177,6 +177,12 @@ _WORDS = MappingProxyType(
             meaning="Amounts in another currency than the experiment's; never added up.",
             mend="Report amounts in one currency, or one experiment a currency.",
         ),
+        "early_events": Words(
+            label="Dated too early",
+            meaning="Events dated more than 5 minutes before their decision; kept, in no reward.",
+            mend="Set the clock of the server that reports, and send occurred_at with the right "
+            "time zone, or leave it out.",
+        ),
         "unknown_currency": Words(
             label="Currency not declared",
             meaning="Amounts in a currency that only a page named. They count for nothing until "
@@ -301,7 +307,7 @@ def _limits(check: QualityCheck) -> str:
 _SHARES = frozenset(
     {
         "orphan", "late", "late_arrivals", "clipped", "fallback", "other_currency",
-        "unknown_currency", "conflicting_events", "disputed", "request_conflicts",
+        "early_events", "unknown_currency", "conflicting_events", "disputed", "request_conflicts",
     }
 )  # fmt: skip
 

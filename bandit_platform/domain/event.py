@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -26,9 +26,15 @@ class EventContent(NamedTuple):
         )
 
 
-class Lateness(StrEnum):
-    """Why an event came too late to count."""
+#: How far the clocks of reporters and of the platform may differ.
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
+
+class Lateness(StrEnum):
+    """Why an event counts in no reward: it came too late, or is dated before its decision."""
+
+    #: it is dated before its decision, by more than clocks may differ
+    BEFORE_DECISION = "before_decision"
     #: it occurred after the reward window
     AFTER_WINDOW = "after_window"
     #: it occurred inside the window and was reported after it, when its decision had matured

@@ -2,17 +2,17 @@
 
 A decision id is 16 bytes of identity and 8 bytes of proof, in hexadecimal. Without a request key
 the identity starts with the time in milliseconds, so that rows written together lie together.
-With one it is a keyed hash, so that a retry gives the same decision: of experiment and request key
-for trusted callers, and of experiment, unit and request key for pages. So a page cannot take the
-order number that a server is going to use, and a link to an order opened on a second device is a
-new shopper's. The last 3 bytes of the identity stand for the experiment, so that a key restricted
-to others can be refused without asking a database.
+With one it starts with a byte that no time has and is a keyed hash, so that a retry gives the same
+decision: of experiment and request key for trusted callers, and of experiment, unit and request key
+for pages. So a page cannot take the order number that a server is going to use, and a link to an
+order opened on a second device is a new shopper's. The last 3 bytes of the identity stand for the
+experiment, so that a key restricted to others can be refused without asking a database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from bandit_platform.domain.keyed_hash import equal, keyed_hash
@@ -21,6 +21,9 @@ from bandit_platform.domain.randomness import random_bytes
 _IDENTITY_LENGTH = 32
 _TAG_LENGTH = 6
 _LENGTH = 48
+#: Where a time would stand; as one it would lie beyond the year 9999.
+_BY_REQUEST = b"\xff"
+_MILLISECONDS_DIGITS = 12
 
 
 def new_decision_id(secret: bytes, experiment: str, now: datetime) -> str:
@@ -45,11 +48,22 @@ def decision_id_for(secret: bytes, experiment: str, request: str, unit: str | No
         unit: pseudonym of the unit where a page asks; None for a trusted caller.
     """
     identity = (
-        keyed_hash(secret, b"request", experiment, request, size=13)
+        keyed_hash(secret, b"request", experiment, request, size=12)
         if unit is None
-        else keyed_hash(secret, b"page-request", experiment, unit, request, size=13)
+        else keyed_hash(secret, b"page-request", experiment, unit, request, size=12)
     )
-    return _proven(secret, identity.hex() + _tag(secret, experiment))
+    return _proven(secret, (_BY_REQUEST + identity).hex() + _tag(secret, experiment))
+
+
+def issued_at(decision_id: str) -> datetime | None:
+    """When a genuine id was made; None where it follows from a request key and does not say."""
+    if decision_id.startswith(_BY_REQUEST.hex()):
+        return None
+    milliseconds = int(decision_id[:_MILLISECONDS_DIGITS], 16)
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # by a request key, of a version before the byte
+        return None
 
 
 def is_genuine(secret: bytes, decision_id: str) -> bool:

@@ -41,7 +41,8 @@ class FoundDecision:
     """What judging an event needs to know of its decision."""
 
     experiment: str
-    #: microseconds
+    #: microseconds, as is ``expires_at``
+    decided_at: int
     expires_at: int
     reason: Reason
     over_limit: bool
@@ -96,6 +97,7 @@ def find_decisions(connection: Connection, ids: Collection[str]) -> dict[str, Fo
     columns = (
         _DECISION.c.decision_id,
         _DECISION.c.experiment,
+        _DECISION.c.decided_at,
         _DECISION.c.expires_at,
         _DECISION.c.reason,
         _DECISION.c.over_limit,
@@ -103,6 +105,7 @@ def find_decisions(connection: Connection, ids: Collection[str]) -> dict[str, Fo
     return {
         row.decision_id: FoundDecision(
             experiment=row.experiment,
+            decided_at=row.decided_at,
             expires_at=row.expires_at,
             reason=Reason(row.reason),
             over_limit=row.over_limit,

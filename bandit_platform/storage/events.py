@@ -76,13 +76,17 @@ def adopt_orphans(connection: Connection, ids: Collection[str]) -> list[Row[Any]
     return adopted
 
 
-def mark_late(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
-    """Flag events as late, because they occurred after the window."""
+def mark_late(
+    connection: Connection,
+    keys: Iterable[tuple[str, str]],
+    lateness: Lateness = Lateness.AFTER_WINDOW,
+) -> None:
+    """Flag events as late, for one reason."""
     for decision_id, event_id in keys:
         connection.execute(
             update(_EVENT)
             .where((_EVENT.c.decision_id == decision_id) & (_EVENT.c.event_id == event_id))
-            .values(**_late_values(Lateness.AFTER_WINDOW))
+            .values(**_late_values(lateness))
         )
 
 

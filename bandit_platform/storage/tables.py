@@ -132,7 +132,8 @@ class EventRow(SQLModel, table=True):
     occurred_at: int = Field(sa_column=_moment())
     received_at: int = Field(sa_column=_moment())
     trusted: bool
-    #: outside the reward window, or after the decision matured: kept, counted, not rewarded
+    #: outside the reward window, dated before the decision, or after the decision matured: kept,
+    #: counted, not rewarded
     late: bool
     #: why it is late: a code of ``Lateness``; NULL where it is not
     late_because: str | None = None

@@ -169,8 +169,12 @@ def _why_out(arm: str, told: Mapping[str, Any], zone: str) -> str:
 
 def _event(event: Mapping[str, Any], zone: str) -> EventLine:
     late = "arrived late" if event["late_because"] == Lateness.ARRIVED_LATE else "late"
-    flags = [word for word, on in ((late, event["late"]), ("untrusted", not event["trusted"]))
-             if on]  # fmt: skip
+    words = {
+        late: event["late"],
+        "dated too early": event["late_because"] == Lateness.BEFORE_DECISION,
+        "untrusted": not event["trusted"],
+    }
+    flags = [word for word, on in words.items() if on]
     amount = event["amount"]
     return EventLine(
         label=outcome_label(event["type"]),

@@ -174,6 +174,8 @@ def _troubles(counts: Counts) -> tuple[CountLine, ...]:
          "Name a decision that is not stored yet, in whichever experiment; kept until it is."),
         ("other currency", counts.other_currency, 0.0,
          "Amounts in another currency than the experiment's; left out, never added up."),
+        ("early events", counts.early_events, 0.0,
+         "Dated more than 5 minutes before their decision; kept, but in no reward."),
         ("unknown currency", counts.unknown_currency, 0.0,
          "Amounts of which only a page named the currency, before the experiment had one."),
         ("conflicting events", counts.conflicting_events, 0.0,

@@ -10,6 +10,7 @@ from bandit_platform.domain.identity import (
     belongs_to,
     decision_id_for,
     is_genuine,
+    issued_at,
     new_decision_id,
     pseudonym,
     request_hash,
@@ -25,6 +26,16 @@ def decision_id(request: pytest.FixtureRequest, secret: bytes) -> str:
         return new_decision_id(secret, "e", NOW)
     unit = "u" if request.param == "by request key of a page" else None
     return decision_id_for(secret, "e", "order-1", unit)
+
+
+def test_an_id_says_when_it_was_made_unless_it_follows_from_a_request_key(
+    decision_id: str, secret: bytes
+) -> None:
+    fresh = new_decision_id(secret, "e", NOW)
+    assert issued_at(fresh) == NOW
+    if decision_id[:12] != fresh[:12]:
+        assert issued_at(decision_id) is None
+    assert issued_at("f0" * 24) is None  # a request key's, of a version that marked none
 
 
 def test_issued_ids_are_genuine_and_only_here(decision_id: str, secret: bytes) -> None:

@@ -7,16 +7,17 @@ only after all its rows are committed.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from bandit_platform.domain.decision import Decision, Reason
-from bandit_platform.domain.event import Event, Lateness
+from bandit_platform.domain.event import CLOCK_TOLERANCE, Event, Lateness
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
 from bandit_platform.journal.records import Activation, RequestConflict
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
@@ -175,17 +176,20 @@ def _adopt(
     connection: Connection, new: Sequence[Decision], counts: Counter[tuple[str, str]]
 ) -> Sequence[Any]:
     """Let events that were read before their decision belong to it now; returns their rows."""
-    expiry = {d.decision_id: (d.experiment, to_micros(d.expires_at)) for d in new}
+    of_id = {d.decision_id: d for d in new}
     aside = {d.decision_id: aside for d in new if (aside := _set_aside(d)) is not None}
-    late: list[tuple[str, str]] = []
-    adopted = adopt_orphans(connection, expiry)
+    late: dict[Lateness, list[tuple[str, str]]] = defaultdict(list)
+    adopted = adopt_orphans(connection, of_id)
     for row in adopted:
-        experiment, expires_at = expiry[row.decision_id]
-        lateness = Lateness.AFTER_WINDOW if row.occurred_at > expires_at else None
-        _count_event(counts, experiment, row, lateness, aside=aside.get(row.decision_id))
+        decision = of_id[row.decision_id]
+        lateness = _outside(
+            row.occurred_at, to_micros(decision.decided_at), to_micros(decision.expires_at)
+        )
+        _count_event(counts, decision.experiment, row, lateness, aside=aside.get(row.decision_id))
         if lateness is not None:
-            late.append((row.decision_id, row.event_id))
-    mark_late(connection, late)
+            late[lateness].append((row.decision_id, row.event_id))
+    for lateness, keys in late.items():
+        mark_late(connection, keys, lateness)
     return adopted
 
 
@@ -202,7 +206,7 @@ def _store_events(
         late = None
         if found is not None:
             final = found.measured and event.decision_id not in immature
-            late = _lateness(event, found.expires_at, final)
+            late = _lateness(event, found, final)
         flagged[key] = (event, late, found is None)
     new = insert_events(connection, flagged.values())
     for key in new:
@@ -250,13 +254,21 @@ def _set_aside(decision: Decision | FoundDecision) -> str | None:
     return "over_limit_events" if decision.over_limit else None
 
 
-def _lateness(event: Event, expires_at: int, final: bool) -> Lateness | None:
-    """Why an event is too late for its decision, if it is."""
-    if to_micros(event.occurred_at) > expires_at:
+def _outside(occurred_at: int, decided_at: int, expires_at: int) -> Lateness | None:
+    """Whether a moment lies outside a decision's window, and where; all in microseconds."""
+    if occurred_at > expires_at:
         return Lateness.AFTER_WINDOW
-    if not final:
-        return None
-    in_time = to_micros(event.received_at) <= expires_at
+    early = occurred_at < decided_at - CLOCK_TOLERANCE // timedelta(microseconds=1)
+    return Lateness.BEFORE_DECISION if early else None
+
+
+def _lateness(event: Event, decision: FoundDecision, final: bool) -> Lateness | None:
+    """Why an event counts in no reward of its decision, if so."""
+    occurred_at = to_micros(event.occurred_at)
+    outside = _outside(occurred_at, decision.decided_at, decision.expires_at)
+    if outside is not None or not final:
+        return outside
+    in_time = to_micros(event.received_at) <= decision.expires_at
     return Lateness.ARRIVED_LATE if in_time else Lateness.REPORTED_LATE
 
 
@@ -278,7 +290,9 @@ def _count_event(
 def _count_late(
     counts: Counter[tuple[str, str]], experiment: str, lateness: Lateness | None, number: int
 ) -> None:
-    if lateness is not None:
+    if lateness is Lateness.BEFORE_DECISION:
+        counts[experiment, "early_events"] += number
+    elif lateness is not None:
         counts[experiment, "late"] += number
     if lateness in {Lateness.ARRIVED_LATE, Lateness.REPORTED_LATE}:
         counts[experiment, f"late.{lateness}"] += number

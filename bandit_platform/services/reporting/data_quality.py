@@ -113,6 +113,7 @@ def experiment_checks(
                 look=0.001, broken=0.05,
             ),
             _share("other_currency", counts.other_currency, counts.events, look=0.0, broken=0.1),
+            _share("early_events", counts.early_events, counts.events, look=0.0, broken=0.05),
             _share(
                 "unknown_currency", counts.unknown_currency, counts.events, look=0.0, broken=0.01
             ),

@@ -246,6 +246,7 @@ def _counts(
         other_currency=int(counted.get("other_currency", 0)),
         unknown_currency=int(counted.get("unknown_currency", 0)),
         disputed=int(counted.get("disputed", 0)),
+        early_events=int(counted.get("early_events", 0)),
         conflicting_events=int(counted.get("conflicting_events", 0)),
         left_out=len(skipped(connection, key)),
         server_conflicts=int(counted.get(SERVER_CONFLICTS, 0)),

@@ -117,6 +117,8 @@ class Counts:
     disputed: int = 0
     #: amounts left out because a page named their currency while the experiment has none
     unknown_currency: int = 0
+    #: events dated before their decision by more than clocks may differ; in no reward
+    early_events: int = 0
     #: reports whose content differs from another one under the same event id
     conflicting_events: int = 0
     #: events acknowledged inside the window that a node moved into the database too late

@@ -42,6 +42,7 @@ def reward_parts(
 #: why an event that came too late adds nothing
 _LATE = MappingProxyType(
     {
+        Lateness.BEFORE_DECISION: "dated before the decision",
         Lateness.AFTER_WINDOW: "late: after the reward window",
         Lateness.REPORTED_LATE: "late: reported after the reward was final",
         Lateness.ARRIVED_LATE: "arrived late: acknowledged in time, but a node's journal came "

@@ -7,6 +7,7 @@ from typing import Any
 
 from bandit_platform.domain.assignment import draw
 from bandit_platform.domain.decision import OVER_LIMIT, Decision
+from bandit_platform.domain.event import Lateness
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.keyed_hash import fraction
 from bandit_platform.errors import NotFoundError
@@ -99,7 +100,7 @@ def _event(part: Part) -> dict[str, Any]:
         "occurred_at": event.occurred_at.isoformat(),
         "received_at": event.received_at.isoformat(),
         "trusted": event.trusted,
-        "late": part.late is not None,
+        "late": part.late not in {None, Lateness.BEFORE_DECISION},
         "late_because": part.late,
         "adds": part.adds,
         "why": part.why,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from bandit_platform.domain.event import EVENT_TYPE_PATTERN, Event, EventContent
-from bandit_platform.domain.identity import belongs_to, is_genuine
+from bandit_platform.domain.event import (
+    CLOCK_TOLERANCE,
+    EVENT_TYPE_PATTERN,
+    Event,
+    EventContent,
+)
+from bandit_platform.domain.identity import belongs_to, is_genuine, issued_at
 from bandit_platform.domain.personal import is_access_key, is_email
 from bandit_platform.errors import NotFoundError
 from bandit_platform.journal.records import Activation, activation_line, event_line
 from bandit_platform.journal.writer import JournalWriter
 
 _REMEMBERED = 25_000
-_CLOCK_SKEW = timedelta(minutes=5)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 #: Sums and products of amounts up to here stay finite, and no purchase is above it.
 _MOST_MONEY = 1e12
@@ -112,7 +116,9 @@ class EventRecorder:
             each: self._is_known(each, experiments) for each in {one.decision_id for one in reports}
         }
         for report in reports:
-            why = _refusal(report, now) or (None if genuine[report.decision_id] else _FORGED)
+            why = _refusal(report, now) or (
+                _before_decision(report, now) if genuine[report.decision_id] else _FORGED
+            )
             key = f"{report.decision_id} {report.event_id}"
             if why is not None:
                 shown = None if why == _PERSONAL else report.event_id
@@ -179,9 +185,23 @@ def _is_word(type_: str) -> bool:
 
 
 def _impossible_moment(occurred_at: datetime, now: datetime) -> str | None:
-    if occurred_at > now + _CLOCK_SKEW:
+    if occurred_at > now + CLOCK_TOLERANCE:
         return "occurred_at lies in the future"
     return "occurred_at lies before 1970" if occurred_at < _EARLIEST else None
+
+
+def _before_decision(report: EventReport, now: datetime) -> str | None:
+    """Why an outcome is dated too early, as far as the id of its decision tells; ingest sees all.
+
+    Ids by request key of earlier versions look like a time, which seldom lies in the past.
+    """
+    if report.occurred_at is None:
+        return None
+    decided_at = issued_at(report.decision_id)
+    if decided_at is None or decided_at > now + CLOCK_TOLERANCE:
+        return None
+    early = report.occurred_at < decided_at - CLOCK_TOLERANCE
+    return "occurred_at lies before the decision" if early else None
 
 
 def _event(report: EventReport, now: datetime, trusted: bool) -> Event:

@@ -17,7 +17,7 @@ def test_every_count_of_the_report_is_there_with_its_meaning() -> None:
     for name in ("decisions", "interactions", "holdout_interactions", "immature", "learned"):
         assert found[name].count == getattr(RICH_COUNTS, name)
     named = ("not_activated", "events", "late", "orphan", "clipped", "other_currency")
-    for name in (*named, "unknown_currency", "conflicting_events"):
+    for name in (*named, "early_events", "unknown_currency", "conflicting_events"):
         assert found[name].count == getattr(RICH_COUNTS, name)
     for reason, count in RICH_COUNTS.by_reason.items():
         assert found[f"reason-{reason}"].count == count

@@ -356,11 +356,12 @@ def test_two_nodes_that_ingest_at_once_leave_no_orphan(
     module = "bandit_platform.services.collecting.ingest"
     from bandit_platform.services.collecting.ingest import _adopt  # noqa: PLC0415 - beside its patch
 
-    def slow(*arguments: Any) -> None:
-        _adopt(*arguments)
+    def slow(*arguments: Any) -> Any:
+        adopted = _adopt(*arguments)
         if threading.current_thread().name == "one":
             inserted.set()
             event_stored.wait(1.0)  # the other node's transaction runs now, unless it must wait
+        return adopted
 
     monkeypatch.setattr(f"{module}._adopt", slow)
     errors: list[BaseException] = []

@@ -176,6 +176,29 @@ def test_an_event_id_belongs_to_its_decision(lite: Any, decision_id: str) -> Non
     assert lite.report(decision_id, event_id="same").status == "duplicate"
 
 
+@pytest.mark.parametrize(
+    ("minutes", "status"),
+    [(-600, "rejected"), (-5.01, "rejected"), (-5, "accepted"), (0, "accepted")],
+)
+def test_an_outcome_dated_before_its_decision_is_rejected(
+    lite: Any, decision_id: str, minutes: float, status: str
+) -> None:
+    issued = new_decision_id(lite.secret, "checkout-offers", lite.clock.now)
+    lite.clock.advance(3600)
+    moment = lite.clock.now - timedelta(hours=1, milliseconds=lite.clock.now.microsecond / 1000 % 1)
+    (receipt,) = lite.server.recorder.record(
+        [event(issued, occurred_at=moment + timedelta(minutes=minutes))], trusted=True
+    )
+    assert receipt.status == status
+    assert receipt.why == ("occurred_at lies before the decision" if status == "rejected" else None)
+
+
+def test_the_id_by_a_request_key_tells_no_time(lite: Any, decision_id: str) -> None:
+    """This one follows from a request key, so ingest judges."""
+    report = event(decision_id, occurred_at=lite.clock.now - timedelta(days=30))
+    assert lite.server.recorder.record([report], trusted=True)[0].status == "accepted"
+
+
 CONFLICT = "event_id was already reported for this decision with other content"
 
 

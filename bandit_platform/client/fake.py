@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Self
 
 from bandit_platform.client.client import Client
 from bandit_platform.client.decision import NOTHING, Decision
+from bandit_platform.client.outbox import moment_text
+from bandit_platform.errors import InputError
 
 
 class FakeClient(Client):
@@ -78,9 +80,13 @@ class FakeClient(Client):
         event_id: str | None = None,
         occurred_at: datetime | str | None = None,
     ) -> str | None:
-        """Remember an outcome."""
+        """Remember an outcome; a moment that the real one does not take is not taken either."""
         decision_id = decision.decision_id if isinstance(decision, Decision) else decision
         if decision_id is None:
+            return None
+        try:
+            moment_text(occurred_at or datetime.now(UTC))
+        except InputError:
             return None
         event_id = event_id or f"event-{len(self.events) + 1}"
         event = {"amount": amount, "currency": currency, "occurred_at": occurred_at}

@@ -23,6 +23,13 @@ def test_the_fake_answers_as_told_and_remembers() -> None:
     assert fake.activated == ["decision-1"]
 
 
+def test_the_fake_takes_no_time_without_a_zone_either() -> None:
+    with FakeClient() as fake:
+        assert fake.report("d", "accept", occurred_at="2026-11-28T16:00:00") is None
+        assert fake.report("d", "accept", occurred_at="2026-11-28T16:00:00Z") == "event-1"
+    assert len(fake.events) == 1
+
+
 def test_the_fake_can_do_what_the_client_can() -> None:
     public = {name for name in vars(Client) if not name.startswith("_")}
     assert public <= set(vars(FakeClient))

@@ -145,6 +145,7 @@ def test_arms_targeting_policy_and_report_stay_open(
     open_changes["policy"]["exploration"] = "softmax"
     open_changes["context"]["device"] = {"type": "category"}
     open_changes["report"]["time_zone"] = "Europe/London"
+    open_changes["request"] = {"unknown": "drop", "lenient": True}
     differences = changes(spec, parse_tables(open_changes))
     assert {change.path.split(".")[0] for change in differences} == {
         "owner",
@@ -152,6 +153,7 @@ def test_arms_targeting_policy_and_report_stay_open(
         "policy",
         "context",
         "report",
+        "request",
     }
     assert locked_changes(differences) == ()
 

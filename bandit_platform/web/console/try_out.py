@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -38,26 +39,30 @@ def try_out(service_url: str, key: str, spec: ExperimentSpec, context: Mapping[s
     if key_id_of(key) is None:
         return TryOut(sent=False, told="That is not the text of a key: pk_… or sk_…")
     try:
-        connections = Connections(service_url, key)
-        body = {"unit_id": "test of the console", "context": dict(context)}
-        answer = connections.post(f"/v1/experiments/{spec.key}/decisions", body, _SECONDS)
-        if answer.status != 201:
-            return TryOut(sent=False, told=f"The service refused the decision: {_why(answer)}")
-        decision_id = str(answer.body["decision_id"])
-        if answer.body["reason"] != "draft":
-            return TryOut(sent=False, told="The experiment has been started meanwhile.")
-        event = {
-            "event_id": f"test-{uuid4()}",
-            "decision_id": decision_id,
-            "type": next(iter(spec.reward.weights)),
-        }
-        answer = connections.post("/v1/events", {"events": [event]}, _SECONDS)
+        with closing(Connections(service_url, key)) as connections:
+            return _send(connections, spec, context)
     except (UnavailableError, InputError, KeyError, TypeError):
         return TryOut(
             sent=False,
             told=f"The service at {service_url} did not answer. It is started by "
             "bandit-platform serve; where it listens elsewhere, send the commands below to it.",
         )
+
+
+def _send(connections: Connections, spec: ExperimentSpec, context: Mapping[str, Any]) -> TryOut:
+    body = {"unit_id": "test of the console", "context": dict(context)}
+    answer = connections.post(f"/v1/experiments/{spec.key}/decisions", body, _SECONDS)
+    if answer.status != 201:
+        return TryOut(sent=False, told=f"The service refused the decision: {_why(answer)}")
+    decision_id = str(answer.body["decision_id"])
+    if answer.body["reason"] != "draft":
+        return TryOut(sent=False, told="The experiment has been started meanwhile.")
+    event = {
+        "event_id": f"test-{uuid4()}",
+        "decision_id": decision_id,
+        "type": next(iter(spec.reward.weights)),
+    }
+    answer = connections.post("/v1/events", {"events": [event]}, _SECONDS)
     if answer.status != 202:
         return TryOut(sent=False, told=f"The service refused the event: {_why(answer)}")
     return TryOut(

@@ -197,6 +197,34 @@ _WORDS = MappingProxyType(
             mend="Give each outcome an event_id of its own. Where a page's report conflicts with "
             "your server's, somebody may be forging events: see secret_only.",
         ),
+        "untrusted": Words(
+            label="Page traffic",
+            meaning="Decisions asked for with a publishable key, which anybody can take out of a "
+            "page. The others came with a secret key, so from a server of the shop.",
+            mend="",
+        ),
+        "over_limit": Words(
+            label="Above a limit",
+            meaning="Page traffic above the limit of its unit or address: answered as always, but "
+            "it trains no model and is in no estimate. Units and addresses are pseudonyms.",
+            mend="Somebody floods the service, or shoppers share an address: see where it comes "
+            "from. A shop's server should ask with a secret key; behind a proxy set "
+            "BANDIT_PLATFORM_PROXIES. Rotate a key that is abused.",
+        ),
+        "one_address": Words(
+            label="Busiest address",
+            meaning="Share of the page traffic that has one address.",
+            mend="Is there a proxy in front? Then all shoppers have its address until "
+            "BANDIT_PLATFORM_PROXIES says so. A server should ask with a secret key.",
+        ),
+        "implausible": Words(
+            label="Implausible rewards",
+            meaning="Keys, units or addresses with 30 or more decisions of an arm that were "
+            "rewarded twice as often as those of all other page traffic, by more than 6 standard "
+            "errors.",
+            mend="Somebody may praise an arm. Look at these decisions, rotate the key, and list "
+            "what is worth money under secret_only.",
+        ),
         "disputed": Words(
             label="Disputed",
             meaning="Two nodes answered one request key differently; in no estimate.",
@@ -306,6 +334,7 @@ def _limits(check: QualityCheck) -> str:
 
 _SHARES = frozenset(
     {
+        "untrusted", "over_limit", "one_address",
         "orphan", "late", "late_arrivals", "clipped", "fallback", "other_currency",
         "early_events", "unknown_currency", "conflicting_events", "disputed", "request_conflicts",
     }

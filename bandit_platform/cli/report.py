@@ -56,6 +56,8 @@ def _print_tables(found: ExperimentReport, baseline: str, *, cut: bool) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 120, emoji=False)
     console.print(found.finding, style="bold", markup=False)
+    for caution in found.cautions:
+        console.print(f"Caution: {caution}", style="yellow", markup=False, soft_wrap=True)
     counts = found.counts
     console.print(
         f"{found.experiment} is {found.state}, revision {found.revision}: "

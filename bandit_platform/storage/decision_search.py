@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from bandit_platform.domain.decision import Decision
+from bandit_platform.domain.decision import OVER_LIMIT, Decision
 from bandit_platform.storage.decisions import readable
 from bandit_platform.storage.statements import from_micros, table, to_micros
 from bandit_platform.storage.tables import DecisionRow
@@ -38,6 +38,7 @@ class Search:
     #: decided before this moment
     until: datetime | None = None
     arm: str | None = None
+    #: or ``over_limit``, which has decisions of other reasons
     reason: str | None = None
 
 
@@ -113,7 +114,10 @@ def search_decisions(
     if search.arm is not None:
         narrowed = narrowed.where(looked_at.c.arm == search.arm)
     if search.reason is not None:
-        narrowed = narrowed.where(looked_at.c.reason == search.reason)
+        marked = search.reason == OVER_LIMIT
+        narrowed = narrowed.where(
+            looked_at.c.over_limit.is_(True) if marked else looked_at.c.reason == search.reason
+        )
     rows = connection.execute(narrowed.limit(limit + 1)).all()
     if len(rows) > limit:
         return _page(rows[:limit], more=True)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, delete, func, select
 
 from bandit_platform.storage.audit_state import forget_audited
 from bandit_platform.storage.counters import add
+from bandit_platform.storage.page_sources import forget_page_sources
 from bandit_platform.storage.statements import batches, table
 from bandit_platform.storage.tables import (
     ActivationRow,
@@ -56,6 +57,7 @@ def forget_unit(connection: Connection, unit: str, ids: Collection[str]) -> dict
     if connection.dialect.name == "sqlite":  # else the bytes stay in the file
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
     add(connection, _waiting(connection, ids))
+    sources = forget_page_sources(connection, unit, _addresses(connection, ids))
     removed = {name: _remove(connection, rows, ids) for name, rows in _OF_DECISIONS.items()}
     removed["disputes"] = _remove(connection, _DISPUTE, ids)
     removed["disputes"] += connection.execute(
@@ -63,7 +65,19 @@ def forget_unit(connection: Connection, unit: str, ids: Collection[str]) -> dict
     ).rowcount
     forget_audited(connection, ids)
     totals = connection.execute(delete(_UNIT).where(_UNIT.c.unit == unit))
-    return {**removed, "unit totals": totals.rowcount}
+    return {**removed, "unit totals": totals.rowcount, "sources of page traffic": sources}
+
+
+def _addresses(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Pseudonyms of the addresses that the decisions came from."""
+    return {
+        address
+        for some in batches(sorted(ids))
+        for address in connection.execute(
+            select(_DECISION.c.address).where(_DECISION.c.decision_id.in_(some)).distinct()
+        ).scalars()
+        if address is not None
+    }
 
 
 def _waiting(connection: Connection, ids: Collection[str]) -> dict[tuple[str, str], float]:

@@ -39,6 +39,12 @@ def all_keys(connection: Connection) -> dict[str, Key]:
     return {row.key_id: _key(row) for row in rows}
 
 
+def key_labels(connection: Connection) -> dict[str, str]:
+    """Id of every key → its label."""
+    rows = connection.execute(select(_KEY.c.key_id, _KEY.c.label))
+    return {row.key_id: row.label for row in rows}
+
+
 def revoke(connection: Connection, key_id: str, moment: datetime) -> bool:
     """Let a key end at a moment, if it does not end before; False if there is none."""
     ends = to_micros(moment)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.services.collecting.count_exclusions import DECIDED, ELIGIBLE, OUT, SHOWN
 from bandit_platform.storage.exclusions import Place
+from dashboards.decisions.asker import asked_by
 from dashboards.text import LEAST, percent, short_moment, why_out
 
 #: Reasons printed for each arm before the rest is added up.
@@ -29,6 +30,9 @@ class DecisionLine:
     eligible: int
     #: shortened pseudonym
     unit: str
+    #: what asked: a page or a server, with the label of its key
+    asked_by: str
+    over_limit: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +74,16 @@ class Fates:
     arms: tuple[ArmFate, ...]
 
 
-def decision_lines(decisions: Sequence[Decision], zone: str) -> tuple[DecisionLine, ...]:
-    """The decisions in the order given."""
+def decision_lines(
+    decisions: Sequence[Decision], zone: str, labels: Mapping[str, str]
+) -> tuple[DecisionLine, ...]:
+    """The decisions in the order given.
+
+    Args:
+        decisions: those that were found.
+        zone: the experiment's time zone.
+        labels: id of each API key → its label.
+    """
     return tuple(
         DecisionLine(
             decision_id=d.decision_id,
@@ -82,6 +94,8 @@ def decision_lines(decisions: Sequence[Decision], zone: str) -> tuple[DecisionLi
             propensity=f"{d.propensity:.3f}",
             eligible=len(d.eligible),
             unit=d.unit[:8],
+            asked_by=asked_by(d.key_id, labels.get(d.key_id or "", ""), trusted=d.trusted),
+            over_limit=d.over_limit,
         )
         for d in decisions
     )

@@ -86,6 +86,8 @@ class Story:
     reward: str
     agrees: bool | None
     mismatch: str
+    #: the key that asked, and where from
+    asked_by: str
 
 
 def story(told: Mapping[str, Any], zone: str) -> Story:
@@ -112,7 +114,19 @@ def story(told: Mapping[str, Any], zone: str) -> Story:
         reward="" if told["reward"] is None else f"{told['reward']:g}",
         agrees=checked["agrees"],
         mismatch=checked["what"] or "",
+        asked_by=_asked_by(told),
     )
+
+
+def _asked_by(told: Mapping[str, Any]) -> str:
+    """Which key asked, whether a stranger can have done so, and from where."""
+    if told["key_id"] is None:
+        return "No key is recorded for this decision."
+    kind = "secret" if told["trusted"] else "publishable"
+    label = f" ({told['key_label']})" if told["key_label"] else ""
+    trust = "trusted" if told["trusted"] else "untrusted: anybody can take the key out of a page"
+    address = f", from the address stored as {told['address']}" if told["address"] else ""
+    return f"Asked with the {kind} key {told['key_id']}{label}, so {trust}{address}."
 
 
 def _headline(told: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from bandit_platform.simulation.attack import (
     run_attack,
 )
 
-TRAFFIC = Traffic(honest_rate=60, quiet=15, attacked=25)
+TRAFFIC = Traffic(honest_rate=60, quiet=15, attacked=40)
 DEFAULTS = (Settings().unit_limit, Settings().address_limit)
 Run = Callable[[Attack | None, tuple[int, int]], AttackResult]
 
@@ -42,6 +42,8 @@ def twin(run: Run) -> AttackResult:
 def test_the_policy_learns_the_truth_where_nobody_attacks(twin: AttackResult) -> None:
     assert twin.after["parking"] > 0.85
     assert twin.honest_marked == 0
+    assert twin.report is not None
+    assert twin.report.cautions == ()
 
 
 def test_without_limits_one_visitor_turns_the_policy(run: Run, twin: AttackResult) -> None:
@@ -49,6 +51,10 @@ def test_without_limits_one_visitor_turns_the_policy(run: Run, twin: AttackResul
     attacked = run(INVENTED_UNITS, (0, 0))
     assert attacked.before == twin.before
     assert attacked.after["vip"] > 0.85
+    assert attacked.report is not None
+    praised = {(row.kind, row.arm) for row in attacked.report.page_traffic.implausible}
+    assert ("address", "vip") in praised
+    assert any("praising vip" in caution for caution in attacked.report.cautions)
     assert attacked.attacker > (attacked.attacker + attacked.honest * 0.6) / 4
 
 
@@ -62,4 +68,6 @@ def test_with_the_default_limits_it_stays_within_ten_points(
     assert attacked.before == twin.before
     assert {arm: attacked.after[arm] for arm in twin.after} == pytest.approx(twin.after, abs=0.1)
     assert attacked.honest_marked == 0
+    assert attacked.report is not None
+    assert f"{attacked.attacker_marked:,} of" in attacked.report.cautions[0]
     assert attacked.attacker_marked > 0.6 * attacked.attacker

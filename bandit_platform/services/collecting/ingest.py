@@ -21,6 +21,7 @@ from bandit_platform.domain.event import CLOCK_TOLERANCE, Event, Lateness
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
 from bandit_platform.journal.records import Activation, RequestConflict
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
+from bandit_platform.services.collecting.count_page_sources import count_page_decisions
 from bandit_platform.services.collecting.dispute import mark_disputes
 from bandit_platform.services.collecting.event_types import Reported, cap_types
 from bandit_platform.services.collecting.repeated_events import (
@@ -156,6 +157,7 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
         [Reported(each.decision_id, each.type, each.trusted) for each in (*adopted, *events)],
     )
     add_exclusions(connection, count_exclusions(new))
+    count_page_decisions(connection, new)
     counts[DEPLOYMENT, "journal.torn"] += sum(chunk.torn for chunk in chunks)
     add(connection, counts)
     for chunk in chunks:

@@ -16,6 +16,7 @@ import structlog
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
+from bandit_platform.services.collecting.count_page_sources import count_page_outcomes
 from bandit_platform.services.learning.outcomes import PURCHASE, RETURN
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Connection, Database
@@ -51,6 +52,8 @@ class _Matured:
     decision: Decision
     reward: Reward
     rules: RewardRules
+    #: whether the reward is above the default
+    rewarded: bool
 
     @property
     def policy_traffic(self) -> bool:
@@ -98,6 +101,9 @@ def mature(
                 counts[decision.experiment, "not_activated"] += 1
         _count(matured, counts)
         _add_unit_totals(connection, matured, counts)
+        count_page_outcomes(
+            connection, [(m.decision, m.rewarded) for m in matured if m.policy_traffic]
+        )
         add(connection, counts)
         remove_immature(connection, ids)
     return Maturing(
@@ -137,7 +143,8 @@ def _rewarded(connection: Connection, decisions: Sequence[Decision]) -> list[_Ma
                 set_currency(connection, key, str(currencies[key]))
         reward = reward_of(counted, experiments[key].spec.reward, currencies[key])
         rules = RewardRules(experiments[key].revision, currencies[key])
-        matured.append(_Matured(decision=decision, reward=reward, rules=rules))
+        rewarded = reward.value > experiments[key].spec.reward.default
+        matured.append(_Matured(decision=decision, reward=reward, rules=rules, rewarded=rewarded))
     return matured
 
 

@@ -8,10 +8,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bandit_platform.domain.decision import MEASURED
+from bandit_platform.services.reporting.page_traffic import source_text
 from bandit_platform.services.reporting.report_records import Counts, ExperimentReport
 from bandit_platform.services.serving.readiness import NODE_BEHIND_SECONDS, node_troubles
 from bandit_platform.services.serving.upkeep import Upkeep
 from bandit_platform.storage.audit_state import AuditState
+
+#: page traffic below which one address may well have most of it
+_ENOUGH_ASKED = 200
 
 
 class State(StrEnum):
@@ -124,6 +128,7 @@ def experiment_checks(
             _share("disputed", counts.disputed, counts.decisions, look=0.0, broken=0.01),
             _conflicts(counts),
             *_dropped_fields(counts),
+            *_page_checks(report),
         ),
     )  # fmt: skip
 
@@ -150,6 +155,47 @@ def _dropped_fields(counts: Counts) -> tuple[QualityCheck, ...]:
 
 def _fields(number: str) -> str:
     return "1 field" if number == "1" else f"{number} fields"
+
+
+def _page_checks(report: ExperimentReport) -> tuple[QualityCheck, ...]:
+    """What anybody who took the key out of a page can have sent."""
+    pages, decisions = report.page_traffic, report.counts.decisions
+    asked = pages.decisions + pages.over_limit
+    untrusted = _share("untrusted", asked, decisions, look=1.0, broken=1.0)
+    over = _share("over_limit", pages.over_limit, asked, look=0.01, broken=0.1)
+    floods = tuple(
+        f"{source_text(each)}: {each.over_limit:,} of {each.decisions + each.over_limit:,} "
+        "decisions above a limit"
+        for each in pages.floods
+    )
+    found = tuple(
+        f"{source_text(each)}: {each.rewarded:,} of {each.decisions:,} decisions of {each.arm} "
+        f"rewarded, of all others {each.other_rewarded:,} of {each.other_decisions:,}"
+        for each in pages.implausible
+    )
+    implausible = (
+        _measured("implausible", float(len(found)), look=1.0)
+        if asked
+        else _unknown("implausible", look=1.0)
+    )
+    return (
+        replace(untrusted, look_from=None, broken_from=None),
+        replace(over, found=floods),
+        _one_address(report),
+        replace(implausible, found=found),
+    )
+
+
+def _one_address(report: ExperimentReport) -> QualityCheck:
+    """Where all shoppers have one address, a proxy in front is probably not known."""
+    pages = report.page_traffic
+    asked, largest = pages.decisions + pages.over_limit, pages.largest_address
+    limits = {"look": 0.2, "broken": 0.5}
+    if largest is None or asked < _ENOUGH_ASKED:
+        return _unknown("one_address", **limits)
+    number = largest.decisions + largest.over_limit
+    check = _share("one_address", number, asked, **limits)
+    return check if check.state is State.FINE else replace(check, found=(source_text(largest),))
 
 
 def overdue_before(now: datetime) -> datetime:

@@ -10,6 +10,7 @@ from bandit_platform.storage.database import Database
 from bandit_platform.storage.decision_search import FoundPage, Place, Search, search_decisions
 from bandit_platform.storage.decisions import get_decision
 from bandit_platform.storage.experiments import get_experiment, revisions
+from bandit_platform.storage.keys import key_labels
 
 PAGE = 50
 
@@ -45,6 +46,11 @@ class DecisionFinder:
         """Fifty decisions that fit, newest first."""
         with self._database.read() as connection:
             return search_decisions(connection, search, after=after, limit=PAGE)
+
+    def key_labels(self) -> dict[str, str]:
+        """Id of every API key → its label."""
+        with self._database.read() as connection:
+            return key_labels(connection)
 
     def unit(self, unit_id: str) -> str:
         """The pseudonym under which a unit's decisions are stored."""

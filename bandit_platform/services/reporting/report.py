@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bandit_platform.domain.decision import MEASURED, OVER_LIMIT, Reason
@@ -26,6 +27,7 @@ from bandit_platform.services.reporting.charted import charted
 from bandit_platform.services.reporting.compare import with_comparisons
 from bandit_platform.services.reporting.finding import finding
 from bandit_platform.services.reporting.happened import with_happened
+from bandit_platform.services.reporting.page_traffic import page_cautions, page_traffic
 from bandit_platform.services.reporting.report_records import (
     ArmRow,
     Counts,
@@ -101,6 +103,8 @@ def experiment_report(
                 for each in charted(revisions(connection, key), stored.started_at)
             ),
         )
+        pages = page_traffic(connection, key)
+        report = replace(report, page_traffic=pages, cautions=page_cautions(pages))
         if happened:
             report = with_happened(connection, report, stored, counted)
         return with_comparisons(connection, report, stored.spec, states) if whole else report

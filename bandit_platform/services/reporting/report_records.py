@@ -175,6 +175,50 @@ class TimelinePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageSourceRow:
+    """A key, unit or address that much page traffic comes from."""
+
+    kind: Literal["key", "unit", "address"]
+    #: id of the key, or pseudonym
+    name: str
+    #: of the key; empty for others
+    label: str
+    #: decisions since it is counted, and those of them above a limit
+    decisions: int
+    over_limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImplausibleRow:
+    """A source whose decisions of one arm are rewarded far more often than the others' are."""
+
+    kind: Literal["key", "unit", "address"]
+    name: str
+    label: str
+    arm: str
+    #: its matured decisions of the arm, and those with a reward above the default
+    decisions: int
+    rewarded: int
+    #: the same of all other page traffic
+    other_decisions: int
+    other_rewarded: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageTraffic:
+    """Decisions asked for with publishable keys, which anybody can take out of a page."""
+
+    #: those below the limits and above them
+    decisions: int = 0
+    over_limit: int = 0
+    #: address with most of it
+    largest_address: PageSourceRow | None = None
+    #: what was above the limits most often, most first, some of each kind
+    floods: tuple[PageSourceRow, ...] = ()
+    implausible: tuple[ImplausibleRow, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RevisionMark:
     """When a revision came into force."""
 
@@ -215,6 +259,9 @@ class ExperimentReport:
     timeline: tuple[TimelinePoint, ...]
     revisions: tuple[RevisionMark, ...]
     quality: QualityRow = QualityRow()
+    page_traffic: PageTraffic = PageTraffic()
+    #: why the numbers may mislead, each a sentence with what to do
+    cautions: tuple[str, ...] = ()
     #: every context field cut into segments; whole reports only, as what follows
     segments: tuple[SegmentField, ...] = ()
     #: segments of all fields: each corrected interval has this part of the error

@@ -19,6 +19,7 @@ from bandit_platform.storage.disputes import dispute_of
 from bandit_platform.storage.events import events_of
 from bandit_platform.storage.experiments import StoredExperiment, get_experiment, revisions
 from bandit_platform.storage.interactions import interaction_of, reward_rules_of
+from bandit_platform.storage.keys import key_labels
 
 
 def trace(
@@ -39,7 +40,11 @@ def trace(
         decision = get_decision(connection, decision_id)
         if decision is None or decision.experiment != experiment:
             raise NotFoundError("there is no such decision in the database")
-        told = {**_story(decision), **_fate(connection, decision)}
+        told = {
+            **_story(decision),
+            "key_label": key_labels(connection).get(decision.key_id or "", ""),
+            **_fate(connection, decision),
+        }
     told["checked"] = None if secret is None else _checked(database, secret, decision)
     return told
 

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from bandit_platform.bootstrap import Platform
-from bandit_platform.domain.decision import Reason
+from bandit_platform.domain.decision import OVER_LIMIT, Reason
 from bandit_platform.services.reporting.find_decisions import parse_place, place_text
 from bandit_platform.storage.decision_search import Search
 from bandit_platform.web.console.frame import page_blueprint
@@ -42,11 +42,15 @@ def decision_pages_blueprint(platform: Platform) -> Blueprint:
             key=key,
             choices=choices,
             arm_options=[("", "any"), *((arm, arm) for arm in choices.arms)],
-            reason_options=[("", "any"), *((each.value, each.value) for each in Reason)],
+            reason_options=[
+                ("", "any"),
+                *((each.value, each.value) for each in Reason),
+                (OVER_LIMIT, "any, over a limit"),
+            ],
             kept=kept,
             wrong=wrong,
             missing=request.args.get("missing", ""),
-            lines=decision_lines(found.decisions, choices.time_zone),
+            lines=decision_lines(found.decisions, choices.time_zone, finder.key_labels()),
             cut=found.cut,
             after=place_text(found.after) if found.after else None,
             finding=decisions_finding(fallen),
@@ -99,7 +103,7 @@ def _search(key: str, args: MultiDict[str, str], zone: str) -> tuple[Search, tup
     if since and until and until < since:
         wrong.append("period")
     reason = args.get("reason") or None
-    if reason is not None and reason not in set(Reason):
+    if reason is not None and reason not in {*Reason, OVER_LIMIT}:
         wrong.append("reason")
     return Search(
         experiment=key,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.storage.exclusions import Place
+from dashboards.decisions.asker import asked_by
 from dashboards.decisions.decision_list import fates
 from dashboards.decisions.trace_story import story
 
@@ -30,6 +31,11 @@ def told(**changed: Any) -> dict[str, Any]:
         "arm": "nothing",
         "propensity": 0.25,
         "deferred": False,
+        "key_id": "0123456789abcdef",
+        "key_label": "shop",
+        "trusted": True,
+        "address": "00112233aabbccdd",
+        "over_limit": False,
         "arms": ["nothing", "upgrade", "insurance"],
         "activated_at": None,
         "events": [],
@@ -145,3 +151,20 @@ def test_many_reasons_are_added_up() -> None:
     counts = {Place("k", 1, "upgrade", "out", f"reason {n:02}"): 1 for n in range(30)}
     (upgrade,) = fates(counts, ("upgrade",)).arms
     assert [one.decisions for one in upgrade.out] == [1] * 8 + [22]
+
+
+def test_the_story_says_which_key_asked_and_whether_it_is_trusted() -> None:
+    assert story(told(), "UTC").asked_by == (
+        "Asked with the secret key 0123456789abcdef (shop), so trusted, "
+        "from the address stored as 00112233aabbccdd."
+    )
+    page = story(told(trusted=False, key_label="", over_limit=True, status="over limit"), "UTC")
+    assert page.asked_by.startswith("Asked with the publishable key 0123456789abcdef, so untrusted")
+    assert "in no estimate" in page.status
+    assert story(told(key_id=None), "UTC").asked_by == "No key is recorded for this decision."
+
+
+def test_a_found_decision_names_its_asker() -> None:
+    assert asked_by("k", "shop", trusted=True) == "server, shop"
+    assert asked_by("k", "", trusted=False) == "page, k"
+    assert asked_by(None, "", trusted=True) == "no key recorded"

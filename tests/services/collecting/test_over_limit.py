@@ -16,6 +16,7 @@ from bandit_platform.services.reporting.audit import audit
 from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.services.reporting.trace import trace
 from bandit_platform.services.serving.page_limits import PageLimits
+from bandit_platform.storage.decision_search import Search, search_decisions
 from bandit_platform.storage.exclusions import exclusions
 from bandit_platform.storage.traffic import decisions_per_day
 
@@ -159,3 +160,13 @@ def test_the_trace_says_that_a_decision_was_over_the_limit(limited: Any) -> None
     assert told["key_id"] == "0123456789abcdef"
     assert told["address"] == made[-1].address
     assert told["reward"] is None
+
+
+def test_a_search_finds_them_alone(limited: Any) -> None:
+    made = flood(limited)
+    limited.ingest()
+    with limited.database.read() as connection:
+        search = Search(experiment=KEY, reason="over_limit")
+        found = search_decisions(connection, search, after=None, limit=50).decisions
+    marked = {each.decision_id for each in made if each.over_limit}
+    assert {each.decision_id for each in found} == marked

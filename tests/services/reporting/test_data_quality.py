@@ -13,7 +13,12 @@ from bandit_platform.services.reporting.data_quality import (
     deployment_checks,
     experiment_checks,
 )
-from bandit_platform.services.reporting.report_records import QualityRow
+from bandit_platform.services.reporting.report_records import (
+    ImplausibleRow,
+    PageSourceRow,
+    PageTraffic,
+    QualityRow,
+)
 from bandit_platform.services.serving.upkeep import NodeUpkeep, Upkeep
 from bandit_platform.storage.audit_state import AuditState
 from tests.dashboards.fake_reports import NOW, draft, rich
@@ -108,6 +113,60 @@ def test_limits_of_an_experiments_checks(name: str, changed: dict[str, Any], sta
     assert of_experiment(name, **changed).state is state
 
 
+ADDRESS = PageSourceRow(kind="address", name="a" * 16, label="", decisions=100, over_limit=0)
+PRAISED = ImplausibleRow(
+    kind="key", name="b" * 16, label="pages", arm="vip",
+    decisions=50, rewarded=50, other_decisions=500, other_rewarded=50,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "pages", "state"),
+    [
+        ("untrusted", PageTraffic(decisions=1000), State.FINE),
+        ("untrusted", PageTraffic(), State.FINE),
+        ("over_limit", PageTraffic(), State.UNKNOWN),
+        ("over_limit", PageTraffic(decisions=990, over_limit=10), State.FINE),
+        ("over_limit", PageTraffic(decisions=989, over_limit=11), State.LOOK),
+        ("over_limit", PageTraffic(decisions=899, over_limit=101), State.BROKEN),
+        ("one_address", PageTraffic(decisions=199, largest_address=ADDRESS), State.UNKNOWN),
+        ("one_address", PageTraffic(decisions=500, largest_address=ADDRESS), State.FINE),
+        ("one_address", PageTraffic(decisions=499, largest_address=ADDRESS), State.LOOK),
+        (
+            "one_address",
+            PageTraffic(decisions=200, largest_address=replace(ADDRESS, over_limit=1)),
+            State.BROKEN,
+        ),
+        ("implausible", PageTraffic(), State.UNKNOWN),
+        ("implausible", PageTraffic(decisions=1), State.FINE),
+        ("implausible", PageTraffic(decisions=1, implausible=(PRAISED,)), State.LOOK),
+    ],
+)
+def test_limits_of_the_checks_of_page_traffic(name: str, pages: PageTraffic, state: State) -> None:
+    report = replace(rich(), page_traffic=pages)
+    checks = experiment_checks(report, audited(), 0).checks
+    assert next(check for check in checks if check.name == name).state is state
+
+
+def test_checks_of_page_traffic_name_what_they_found() -> None:
+    flood = replace(ADDRESS, over_limit=900)
+    pages = PageTraffic(
+        decisions=1000,
+        over_limit=900,
+        largest_address=flood,
+        floods=(flood,),
+        implausible=(PRAISED,),
+    )
+    checks = experiment_checks(replace(rich(), page_traffic=pages), audited(), 0).checks
+    found = {check.name: check.found for check in checks}
+    source = f"address {'a' * 16}"
+    assert found["over_limit"] == (f"{source}: 900 of 1,000 decisions above a limit",)
+    assert found["one_address"] == (source,)
+    assert found["implausible"] == (
+        f"key {'b' * 16} (pages): 50 of 50 decisions of vip rewarded, of all others 50 of 500",
+    )
+
+
 def node(*, lag: float, given_up: bool = False) -> NodeUpkeep:
     return NodeUpkeep(
         node_id="0123456789abcdef",
@@ -170,6 +229,8 @@ def test_a_real_deployment_is_checked_whole(lite: Any, spec: Any) -> None:
     platform = Platform(lite.database, lite.clock, lambda: lite.secret)
     (checked,) = platform.quality(upkeep()).experiments
     states = {check.name: check.state for check in checked.checks}
+    pages = [states.pop(name) for name in ("over_limit", "one_address", "implausible")]
+    assert set(pages) == {State.UNKNOWN}  # all of it came from inside
     assert set(states.values()) == {State.FINE}
     lite.clock.advance(3600 + 400)  # their windows are over, and no worker came
     (checked,) = platform.quality(upkeep()).experiments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +70,10 @@ __all__ = [
 ]
 
 
+#: how long a page of the console waits for a locked database, before it says so
+PAGE_SECONDS = 1.0
+
+
 class Platform:
     """What console and command line can do with a deployment."""
 
@@ -96,18 +101,7 @@ class Platform:
             SecretError: it is another one.
             StorageError: the database did not answer.
         """
-        secret = self._load_secret()
-        demand_secret(self.database, secret, adopt=False)
-        return secret
-
-    def adopt_secret(self) -> None:
-        """See that the database belongs to the secret; one that belongs to none does from now on.
-
-        Raises:
-            SecretError: it belongs to another one.
-            StorageError: the database did not answer.
-        """
-        demand_secret(self.database, self._load_secret(), adopt=True)
+        return self._load_secret()
 
     @cached_property
     def decisions(self) -> DecisionFinder:
@@ -257,8 +251,17 @@ def build(settings: Settings, clock: Clock = utc_now) -> Platform:
     configure_logs()
     database = Database(settings.database)
     database.ensure_ready()
-    keep = timedelta(days=settings.question_days)
-    return Platform(database, clock, lambda: load_secret(settings), keep)
+
+    def secret() -> bytes:
+        loaded = load_secret(settings)
+        demand_secret(database, loaded, adopt=False)
+        return loaded
+
+    return Platform(database, clock, secret, _kept(settings))
+
+
+def _kept(settings: Settings) -> timedelta:
+    return timedelta(days=settings.question_days)
 
 
 def build_console(settings: Settings, clock: Clock = utc_now) -> Platform:
@@ -267,9 +270,11 @@ def build_console(settings: Settings, clock: Clock = utc_now) -> Platform:
     Raises:
         SecretError: the database belongs to another secret.
     """
-    platform = build(settings, clock)
-    platform.adopt_secret()
-    return platform
+    secret = load_secret(settings)
+    with closing(build(settings, clock).database) as patient:
+        demand_secret(patient, secret, adopt=True)
+    database = Database(settings.database, busy_seconds=PAGE_SECONDS, lock_seconds=PAGE_SECONDS)
+    return Platform(database, clock, lambda: secret, _kept(settings))
 
 
 def build_answerer(settings: Settings, holder: str, clock: Clock = utc_now) -> Answerer:

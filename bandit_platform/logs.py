@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from contextvars import ContextVar
+from math import inf
+from threading import Lock
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -17,6 +20,8 @@ from bandit_platform.errors import BanditPlatformError
 #: id of the request being answered; None outside requests
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 
+#: kinds of trouble that are told apart
+_MOST_KINDS = 1000
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
@@ -36,6 +41,50 @@ def configure_logs() -> None:
         ],
         logger_factory=lambda *_: _Lines(sys.stderr),
     )
+
+
+class SeldomLog:
+    """Logs trouble that every request meets: a line in ten seconds, and how many it stands for."""
+
+    def __init__(
+        self, logger: Any, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._logger = logger
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = Lock()
+        #: trouble → when it was last logged, and how often it was met since
+        self._met: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def error(self, event: str, kind: str = "", **fields: Any) -> None:
+        """Log an error; ``kind`` tells apart what is logged under one event."""
+        self._log("error", event, kind, fields)
+
+    def warning(self, event: str, kind: str = "", **fields: Any) -> None:
+        """As :meth:`error`, a warning."""
+        self._log("warning", event, kind, fields)
+
+    def _log(self, level: str, event: str, kind: str, fields: Mapping[str, Any]) -> None:
+        now, key = self._clock(), (event, kind)
+        with self._lock:
+            logged, suppressed = self._met.get(key, (-inf, 0))
+            if now - logged < self._seconds:
+                self._met[key] = logged, suppressed + 1
+                return
+            if key not in self._met and len(self._met) >= _MOST_KINDS:
+                self._met.clear()
+            self._met[key] = now, 0
+        counted = {"suppressed": suppressed} if suppressed else {}
+        getattr(self._logger, level)(event, **fields, **counted)
+
+
+def where_raised(error: BaseException) -> str:
+    """Kind of an error and the line that raised it, to tell one trouble from another."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__qualname__} {place}"
 
 
 class _Lines(structlog.PrintLogger):

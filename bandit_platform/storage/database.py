@@ -25,12 +25,15 @@ _LATER = "the tables were made by a later version of bandit-platform; install th
 class Database:
     """Hands out transactions on one database."""
 
-    def __init__(self, url: str, *, busy_seconds: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, busy_seconds: float = 10.0, lock_seconds: float | None = None
+    ) -> None:
         """Prepare, without connecting yet.
 
         Args:
             url: SQLAlchemy address.
             busy_seconds: how long to wait for another writer (SQLite) or a connection.
+            lock_seconds: how long to wait for a lock (PostgreSQL); None for as long as it takes.
 
         Raises:
             InputError: the address cannot be read, or names a database that is not supported.
@@ -47,7 +50,10 @@ class Database:
         if self.is_sqlite and parsed.database:
             make_folder(Path(parsed.database).parent)
         options: dict[str, Any] = {} if self.is_sqlite else {"pool_pre_ping": True}
-        arguments = {"timeout" if self.is_sqlite else "connect_timeout": max(1, int(busy_seconds))}
+        name = "timeout" if self.is_sqlite else "connect_timeout"
+        arguments: dict[str, Any] = {name: max(1, int(busy_seconds))}
+        if lock_seconds is not None and not self.is_sqlite and "options" not in parsed.query:
+            arguments["options"] = f"-c lock_timeout={int(lock_seconds * 1000)}"
         try:
             self._engine = create_engine(parsed, connect_args=arguments, **options)
         except (SQLAlchemyError, ModuleNotFoundError):

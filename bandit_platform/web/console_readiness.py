@@ -12,13 +12,14 @@ from threading import Lock
 import structlog
 
 from bandit_platform.errors import BanditPlatformError
+from bandit_platform.logs import SeldomLog
 from bandit_platform.services.serving.readiness import Readiness, loop_warnings
 from bandit_platform.services.serving.upkeep import UpkeepWatch
 from bandit_platform.storage.database import Database
 
 _KEPT_SECONDS = 1.0
 _OTHER_TABLES = "the tables are of another version; restart the console with the one that made them"
-_log = structlog.get_logger(__name__)
+_seldom = SeldomLog(structlog.get_logger(__name__))
 
 
 class ConsoleReadiness:
@@ -56,7 +57,7 @@ class ConsoleReadiness:
         try:
             current = self._database.is_current()
         except BanditPlatformError as error:  # where and what the database is, is for the log
-            _log.error("not ready", error=str(error))
+            _seldom.error("not ready", error=str(error))
             return Readiness(why="the database does not answer")
         self._watch.refresh()
         warnings = loop_warnings(self._watch.look())

@@ -23,8 +23,9 @@ from bandit_platform.errors import (
     SpecError,
     UnavailableError,
 )
+from bandit_platform.logs import SeldomLog, where_raised
 
-_log = structlog.get_logger(__name__)
+_seldom = SeldomLog(structlog.get_logger(__name__))
 _CONTEXT = (
     "has a key longer than 64 characters, or a value that is not true, false, a finite number or "
     "text of at most 256 characters"
@@ -93,7 +94,7 @@ def _part(detail: Any) -> Problem:
 
 def _known(error: Exception) -> Response:
     if isinstance(error, UnavailableError):
-        _log.error("unavailable", error=str(error))
+        _seldom.error("unavailable", type(error).__name__, error=str(error))
         return problem(503, "unavailable", "Unavailable", "Nothing was changed; try again shortly.")
     for kind, (status, name, title) in _KINDS.items():
         if isinstance(error, kind):
@@ -136,7 +137,7 @@ _HTTP_DETAILS = {
 
 
 def _unexpected(error: Exception) -> Response:
-    _log.error("unexpected error", exc_info=error)
+    _seldom.error("unexpected error", where_raised(error), exc_info=error)
     return problem(500, "internal", "Internal error", "The error was recorded; nothing is known.")
 
 

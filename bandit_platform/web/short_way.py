@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from bandit_platform.domain.access import Permission
 from bandit_platform.errors import BanditPlatformError
+from bandit_platform.logs import SeldomLog, where_raised
 from bandit_platform.web.auth import Gate, address_key
 from bandit_platform.web.observed import DECIDED, Application, Start
 from bandit_platform.web.reading import whole_body
@@ -25,7 +26,7 @@ _BEFORE, _AFTER = "/v1/experiments/", "/decisions"
 #: as servers and as browsers' pages spell it
 _KINDS = frozenset({"application/json", "text/plain", "text/plain;charset=UTF-8"})
 _STATUS = {True: "201 CREATED", False: "200 OK"}
-_log = structlog.get_logger(__name__)
+_seldom = SeldomLog(structlog.get_logger(__name__))
 
 
 class ShortWay:
@@ -75,8 +76,8 @@ class ShortWay:
             )
         except (ValidationError, BanditPlatformError):
             return None
-        except Exception:  # noqa: BLE001 - the long way may do, and says so if it does not
-            _log.exception("the short way failed")
+        except Exception as error:  # noqa: BLE001 - the long way may do, and says so if it does not
+            _seldom.error("the short way failed", where_raised(error), exc_info=error)
             return None
 
 

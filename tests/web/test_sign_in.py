@@ -234,7 +234,7 @@ def test_a_page_says_in_words_that_the_database_is_away(
     for path in ("/", "/settings", "/sign-in"):
         answer = client.get(path)
         assert (answer.status_code, answer.mimetype) == (503, "text/html")
-        assert "Its database does not answer" in answer.text
+        assert "Its database is locked or does not answer" in answer.text
         assert "canary" not in answer.text
     assert client.get("/static/forms.css").status_code == 200
 

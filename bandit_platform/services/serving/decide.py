@@ -35,10 +35,11 @@ from bandit_platform.errors import ConflictError, InputError, JournalError
 from bandit_platform.journal.records import RequestConflict, conflict_line, decision_line
 from bandit_platform.journal.requests import Claim, SharedRequests
 from bandit_platform.journal.writer import JournalWriter
+from bandit_platform.logs import SeldomLog
 from bandit_platform.services.serving.page_limits import PageLimits
 from bandit_platform.services.serving.registry import LiveExperiment, Registry
 
-_log = structlog.get_logger(__name__)
+_seldom = SeldomLog(structlog.get_logger(__name__))
 _REMEMBERED = 20_000
 _NOT_RUNNING = MappingProxyType(
     {
@@ -135,7 +136,7 @@ class Decider:
         try:
             self._journal.append(conflict_line(conflict))
         except JournalError as error:
-            _log.error("conflict not recorded", error=str(error))
+            _seldom.error("conflict not recorded", error=str(error))
 
     def spec(self, key: str) -> ExperimentSpec:
         """The experiment in force under a key; errors as :meth:`Registry.get`."""
@@ -166,7 +167,7 @@ class Decider:
         try:
             self._journal.append(decision_line(decision), claim.note if claim else None)
         except JournalError as error:
-            _log.error("decision not recorded", error=str(error))
+            _seldom.error("decision not recorded", error=str(error))
             decision = _fallback(decision)
         else:
             if decision.request_key is not None:
@@ -242,8 +243,8 @@ class Decider:
             return _Choice(reason=Reason.UNIFORM, eligible=eligible, pmf=pmf)
         try:
             pmf = live.policy.pmf(live.text.lines(context, eligible.arms), spec.policy.floor)
-        except Exception:  # noqa: BLE001 - whatever a model does, the shop gets an answer
-            _log.exception("policy failed", experiment=spec.key)
+        except Exception as error:  # noqa: BLE001 - whatever a model does, the shop gets an answer
+            _seldom.error("policy failed", spec.key, experiment=spec.key, exc_info=error)
             return _only_nothing(Reason.FALLBACK)
         return _Choice(reason=Reason.POLICY, eligible=eligible, pmf=pmf)
 

@@ -19,6 +19,7 @@ from bandit_platform.errors import (
     StorageError,
     UnavailableError,
 )
+from bandit_platform.logs import SeldomLog
 from bandit_platform.policies.arguments import policy_hash
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
@@ -35,6 +36,7 @@ _USES_SECONDS = 30.0
 _FALLBACKS = 20
 
 _log = structlog.get_logger(__name__)
+_seldom = SeldomLog(_log)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,7 @@ class Registry:
             if isinstance(error, SecretError)
             else "experiments could not be refreshed; the log of this process says why"
         )
-        _log.warning("refresh failed", error=f"{type(error).__name__}: {error}")
+        _seldom.warning("refresh failed", error=f"{type(error).__name__}: {error}")
 
     def _note_unread(self, unread: Mapping[str, str]) -> None:
         """Log what could not be read, once, and warn of it as long as that is so."""

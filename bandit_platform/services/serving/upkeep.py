@@ -12,13 +12,14 @@ import structlog
 
 from bandit_platform.errors import UnavailableError
 from bandit_platform.journal.pending import pending
+from bandit_platform.logs import SeldomLog
 from bandit_platform.services.collecting.ingest import DEPLOYMENT
 from bandit_platform.services.learning.tracked import SERVING
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.nodes import Node
 from bandit_platform.storage.standing import Standing, standing
 
-_log = structlog.get_logger(__name__)
+_seldom = SeldomLog(structlog.get_logger(__name__))
 _UNKNOWN = Standing(
     positions={}, models={}, learned={}, left_out={}, failures={}, torn=0.0, led_until=None
 )
@@ -113,9 +114,9 @@ class UpkeepWatch:
                     if announce is not None and self._answers:
                         announce()
                 except UnavailableError as error:
-                    _log.warning("node not announced", error=str(error))
-                except Exception:  # noqa: BLE001 - the thread must outlive any trouble
-                    _log.exception("upkeep unknown")
+                    _seldom.warning("node not announced", error=str(error))
+                except Exception as error:  # noqa: BLE001 - the thread must outlive any trouble
+                    _seldom.error("upkeep unknown", exc_info=error)
 
         Thread(target=run, name="upkeep", daemon=True).start()
 

@@ -10,13 +10,13 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from bandit_platform.errors import BanditPlatformError
-from bandit_platform.logs import REQUEST_ID
+from bandit_platform.logs import REQUEST_ID, SeldomLog
 from bandit_platform.web.console.frame import in_templates, with_headers
 from bandit_platform.web.page_gate import PageGate
 from bandit_platform.web.problems import PROBLEMS
 from bandit_platform.web.viewer import STRANGER, viewer
 
-_log = structlog.get_logger(__name__)
+_seldom = SeldomLog(structlog.get_logger(__name__))
 _PAGE = "text/html"
 #: what answers can be; among what a caller likes equally, the first
 _KINDS = ("application/problem+json", "application/json", _PAGE)
@@ -94,5 +94,5 @@ def _know_viewer() -> None:
     try:
         viewer()
     except BanditPlatformError as error:
-        _log.error("unavailable", error=str(error))
+        _seldom.error("unavailable", type(error).__name__, error=str(error))
         g.viewer = STRANGER

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 
 from bandit_platform.errors import NotFoundError, UnavailableError
+from bandit_platform.logs import SeldomLog
 from bandit_platform.web.console.navigation import experiment_menu, main_menu, may_open
 from bandit_platform.web.sessions import csrf_field
 from bandit_platform.web.viewer import STRANGER, viewer
@@ -22,7 +23,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_log = structlog.get_logger(__name__)
+_seldom = SeldomLog(structlog.get_logger(__name__))
 _YEAR = 31_536_000
 
 
@@ -85,7 +86,7 @@ def _unknown(error: Exception) -> tuple[str, int]:
 
 def _away(error: Exception) -> tuple[str, int, dict[str, str]]:
     """Something behind the page is away, perhaps even what knows who asks."""
-    _log.error("unavailable", error=str(error))
+    _seldom.error("unavailable", type(error).__name__, error=str(error))
     g.viewer = STRANGER
     return render_template("dashboards/refused_away.html"), 503, {"Retry-After": "5"}
 

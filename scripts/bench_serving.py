@@ -139,12 +139,14 @@ def echo_server(port: int, workers: int) -> Iterator[str]:
     )
     try:
         connection = JsonConnection("127.0.0.1", port)
-        for _ in range(100):
+        for _ in range(600):
             try:
                 connection.post("/echo", {})
                 break
             except OSError:
                 time.sleep(0.1)
+        else:
+            raise SystemExit("the echo did not start within 60 s")
         yield f"http://127.0.0.1:{port}/echo"
     finally:
         process.terminate()

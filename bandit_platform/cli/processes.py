@@ -113,6 +113,7 @@ def up() -> None:
         {name: [*command, name] for name in ("serve", "console", "work")},
         environment,
         last=("work",),  # it takes over what the others append until their end
+        drain_seconds=settings.drain_seconds,
     )
     configure_logs()
     typer.echo(f"Shops ask      {settings.service_address}/v1/…")

@@ -78,6 +78,7 @@ class Household:
         commands: Mapping[str, Sequence[str]],
         environment: Mapping[str, str],
         last: Collection[str] = (),
+        drain_seconds: float = 0.0,
     ) -> None:
         """Prepare, without starting anything.
 
@@ -85,10 +86,12 @@ class Household:
             commands: name of each process → its command.
             environment: of them all.
             last: those that end after the others have ended, because they finish their work.
+            drain_seconds: how long they go on by design after they are told to end.
         """
         self._commands = commands
         self._environment = environment
         self._last = last
+        self._stop_seconds = drain_seconds + _STOP_SECONDS
         self._parts: dict[str, _Part] = {}
 
     def run(self, stop: Event, *, clock: Callable[[], float] = time.monotonic) -> str | None:
@@ -142,6 +145,6 @@ class Household:
             process.terminate()
         for process in processes:
             with suppress(TimeoutExpired):
-                process.wait(_STOP_SECONDS)
+                process.wait(self._stop_seconds)
             process.kill()
             process.wait()

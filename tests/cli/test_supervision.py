@@ -112,6 +112,28 @@ def test_one_that_was_killed_may_fail_to_start_for_a_while(soon: None, tmp_path:
     assert count.read_text() == "7"  # the one that was killed, five chances, and the end
 
 
+def test_a_process_that_drains_is_given_the_time_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervision, "_STOP_SECONDS", 0.1)
+    begun, drained = tmp_path / "begun", tmp_path / "drained"
+    text = (
+        "import pathlib, signal, sys, time\n"
+        "def drain(*_):\n"
+        f"    time.sleep(0.5)\n    pathlib.Path({str(drained)!r}).touch()\n    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, drain)\n"
+        f"pathlib.Path({str(begun)!r}).touch()\ntime.sleep(60)\n"
+    )
+    household = Household({"one": [sys.executable, "-c", text]}, {}, drain_seconds=20.0)
+    stop = Event()
+    thread = Thread(target=household.run, args=(stop,))
+    thread.start()
+    eventually(begun.exists)
+    stop.set()
+    thread.join(20)
+    assert drained.exists()
+
+
 class Process:
     """One that answers, of which only this is looked at."""
 

@@ -12,7 +12,10 @@ import pytest
 
 from bandit_platform.domain.access import Permission, Role
 from bandit_platform.domain.user import USER_ROLES
-from bandit_platform.web.auth import PERMISSIONS
+from bandit_platform.services.serving.key_ring import KeyRing
+from bandit_platform.web.auth import PERMISSIONS, Gate
+from bandit_platform.web.limits import Limits
+from bandit_platform.web.sessions import session_shown
 from tests.signing_in import signed_in
 from tests.web.both_ports import SHOP, Site, shown
 
@@ -293,3 +296,44 @@ def test_last_use_reaches_the_list(site: Site) -> None:
     used = {each.key.role: each.last_used_at for each in site.platform.keys.all()}
     assert used[Role.SERVER] == site.clock()
     assert used[Role.ADMIN] is None
+
+
+def test_a_key_is_judged_by_the_head_of_a_request(site: Site) -> None:
+    gate = Gate(lambda text: site.serving.registry.keys.find(text, site.clock()), Limits())
+    page, secret = site.keys["publishable"], site.keys["server"]
+    for environ, rank in (
+        ({"HTTP_AUTHORIZATION": f"Bearer {secret}"}, 2),
+        ({"HTTP_AUTHORIZATION": f"bearer {page}"}, 1),
+        ({"QUERY_STRING": f"key={page}"}, 1),
+        ({"QUERY_STRING": f"a=b&key={page}&c=d"}, 1),
+        ({"QUERY_STRING": f"key={secret}"}, 0),  # no secret key may stand in an address
+        ({"HTTP_AUTHORIZATION": f"Bearer {site.keys['garbage']}"}, 0),
+        ({"HTTP_AUTHORIZATION": "Bearer x", "QUERY_STRING": f"key={page}"}, 0),
+        ({"HTTP_AUTHORIZATION": f"Basic {secret}"}, 0),
+        ({"QUERY_STRING": f"monkey={page}"}, 0),
+        ({}, 0),
+    ):
+        assert gate.rank(environ) == rank, environ
+
+
+def test_a_key_is_not_known_before_any_is(site: Site) -> None:
+    gate = Gate(lambda text: KeyRing().find(text, site.clock()), Limits())
+    assert gate.rank({"HTTP_AUTHORIZATION": f"Bearer {site.keys['server']}"}) == 0
+
+
+def test_a_session_is_known_by_its_signature(console_as: Any) -> None:
+    client = console_as(Role.VIEWER)
+    shown = session_shown(client.application)
+    (cookie,) = (each for each in client._cookies.values())
+    for text, known in (
+        (f"{cookie.key}={cookie.value}", True),
+        (f"other=1; {cookie.key}={cookie.value}", True),
+        (f"{cookie.key}={cookie.value}x", False),
+        (f"other={cookie.value}", False),
+        ("", False),
+    ):
+        assert shown({"HTTP_COOKIE": text}) is known
+    stranger = console_as(None)
+    stranger.get("/sign-in")
+    (cookie,) = (each for each in stranger._cookies.values())
+    assert not shown({"HTTP_COOKIE": f"{cookie.key}={cookie.value}"})

@@ -1,4 +1,4 @@
-"""The two commands as a shell meets them."""
+"""The two commands, once as a shell meets them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,15 @@ from bandit_platform.bootstrap import build, build_serving, build_worker
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.services.serving.decide import Query
 from bandit_platform.settings import Settings
+from tests.support.databases import place_database
 
-pytestmark = pytest.mark.processes
+Command = Callable[..., Any]
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path, spec: Any, clock: Any) -> Path:
     """A deployment with forty matured decisions, and a secret that puts no unit in the holdout."""
-    settings = Settings(data_dir=tmp_path / "data", refresh_seconds=3600)
-    settings.data_dir.mkdir()
+    settings = Settings(data_dir=place_database(tmp_path / "data"), refresh_seconds=3600)
     (settings.data_dir / "secret").write_text("of tests, longer than thirty-two bytes")
     platform = build(settings, clock)
     platform.apply_experiment(spec)
@@ -49,7 +50,7 @@ def data_dir(tmp_path: Path, spec: Any, clock: Any) -> Path:
     return settings.data_dir
 
 
-def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def in_a_process(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bandit_platform", *arguments],
         env={**os.environ, "BANDIT_PLATFORM_DATA_DIR": str(data_dir)},
@@ -60,13 +61,14 @@ def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.processes
 def test_an_export_says_how_to_evaluate_it_and_that_works(data_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "log.csv"
-    done = run(data_dir, "export", "checkout-offers", "--format", "csv", "--out", str(out))
+    done = in_a_process(data_dir, "export", "checkout-offers", "--format", "csv", "--out", str(out))
     assert "40 interactions" in done.stdout
     assert done.returncode == 0, done.stderr
     command = done.stdout.splitlines()[-1].split()
-    evaluated = run(data_dir, *command[1:], "--format", "json")
+    evaluated = in_a_process(data_dir, *command[1:], "--format", "json")
     assert evaluated.returncode == 0, evaluated.stderr
     found = json.loads(evaluated.stdout)
     assert f"{found['n']} interactions of checkout-offers" in done.stdout
@@ -81,31 +83,33 @@ def test_an_export_says_how_to_evaluate_it_and_that_works(data_dir: Path, tmp_pa
         ("unknown", "--out", "x.parquet"),
     ],
 )
-def test_what_cannot_be_exported_is_one_line(data_dir: Path, arguments: tuple[str, ...]) -> None:
-    done = run(data_dir, "export", *arguments)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_what_cannot_be_exported_is_one_line(
+    run: Command, data_dir: Path, arguments: tuple[str, ...]
+) -> None:
+    done = run("export", *arguments)
+    assert done.status == 2
+    assert len(done.err.strip().splitlines()) == 1
 
 
-def test_forgetting_says_what_it_did_and_what_stays(data_dir: Path) -> None:
-    done = run(data_dir, "forget", "unit-1")
-    assert done.returncode == 0, done.stderr
-    assert "10  decisions" in done.stdout
-    assert "stay" in done.stdout
-    again = run(data_dir, "forget", "unit-1", "--format", "json")
-    assert not any(json.loads(again.stdout)["removed"].values())
-    assert "Nothing was kept" in run(data_dir, "forget", "unit-1").stdout
+def test_forgetting_says_what_it_did_and_what_stays(run: Command, data_dir: Path) -> None:
+    done = run("forget", "unit-1")
+    assert done.status == 0, done.err
+    assert "10  decisions" in done.out
+    assert "stay" in done.out
+    again = run("forget", "unit-1", "--format", "json")
+    assert not any(json.loads(again.out)["removed"].values())
+    assert "Nothing was kept" in run("forget", "unit-1").out
 
 
-def test_forgetting_reaches_what_was_exported(data_dir: Path, tmp_path: Path) -> None:
+def test_forgetting_reaches_what_was_exported(run: Command, data_dir: Path, tmp_path: Path) -> None:
     stays, moved = tmp_path / "log.csv", tmp_path / "elsewhere.csv"
     for out in (stays, moved):
-        run(data_dir, "export", "checkout-offers", "--format", "csv", "--out", str(out))
+        run("export", "checkout-offers", "--format", "csv", "--out", str(out))
     moved = moved.rename(tmp_path / "archive.csv")
     before = len(stays.read_text().splitlines())
-    done = run(data_dir, "forget", "unit-2", "--export", str(moved), "--format", "json")
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    done = run("forget", "unit-2", "--export", str(moved), "--format", "json")
+    assert done.status == 0, done.err
+    told = json.loads(done.out)
     rows = {Path(each["path"]).name: each["rows"] for each in told["exports"]}
     assert rows["log.csv"] == rows["archive.csv"] > 0
     assert told["removed"]["exported rows"] == 2 * rows["log.csv"]
@@ -118,22 +122,22 @@ def test_forgetting_reaches_what_was_exported(data_dir: Path, tmp_path: Path) ->
         "elsewhere.csv": "is not there any more",
     }
     assert "backups" in told["kept"]
-    again = run(data_dir, "forget", "unit-3")
-    assert f"in {stays}" in again.stdout
-    assert f"Not searched: {tmp_path / 'elsewhere.csv'} is not there any more." in again.stderr
-    missing = run(data_dir, "forget", "unit-3", "--export", str(tmp_path / "none.csv"))
-    assert (missing.returncode, missing.stdout) == (2, "")
+    again = run("forget", "unit-3")
+    assert f"in {stays}" in again.out
+    assert f"Not searched: {tmp_path / 'elsewhere.csv'} is not there any more." in again.err
+    missing = run("forget", "unit-3", "--export", str(tmp_path / "none.csv"))
+    assert (missing.status, missing.out) == (2, "")
 
 
 def test_a_file_whose_name_tells_no_kind_is_refused_unless_it_was_registered(
-    data_dir: Path, tmp_path: Path
+    run: Command, data_dir: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "log.txt"
-    run(data_dir, "export", "checkout-offers", "--format", "csv", "--out", str(out))
+    run("export", "checkout-offers", "--format", "csv", "--out", str(out))
     moved = tmp_path / "moved.txt"
     moved.write_bytes(out.read_bytes())
-    refused = run(data_dir, "forget", "unit-2", "--export", str(moved))
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "its name does not tell what kind" in refused.stderr
-    done = run(data_dir, "forget", "unit-2", "--export", str(out), "--format", "json")
-    assert json.loads(done.stdout)["removed"]["exported rows"] > 0, done.stderr
+    refused = run("forget", "unit-2", "--export", str(moved))
+    assert (refused.status, refused.out) == (2, "")
+    assert "its name does not tell what kind" in refused.err
+    done = run("forget", "unit-2", "--export", str(out), "--format", "json")
+    assert json.loads(done.out)["removed"]["exported rows"] > 0, done.err

@@ -184,7 +184,7 @@ _WORDS = MappingProxyType(
             "time zone, or leave it out.",
         ),
         "unknown_currency": Words(
-            label="Currency not declared",
+            label="Unknown currency",
             meaning="Amounts in a currency that only a page named. They count for nothing until "
             "the experiment has a currency, because anybody can send what a page sends.",
             mend="Declare reward.currency: a running experiment takes it, and it counts for every "

@@ -109,6 +109,20 @@ def test_a_locked_part_is_refused_with_the_mend(run: Any, file: Path, spec_text:
     assert len(json.loads(run("experiment", "list", "--format", "json").out)) == 1
 
 
+def test_a_started_experiment_takes_a_currency_and_more_that_only_servers_report(
+    run: Any, file: Path, spec_text: str
+) -> None:
+    run("experiment", "apply", file)
+    run("experiment", "start", KEY)
+    declared = spec_text.replace("[reward]\n", '[reward]\ncurrency = "GBP"\n')
+    file.write_text(declared + '\n[events]\nsecret_only = ["purchase"]\n')
+    ran = run("experiment", "apply", file)
+    assert ran.status == 0
+    assert "reward.currency = 'GBP'" in ran.out
+    file.write_text(declared)
+    assert "events.secret_only" in one_line(run("experiment", "apply", file))
+
+
 @pytest.mark.parametrize("name", ["missing.toml", "."])
 def test_a_file_that_is_not_there_is_named(run: Any, tmp_path: Path, name: str) -> None:
     ran = run("experiment", "apply", tmp_path / name)

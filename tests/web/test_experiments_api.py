@@ -101,6 +101,19 @@ def test_what_a_started_experiment_may_not_change_is_a_conflict(
     assert running.get(f"{BASE}/{KEY}").json["revision"] == 1
 
 
+def test_a_started_experiment_takes_what_keeps_strangers_out(
+    running: Any, tables: dict[str, Any], refused: Any
+) -> None:
+    tables["reward"]["currency"] = "GBP"
+    tables["events"] = {"secret_only": ["purchase"]}
+    assert send(running, "PUT", f"{BASE}/{KEY}", tables).json["revision"] == 2
+    tables["reward"]["currency"] = "USD"
+    tables["events"] = {"secret_only": []}
+    told = refused(send(running, "PUT", f"{BASE}/{KEY}", tables), 409, "conflict")
+    assert "reward.currency" in told["detail"]
+    assert "events.secret_only" in told["detail"]
+
+
 def test_the_steps_of_its_life(deployment: Any, tables: dict[str, Any], refused: Any) -> None:
     send(deployment, "POST", BASE, tables)
     refused(send(deployment, "POST", f"{BASE}/{KEY}/pause"), 409, "conflict")

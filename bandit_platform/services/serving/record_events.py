@@ -65,11 +65,9 @@ class Receipt(NamedTuple):
     why: str | None = None
 
 
-class _Accepted(NamedTuple):
-    """An accepted report, as far as later ones under the same id are compared with it."""
-
-    trusted: bool
-    content: EventContent
+#: An accepted report, as far as later ones under the same id are compared with it: whether it was
+#: trusted, and the fields of :class:`EventContent`. A plain tuple, because every report makes one.
+_Accepted = tuple[bool, str, float | None, str | None, datetime | None]
 
 
 class EventRecorder:
@@ -111,26 +109,25 @@ class EventRecorder:
         lines: list[bytes] = []
         accepted: dict[str, _Accepted] = {}
         seen, before = self._seen, self._seen_before
-        # A page reports what happened to one decision: its proof is looked at once.
-        genuine = {
-            each: self._is_known(each, experiments) for each in {one.decision_id for one in reports}
+        # A page reports what happened to one decision: its id is looked at once.
+        earliest = {
+            each: _earliest(each, now) if self._is_known(each, experiments) else None
+            for each in {one.decision_id for one in reports}
         }
         for report in reports:
-            why = _refusal(report, now) or (
-                _before_decision(report, now) if genuine[report.decision_id] else _FORGED
-            )
+            why = _refusal(report, now, earliest[report.decision_id])
             key = f"{report.decision_id} {report.event_id}"
             if why is not None:
                 shown = None if why == _PERSONAL else report.event_id
                 receipts.append(Receipt(shown, "rejected", why))
                 continue
             earlier = accepted.get(key) or seen.get(key) or before.get(key)
-            content = EventContent(report.type, report.amount, report.currency, report.occurred_at)
-            if earlier is None or (trusted and not earlier.trusted):
-                accepted[key] = _Accepted(trusted, content)
+            this = (trusted, report.type, report.amount, report.currency, report.occurred_at)
+            if earlier is None or (trusted and not earlier[0]):
+                accepted[key] = this
                 lines.append(event_line(_event(report, now, trusted)))
                 receipts.append(Receipt(report.event_id, "accepted"))
-            elif earlier.content.agrees(content):
+            elif EventContent(*earlier[1:]).agrees(EventContent(*this[1:])):
                 receipts.append(Receipt(report.event_id, "duplicate"))
             else:
                 receipts.append(Receipt(report.event_id, "rejected", _CONFLICT))
@@ -164,8 +161,15 @@ class EventRecorder:
         self._seen.update(accepted)
 
 
-def _refusal(report: EventReport, now: datetime) -> str | None:
-    """Why a report cannot be taken in; what passes here can always be stored and added up."""
+def _refusal(report: EventReport, now: datetime, earliest: datetime | None) -> str | None:
+    """Why a report cannot be taken in; what passes here can always be stored and added up.
+
+    Args:
+        report: what was reported.
+        now: the platform's time.
+        earliest: the first moment that an outcome of its decision can have; None where the
+            decision was never issued.
+    """
     event_id, amount, occurred_at = report.event_id, report.amount, report.occurred_at
     # Ids are free text and often long numbers, so only what cannot be an id by chance.
     if is_email(event_id) or is_access_key(event_id):
@@ -176,7 +180,9 @@ def _refusal(report: EventReport, now: datetime) -> str | None:
         return "event_id must not hold a NUL character"
     if amount is not None and not abs(amount) <= _MOST_MONEY:
         return "amount must be a finite number of at most 1e12 either way"
-    return None if occurred_at is None else _impossible_moment(occurred_at, now)
+    if earliest is None:
+        return _FORGED
+    return None if occurred_at is None else _impossible_moment(occurred_at, now, earliest)
 
 
 @lru_cache(maxsize=256)
@@ -184,24 +190,23 @@ def _is_word(type_: str) -> bool:
     return EVENT_TYPE_PATTERN.fullmatch(type_) is not None
 
 
-def _impossible_moment(occurred_at: datetime, now: datetime) -> str | None:
+def _impossible_moment(occurred_at: datetime, now: datetime, earliest: datetime) -> str | None:
     if occurred_at > now + CLOCK_TOLERANCE:
         return "occurred_at lies in the future"
-    return "occurred_at lies before 1970" if occurred_at < _EARLIEST else None
+    if occurred_at < _EARLIEST:
+        return "occurred_at lies before 1970"
+    return "occurred_at lies before the decision" if occurred_at < earliest else None
 
 
-def _before_decision(report: EventReport, now: datetime) -> str | None:
-    """Why an outcome is dated too early, as far as the id of its decision tells; ingest sees all.
+def _earliest(decision_id: str, now: datetime) -> datetime:
+    """The first moment that an outcome can have, as far as a genuine id tells; ingest sees all.
 
     Ids by request key of earlier versions look like a time, which seldom lies in the past.
     """
-    if report.occurred_at is None:
-        return None
-    decided_at = issued_at(report.decision_id)
+    decided_at = issued_at(decision_id)
     if decided_at is None or decided_at > now + CLOCK_TOLERANCE:
-        return None
-    early = report.occurred_at < decided_at - CLOCK_TOLERANCE
-    return "occurred_at lies before the decision" if early else None
+        return _EARLIEST
+    return decided_at - CLOCK_TOLERANCE
 
 
 def _event(report: EventReport, now: datetime, trusted: bool) -> Event:

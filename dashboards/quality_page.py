@@ -225,6 +225,13 @@ _WORDS = MappingProxyType(
             mend="Somebody may praise an arm. Look at these decisions, rotate the key, and list "
             "what is worth money under secret_only.",
         ),
+        "disputed_late": Words(
+            label="Disputed after maturity",
+            meaning="Two nodes answered one request key differently, and that was noticed after "
+            "the decision had matured; still in the estimates.",
+            mend="Send requests with the same key to the same node, and keep ingest running on "
+            "every serving node.",
+        ),
         "disputed": Words(
             label="Disputed",
             meaning="Two nodes answered one request key differently; in no estimate.",
@@ -336,7 +343,8 @@ _SHARES = frozenset(
     {
         "untrusted", "over_limit", "one_address",
         "orphan", "late", "late_arrivals", "clipped", "fallback", "other_currency",
-        "early_events", "unknown_currency", "conflicting_events", "disputed", "request_conflicts",
+        "early_events", "unknown_currency", "conflicting_events", "disputed", "disputed_late",
+        "request_conflicts",
     }
 )  # fmt: skip
 

@@ -32,6 +32,8 @@ _STATUS = MappingProxyType(
         "over limit": "Page traffic above the limit of its unit or address: answered as always, "
         "but it trains no model and is in no estimate.",
         "not measured": "Decisions with this reason are in no estimate.",
+        "disputed late": "The reward is final. It was noticed afterwards that two nodes answered "
+        "this request differently, so it is still in the estimates.",
         "disputed": "Two nodes answered this request differently, so it is in no estimate.",
     }
 )

@@ -126,6 +126,7 @@ def experiment_checks(
                 look=0.0, broken=0.05,
             ),
             _share("disputed", counts.disputed, counts.decisions, look=0.0, broken=0.01),
+            _share("disputed_late", counts.disputed_late, counts.decisions, look=0.0, broken=0.01),
             _conflicts(counts),
             *_dropped_fields(counts),
             *_page_checks(report),

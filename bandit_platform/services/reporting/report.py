@@ -25,6 +25,7 @@ from bandit_platform.services.learning.tracked import (
 )
 from bandit_platform.services.reporting.charted import charted
 from bandit_platform.services.reporting.compare import with_comparisons
+from bandit_platform.services.reporting.count_cautions import count_cautions
 from bandit_platform.services.reporting.finding import finding
 from bandit_platform.services.reporting.happened import with_happened
 from bandit_platform.services.reporting.page_traffic import page_cautions, page_traffic
@@ -104,7 +105,9 @@ def experiment_report(
             ),
         )
         pages = page_traffic(connection, key)
-        report = replace(report, page_traffic=pages, cautions=page_cautions(pages))
+        report = replace(
+            report, page_traffic=pages, cautions=(*page_cautions(pages), *count_cautions(counts))
+        )
         if happened:
             report = with_happened(connection, report, stored, counted)
         return with_comparisons(connection, report, stored.spec, states) if whole else report
@@ -250,6 +253,7 @@ def _counts(
         other_currency=int(counted.get("other_currency", 0)),
         unknown_currency=int(counted.get("unknown_currency", 0)),
         disputed=int(counted.get("disputed", 0)),
+        disputed_late=int(counted.get("disputed_late", 0)),
         early_events=int(counted.get("early_events", 0)),
         conflicting_events=int(counted.get("conflicting_events", 0)),
         left_out=len(skipped(connection, key)),

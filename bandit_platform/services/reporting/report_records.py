@@ -121,6 +121,8 @@ class Counts:
     early_events: int = 0
     #: reports whose content differs from another one under the same event id
     conflicting_events: int = 0
+    #: those of which that was noticed after they had matured; they are in the estimates
+    disputed_late: int = 0
     #: events acknowledged inside the window that a node moved into the database too late
     late_arrivals: int = 0
     #: interactions whose stored row no policy could take in; the log says which and why

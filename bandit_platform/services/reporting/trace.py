@@ -63,9 +63,9 @@ def _fate(connection: Connection, decision: Decision) -> dict[str, Any]:
         "arms": _arms(connection, decision, stored.spec),
         "activated_at": shown.isoformat() if shown else None,
         "events": [_event(part) for part in reward_parts(events, spec, currency)],
-        "status": "disputed"
-        if other is not None and matured is None
-        else _status(decision, waiting, matured is not None),
+        "status": _status(decision, waiting, matured is not None)
+        if other is None
+        else ("disputed" if matured is None else "disputed late"),
         "interaction": matured[0] if matured else None,
         "reward": matured[1] if matured else None,
         "clipped": matured[2] if matured else None,

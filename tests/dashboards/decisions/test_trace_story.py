@@ -168,3 +168,8 @@ def test_a_found_decision_names_its_asker() -> None:
     assert asked_by("k", "shop", trusted=True) == "server, shop"
     assert asked_by("k", "", trusted=False) == "page, k"
     assert asked_by(None, "", trusted=True) == "no key recorded"
+
+
+def test_a_dispute_that_was_noticed_after_maturity_is_told_as_such() -> None:
+    assert "still in the estimates" in story(told(status="disputed late"), "UTC").status
+    assert "in no estimate" in story(told(status="disputed"), "UTC").status

@@ -9,6 +9,10 @@ import pytest
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.services.collecting.ingest import Ingest
+from bandit_platform.services.reporting.report import experiment_report
+from bandit_platform.services.reporting.trace import trace
+
+KEY = "checkout-offers"
 
 
 @pytest.fixture
@@ -95,6 +99,11 @@ def test_what_comes_after_maturity_is_counted_as_late(nodes: tuple[Any, Any]) ->
     first.settle()
     second.ingest()
     assert first.counter("disputed_late") == first.counter("disputes") == 1
+    report = experiment_report(first.database, KEY, first.clock())
+    (caution,) = [each for each in report.cautions if "two nodes" in each]
+    assert caution.startswith("1 of 2 matured decisions were answered differently")
+    told = trace(first.database, KEY, kept.decision_id)
+    assert (told["status"], told["disputed"] is None) == ("disputed late", False)
     assert first.one(
         "SELECT count(*) FROM interaction WHERE decision_id = :id", id=kept.decision_id
     )

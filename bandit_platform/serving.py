@@ -83,7 +83,7 @@ def build_serving(settings: Settings, clock: Clock = utc_now) -> Serving:
             _stored_decision(database),
             limits=PageLimits(unit=settings.unit_limit, address=settings.address_limit),
         ),
-        recorder=EventRecorder(journal, secret, clock),
+        recorder=EventRecorder(journal, secret, clock, registry.knows),
         journal=journal,
         upkeep=upkeep,
         clock=clock,

@@ -251,6 +251,14 @@ _WORDS = MappingProxyType(
             "dropped like any other: declare what must be there as required.",
             mend="",
         ),
+        "unresolved": Words(
+            label="Unresolved outcomes",
+            meaning="Outcomes that named their decision by experiment and request_key, and no "
+            "single decision that was shown was found. They are kept and count nowhere; they "
+            "count as soon as their decision arrives or is activated.",
+            mend="Compare the request_key that decisions were asked for with the one that is "
+            "reported, activate deferred decisions, and send unit_id where pages decide.",
+        ),
     }
 )
 
@@ -344,7 +352,7 @@ _SHARES = frozenset(
         "untrusted", "over_limit", "one_address",
         "orphan", "late", "late_arrivals", "clipped", "fallback", "other_currency",
         "early_events", "unknown_currency", "conflicting_events", "disputed", "disputed_late",
-        "request_conflicts",
+        "request_conflicts", "unresolved",
     }
 )  # fmt: skip
 

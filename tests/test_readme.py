@@ -98,8 +98,13 @@ def test_makes_a_key_for_pages_and_takes_a_purchase_from_the_server(outputs: lis
     assert receipt["events"] == [{"event_id": "order-8841-parking", "status": "accepted"}]
 
 
+def test_takes_an_outcome_that_names_the_order(outputs: list[str]) -> None:
+    receipt, _ = json.JSONDecoder().raw_decode(outputs[6].strip())
+    assert receipt["events"] == [{"event_id": "order-8841-insured", "status": "accepted"}]
+
+
 def test_every_command_of_the_walk_is_run() -> None:
     commands = set(re.findall(r"bandit-platform (?:experiment )?\w+", "".join(BLOCKS)))
     assert {"bandit-platform experiment apply", "bandit-platform up"} <= commands
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
     assert len(FILES) == 1

@@ -105,12 +105,73 @@ class Client:
         decision_id = decision.decision_id if isinstance(decision, Decision) else decision
         if decision_id is None:
             return None
+        named = {"decision_id": decision_id}
+        return self._report(
+            named,
+            type,
+            amount=amount,
+            currency=currency,
+            event_id=event_id,
+            occurred_at=occurred_at,
+        )
+
+    def report_request(
+        self,
+        experiment: str,
+        request_key: str,
+        type: str,  # noqa: A002 - the word that the service uses
+        *,
+        unit_id: str | None = None,
+        amount: float | Decimal | None = None,
+        currency: str | None = None,
+        event_id: str | None = None,
+        occurred_at: datetime | str | None = None,
+    ) -> str | None:
+        """Report an outcome whose decision is known by its request key. Never raises, never waits.
+
+        It belongs to the decision that a server asked for with this key, else to the only one that
+        a page showed. The service finds it later; what it cannot find is on *Data quality*.
+
+        Args:
+            experiment: key of the experiment that decided.
+            request_key: with which the decision was asked for: the order's number, say.
+            type: as in :meth:`report`, like what follows.
+            unit_id: tells the shoppers apart whose pages asked with the same key.
+            amount: money.
+            currency: of the amount.
+            event_id: makes repeats harmless.
+            occurred_at: when it happened.
+
+        Returns:
+            The event's id; None where it was not taken, as :meth:`report`.
+        """
+        named = {"experiment": experiment, "request_key": request_key, "unit_id": unit_id}
+        return self._report(
+            named,
+            type,
+            amount=amount,
+            currency=currency,
+            event_id=event_id,
+            occurred_at=occurred_at,
+        )
+
+    def _report(
+        self,
+        named: Mapping[str, str | None],
+        kind: str,
+        *,
+        amount: float | Decimal | None,
+        currency: str | None,
+        event_id: str | None,
+        occurred_at: datetime | str | None,
+    ) -> str | None:
+        """Put an outcome on its way."""
         try:
             event_id = str(event_id or uuid4())
             event = {
                 "event_id": event_id,
-                "decision_id": decision_id,
-                "type": type,
+                **{name: it for name, it in named.items() if it is not None},
+                "type": kind,
                 "amount": amount,
                 "currency": currency,
                 "occurred_at": moment_text(occurred_at or datetime.now(UTC)),

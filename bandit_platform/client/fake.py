@@ -21,7 +21,8 @@ class FakeClient(Client):
         self.asked: list[dict[str, Any]] = []
         #: every decision given, in order
         self.decisions: list[Decision] = []
-        #: every outcome reported: event_id, decision_id, type and what else was given
+        #: every outcome reported: event_id, decision_id or experiment and request_key, type and
+        #: what else was given
         self.events: list[dict[str, Any]] = []
         #: decisions that were activated
         self.activated: list[str] = []
@@ -84,14 +85,61 @@ class FakeClient(Client):
         decision_id = decision.decision_id if isinstance(decision, Decision) else decision
         if decision_id is None:
             return None
+        return self._report(
+            {"decision_id": decision_id},
+            type,
+            amount=amount,
+            currency=currency,
+            event_id=event_id,
+            occurred_at=occurred_at,
+        )
+
+    def report_request(
+        self,
+        experiment: str,
+        request_key: str,
+        type: str,  # noqa: A002 - as the real one
+        *,
+        unit_id: str | None = None,
+        amount: float | Decimal | None = None,
+        currency: str | None = None,
+        event_id: str | None = None,
+        occurred_at: datetime | str | None = None,
+    ) -> str | None:
+        """Remember an outcome."""
+        return self._report(
+            {"experiment": experiment, "request_key": request_key, "unit_id": unit_id},
+            type,
+            amount=amount,
+            currency=currency,
+            event_id=event_id,
+            occurred_at=occurred_at,
+        )
+
+    def _report(
+        self,
+        named: Mapping[str, str | None],
+        kind: str,
+        *,
+        amount: float | Decimal | None,
+        currency: str | None,
+        event_id: str | None,
+        occurred_at: datetime | str | None,
+    ) -> str | None:
         try:
             moment_text(occurred_at or datetime.now(UTC))
         except InputError:
             return None
         event_id = event_id or f"event-{len(self.events) + 1}"
-        event = {"amount": amount, "currency": currency, "occurred_at": occurred_at}
-        told = {"event_id": event_id, "decision_id": decision_id, "type": type}
-        self.events.append(told | {name: it for name, it in event.items() if it is not None})
+        event = {
+            "event_id": event_id,
+            **named,
+            "type": kind,
+            "amount": amount,
+            "currency": currency,
+            "occurred_at": occurred_at,
+        }
+        self.events.append({name: it for name, it in event.items() if it is not None})
         return event_id
 
     def activate(self, decision: Decision | str) -> bool:

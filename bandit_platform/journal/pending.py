@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
+from bandit_platform.domain.request_event import RequestEvent
 from bandit_platform.journal.reader import segments
 from bandit_platform.journal.records import Activation, Record, RequestConflict, parse_line
 
@@ -44,7 +45,7 @@ def _moment(record: Record) -> datetime:
     match record:
         case Decision():
             return record.decided_at
-        case Event():
+        case Event() | RequestEvent():
             return record.received_at
         case Activation():
             return record.activated_at

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
+from bandit_platform.domain.request_event import RequestEvent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,7 @@ class RequestConflict:
     refused_at: datetime
 
 
-Record = Decision | Event | Activation | RequestConflict
+Record = Decision | Event | Activation | RequestConflict | RequestEvent
 
 
 def decision_line(d: Decision) -> bytes:
@@ -91,6 +92,25 @@ def event_line(e: Event) -> bytes:
     return to_json(data) + b"\n"
 
 
+def request_event_line(e: RequestEvent) -> bytes:
+    """An event that names a request key as one line, newline included."""
+    return _line(
+        {
+            "k": "request_event",
+            "experiment": e.experiment,
+            "request": e.request,
+            "unit": e.unit,
+            "id": e.event_id,
+            "type": e.type,
+            "amount": e.amount,
+            "currency": e.currency,
+            "occurred": _text(e.occurred_at),
+            "received": _text(e.received_at),
+            "trusted": e.trusted,
+        }
+    )
+
+
 def activation_line(a: Activation) -> bytes:
     """An activation as one line, newline included."""
     return _line({"k": "activation", "id": a.decision_id, "at": _text(a.activated_at)})
@@ -115,6 +135,8 @@ def parse_line(line: bytes) -> Record:
                 return _decision(data)
             case "event":
                 return _event(data)
+            case "request_event":
+                return _request_event(data)
             case "activation":
                 return Activation(decision_id=data["id"], activated_at=_moment(data["at"]))
             case "conflict":
@@ -178,6 +200,21 @@ def _decision(data: Mapping[str, Any]) -> Decision:
 def _event(data: Mapping[str, Any]) -> Event:
     return Event(
         decision_id=data["decision"],
+        event_id=data["id"],
+        type=data["type"],
+        amount=data["amount"],
+        currency=data["currency"],
+        occurred_at=_moment(data["occurred"]),
+        received_at=_moment(data["received"]),
+        trusted=data["trusted"],
+    )
+
+
+def _request_event(data: Mapping[str, Any]) -> RequestEvent:
+    return RequestEvent(
+        experiment=data["experiment"],
+        request=data["request"],
+        unit=data["unit"],
         event_id=data["id"],
         type=data["type"],
         amount=data["amount"],

@@ -139,6 +139,9 @@ class _Accept:
     amount: float | None = None
     currency: str | None = None
     occurred_at: datetime | None = None
+    experiment: None = None
+    request_key: None = None
+    unit_id: None = None
 
 
 class _Deployment:
@@ -163,7 +166,7 @@ class _Deployment:
             lambda _: None,
             limits=PageLimits(unit=unit, address=address, clock=self._seconds),
         )
-        self._recorder = EventRecorder(self._journal, _SECRET, self._clock)
+        self._recorder = EventRecorder(self._journal, _SECRET, self._clock, self._registry.knows)
         with self._database.write() as connection:
             take_lease(connection, _HOLDER, self.now, timedelta(days=1))
         self._ingest = Ingest(self._database, folder / "journal")

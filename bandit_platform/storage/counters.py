@@ -12,6 +12,9 @@ from bandit_platform.storage.tables import CounterRow
 SERVER_CONFLICTS, PAGE_CONFLICTS = "request_conflicts.server", "request_conflicts.page"
 """Counters of requests refused for what their request key was used for before."""
 
+REQUEST_EVENTS = "request_events"
+"""Counter of outcomes that were reported for a request key."""
+
 _COUNTER = table(CounterRow)
 
 

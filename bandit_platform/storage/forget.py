@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Table, delete, func, select
 
@@ -18,6 +19,7 @@ from bandit_platform.storage.tables import (
     EventRow,
     ImmatureRow,
     InteractionRow,
+    RequestEventRow,
     UnitTotalRow,
 )
 
@@ -28,6 +30,7 @@ _DECISION = table(DecisionRow)
 _IMMATURE = table(ImmatureRow)
 _DISPUTE = table(DisputeRow)
 _UNIT = table(UnitTotalRow)
+_REQUEST_EVENT = table(RequestEventRow)
 _OF_DECISIONS = {
     "events": table(EventRow),
     "activations": table(ActivationRow),
@@ -37,25 +40,40 @@ _OF_DECISIONS = {
 }
 
 
-def decisions_of(connection: Connection, unit: str) -> set[str]:
-    """Ids of every decision made for a unit."""
-    ids = connection.execute(select(_DECISION.c.decision_id).where(_DECISION.c.unit == unit))
-    return set(ids.scalars())
+@dataclass(kw_only=True)
+class UnitTraces:
+    """By what the records of a unit are found; grows while it is being forgotten."""
+
+    #: its decisions, in the database or not
+    decisions: set[str] = field(default_factory=set)
+    #: hashes of the request keys of these
+    requests: set[str] = field(default_factory=set)
 
 
-def forget_unit(connection: Connection, unit: str, ids: Collection[str]) -> dict[str, int]:
+def add_traces(connection: Connection, unit: str, traces: UnitTraces) -> None:
+    """Add the stored decisions made for a unit to its traces."""
+    columns = (_DECISION.c.decision_id, _DECISION.c.request_key)
+    rows = connection.execute(select(*columns).where(_DECISION.c.unit == unit))
+    for decision_id, request in rows:
+        traces.decisions.add(decision_id)
+        if request is not None:
+            traces.requests.add(request)
+
+
+def forget_unit(connection: Connection, unit: str, traces: UnitTraces) -> dict[str, int]:
     """Remove a unit's totals, its decisions and everything that hangs on them.
 
     Args:
         connection: a transaction that writes.
         unit: pseudonym.
-        ids: its decisions, in the database or not.
+        traces: by what its records are found.
 
     Returns:
         What was removed → how many rows.
     """
     if connection.dialect.name == "sqlite":  # else the bytes stay in the file
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    ids = traces.decisions
     add(connection, _waiting(connection, ids))
     sources = forget_page_sources(connection, unit, _addresses(connection, ids))
     removed = {name: _remove(connection, rows, ids) for name, rows in _OF_DECISIONS.items()}
@@ -63,6 +81,7 @@ def forget_unit(connection: Connection, unit: str, ids: Collection[str]) -> dict
     removed["disputes"] += connection.execute(
         delete(_DISPUTE).where(_DISPUTE.c.other.contains(unit, autoescape=True))
     ).rowcount
+    removed["request events"] = _remove_request_events(connection, unit, traces)
     forget_audited(connection, ids)
     totals = connection.execute(delete(_UNIT).where(_UNIT.c.unit == unit))
     return {**removed, "unit totals": totals.rowcount, "sources of page traffic": sources}
@@ -92,6 +111,18 @@ def _waiting(connection: Connection, ids: Collection[str]) -> dict[tuple[str, st
         for experiment, number in connection.execute(statement):
             counts[experiment, FORGOTTEN_WAITING] += number
     return dict(counts)
+
+
+def _remove_request_events(connection: Connection, unit: str, traces: UnitTraces) -> int:
+    """Outcomes that name the unit, belong to its decisions, or may yet do so."""
+    event = _REQUEST_EVENT.c
+    removed = connection.execute(delete(_REQUEST_EVENT).where(event.unit == unit)).rowcount
+    removed += _remove(connection, _REQUEST_EVENT, traces.decisions)
+    unnamed = (event.unit == "") & event.decision_id.is_(None)
+    for some in batches(sorted(traces.requests)):
+        chosen = delete(_REQUEST_EVENT).where(unnamed, event.request_key.in_(some))
+        removed += connection.execute(chosen).rowcount
+    return removed
 
 
 def _remove(connection: Connection, rows: Table, ids: Collection[str]) -> int:

@@ -141,6 +141,56 @@ class EventRow(SQLModel, table=True):
     orphan: bool = Field(index=True)
 
 
+_IS_WAITING = text("state = 'waiting'")
+_IS_OPEN = text("state IN ('unknown', 'not_shown', 'ambiguous')")
+
+
+class RequestEventRow(SQLModel, table=True):
+    """An outcome reported for a request key; stays when its decision was found, against repeats."""
+
+    __tablename__ = "request_event"
+    __table_args__ = (
+        Index(
+            "request_event_waiting",
+            "received_at",
+            sqlite_where=_IS_WAITING,
+            postgresql_where=_IS_WAITING,
+        ),
+        Index(
+            "request_event_waiting_by_request",
+            "request_key",
+            sqlite_where=_IS_WAITING,
+            postgresql_where=_IS_WAITING,
+        ),
+        Index(
+            "request_event_open",
+            "experiment",
+            "received_at",
+            sqlite_where=_IS_OPEN,
+            postgresql_where=_IS_OPEN,
+        ),
+        Index("request_event_by_decision", "decision_id"),
+        Index("request_event_by_unit", "unit"),
+    )
+
+    experiment: str = Field(primary_key=True)
+    #: its hash, as in the decision
+    request_key: str = Field(primary_key=True)
+    #: empty where the report names none
+    unit: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+    trusted: bool = Field(primary_key=True)
+    type: str
+    amount: float | None = None
+    currency: str | None = None
+    occurred_at: int = Field(sa_column=_moment())
+    received_at: int = Field(sa_column=_moment())
+    #: waiting, found, unknown, not_shown or ambiguous
+    state: str
+    #: where it was found; then the event is stored with the decision as well
+    decision_id: str | None = None
+
+
 class InteractionRow(SQLModel, table=True):
     """A decision joined with its mature reward, numbered by the one writer there is."""
 

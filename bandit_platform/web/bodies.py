@@ -52,10 +52,31 @@ class DecisionRequest(_Request):
 
 
 class EventItem(_Request):
-    """One reported outcome of a decision."""
+    """One reported outcome of a decision, named by its id or by experiment and request key."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["decision_id"]}, {"required": ["experiment", "request_key"]}]
+        }
+    )
 
     event_id: _Text = Field(description="Makes repeats harmless: a repeated id counts once.")
-    decision_id: Annotated[str, Field(min_length=1, max_length=64)]
+    decision_id: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="The decision; or else experiment and request_key."
+    )
+    experiment: _Name | None = Field(
+        default=None, description="Of the decision, where decision_id is not given."
+    )
+    request_key: _Text | None = Field(
+        default=None,
+        description="With which the decision was asked for (the order id, say). With a secret key "
+        "it names the decision that a server asked for, else the only one that a page showed.",
+    )
+    unit_id: _Text | None = Field(
+        default=None,
+        description="Of the decision, beside request_key; needed with a publishable key, which "
+        "reaches decisions of pages only.",
+    )
     type: _Name = Field(description="impression, accept, dismiss, purchase, return, complaint, …")
     amount: _Number | None = Field(default=None, description="Money, in currency.")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = Field(

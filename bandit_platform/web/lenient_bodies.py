@@ -21,7 +21,12 @@ from bandit_platform.web.bodies import ContextValue, DecisionRequest, EventItem
 
 _VALUE: TypeAdapter[Any] = TypeAdapter(ContextValue)
 _REQUEST = {"unit_id": as_text, "request_key": as_text, "defer_activation": as_boolean}
-_EVENT = {"event_id": as_text, "amount": as_number}
+_EVENT = {
+    "event_id": as_text,
+    "amount": as_number,
+    "request_key": as_text,
+    "unit_id": as_text,
+}
 _NO_VALUE = (
     "holds a value that is not true, false, a finite number or text of at most 256 characters"
 )
@@ -66,19 +71,19 @@ def read_decision_request(
     return asked.model_copy(update={"context": context})
 
 
-def read_event(item: dict[str, Any], is_lenient: Callable[[str], bool]) -> EventItem:
+def read_event(item: dict[str, Any], is_lenient: Callable[[Any, Any], bool]) -> EventItem:
     """One reported outcome.
 
     Args:
         item: as it was sent.
-        is_lenient: tells whether the experiment of a decision is lenient.
+        is_lenient: tells whether the experiment is lenient that a decision's id, or else its own
+            name, leads to.
 
     Raises:
         pydantic.ValidationError: it cannot be read.
     """
     fields = _present(item)
-    decision_id = fields.get("decision_id")
-    if isinstance(decision_id, str) and is_lenient(decision_id):
+    if is_lenient(fields.get("decision_id"), fields.get("experiment")):
         fields = _coerced(fields, _EVENT)
     return EventItem.model_validate_json(json.dumps(fields))
 

@@ -152,7 +152,7 @@ def _told(receipt: Receipt) -> dict[str, Any]:
     return {"event_id": receipt.event_id, "status": receipt.status}
 
 
-def _reports(data: bytes, is_lenient: Callable[[str], bool]) -> Sequence[EventItem | Receipt]:
+def _reports(data: bytes, is_lenient: Callable[[Any, Any], bool]) -> Sequence[EventItem | Receipt]:
     """Every item as it is or, where it is malformed, as the receipt that says so."""
     try:
         return WellFormedEvents.model_validate_json(data).events
@@ -162,7 +162,7 @@ def _reports(data: bytes, is_lenient: Callable[[str], bool]) -> Sequence[EventIt
         ]
 
 
-def _report(item: dict[str, Any], is_lenient: Callable[[str], bool]) -> EventItem | Receipt:
+def _report(item: dict[str, Any], is_lenient: Callable[[Any, Any], bool]) -> EventItem | Receipt:
     try:
         return read_event(item, is_lenient)
     except ValidationError as error:

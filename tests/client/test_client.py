@@ -42,6 +42,19 @@ def test_a_request_key_gives_the_same_decision(client: Client) -> None:
     assert client.decide(KEY, "ann", CONTEXT, request_key="order-1") == first
 
 
+def test_an_outcome_may_name_the_order(client: Client, service: tuple[Site, str]) -> None:
+    client.decide(KEY, "ann", CONTEXT, request_key="order-1")
+    now = service[0].clock()
+    assert client.report_request(KEY, "order-1", "accept", occurred_at=now)
+    assert client.report_request(KEY, "order-1", "accept", unit_id="ann", occurred_at=now)
+    assert client.flush() == client.dropped == 0
+    assert client.report_request("no-experiment", "order-1", "accept", occurred_at=now)
+    assert client.flush() == 0
+    assert client.dropped == 1
+    journal = "".join(p.read_text() for p in service[0].settings.journal_dir.glob("*.jsonl"))
+    assert journal.count('"k":"request_event"') == 2
+
+
 def test_a_deferred_decision_is_activated(client: Client, service: tuple[Site, str]) -> None:
     decision = client.decide(KEY, "ann", CONTEXT, defer_activation=True)
     assert client.activate(decision)

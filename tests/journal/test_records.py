@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
+from bandit_platform.domain.request_event import RequestEvent
 from bandit_platform.journal.records import (
     Activation,
     RequestConflict,
@@ -20,6 +21,7 @@ from bandit_platform.journal.records import (
     decision_line,
     event_line,
     parse_line,
+    request_event_line,
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -56,6 +58,21 @@ decisions = st.builds(
 events = st.builds(
     Event,
     decision_id=texts,
+    event_id=texts,
+    type=texts,
+    amount=st.none() | finite,
+    currency=st.none() | texts,
+    occurred_at=moments,
+    received_at=moments,
+    trusted=st.booleans(),
+)
+
+
+request_events = st.builds(
+    RequestEvent,
+    experiment=texts,
+    request=texts,
+    unit=st.none() | texts,
     event_id=texts,
     type=texts,
     amount=st.none() | finite,
@@ -111,6 +128,15 @@ def test_an_event_comes_back_exactly_from_its_one_line(event: Event) -> None:
 def test_an_activation_comes_back_exactly_from_its_one_line(name: str, moment: datetime) -> None:
     activation = Activation(decision_id=name, activated_at=moment)
     assert parse_line(activation_line(activation)) == activation
+
+
+@given(request_events)
+def test_an_event_of_a_request_key_comes_back_exactly_from_its_one_line(
+    event: RequestEvent,
+) -> None:
+    line = request_event_line(event)
+    assert line.count(b"\n") == 1
+    assert parse_line(line) == event
 
 
 @given(texts, st.booleans(), moments)

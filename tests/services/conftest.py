@@ -109,7 +109,7 @@ class World:
             decider=Decider(
                 registry, journal, self.secret, self.clock, self._stored, limits=self.limits
             ),
-            recorder=EventRecorder(journal, self.secret, self.clock),
+            recorder=EventRecorder(journal, self.secret, self.clock, registry.knows),
         )
         self._servers.append(server)
         return server
@@ -155,19 +155,29 @@ class World:
                 return decision
 
     def report(
-        self, decision: Decision | str, kind: str = "accept", *, trusted: bool = True, **event: Any
+        self,
+        decision: Decision | str | None,
+        kind: str = "accept",
+        *,
+        trusted: bool = True,
+        **event: Any,
     ) -> Receipt:
         """Report one outcome of a decision, happening now."""
         fields: dict[str, Any] = {
             "event_id": f"event-{next(self._events)}",
-            "decision_id": decision if isinstance(decision, str) else decision.decision_id,
+            "decision_id": decision.decision_id if isinstance(decision, Decision) else decision,
+            "experiment": None,
+            "request_key": None,
+            "unit_id": None,
             "type": kind,
             "amount": None,
             "currency": None,
             "occurred_at": None,
         }
+        experiments = event.pop("experiments", None)
         report = EventItem.model_construct(**{**fields, **event})
-        return self.server.recorder.record([report], trusted=trusted)[0]
+        recorder = self.server.recorder
+        return recorder.record([report], trusted=trusted, experiments=experiments)[0]
 
     # What the worker does
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from bandit_platform.bootstrap import build_worker
+from tests.web.both_ports import SHOP, Site
+
 FORGED = "0" * 48
 
 
@@ -52,11 +55,47 @@ def test_each_outcome_is_judged_on_its_own_and_in_order(running: Any) -> None:
     assert [receipt["event_id"] for receipt in receipts] == ["a", "b", "c", "a", "d", "e", "f"]
     assert receipts[1]["why"] == "decision_id was never issued here"
     assert receipts[5]["why"] == "has an unknown field"
-    assert receipts[6]["why"] == "decision_id: Field required"
+    assert receipts[6]["why"] == "type: Field required"
     assert [("why" in receipt) for receipt in receipts] == [
         receipt["status"] == "rejected" for receipt in receipts
     ]
     assert recorded(running) == ["a", "d"]
+
+
+def test_outcomes_may_name_experiment_and_request_key(running: Any) -> None:
+    named = {"experiment": "checkout-offers", "request_key": "order-1"}
+    made = running.decide(request_key="order-1").json["decision_id"]
+    answer = running.events(
+        {"event_id": "a", "type": "accept", **named},
+        {"event_id": "a", "type": "accept", "decision_id": None, **named},
+        {"event_id": "b", "type": "accept", "unit_id": "u", **named},
+        {"event_id": "c", "type": "accept"},
+        item(made, "d", **named),
+        {"event_id": "e", "type": "accept", **named, "experiment": "none"},
+        {"event_id": "f", "type": "accept", **named, "request_key": 8841},
+    )
+    assert statuses(answer) == ["accepted", "duplicate", "accepted", *["rejected"] * 4]
+    worker = build_worker(running.settings, running.clock)
+    worker.round()
+    running.clock.advance(3)
+    worker.round()
+    told = running.get(f"/v1/experiments/checkout-offers/decisions/{made}").json["events"]
+    assert [event["event_id"] for event in told] == ["a", "b"]
+
+
+def test_a_page_names_the_unit_beside_a_request_key(site: Site) -> None:
+    def report(**named: str) -> str:
+        event = {"event_id": "a", "type": "accept", "experiment": "checkout-offers", **named}
+        answer = site.shop.test_client().post(
+            "/v1/events",
+            json={"events": [event]},
+            headers={"Authorization": f"Bearer {site.keys['publishable']}", "Origin": SHOP},
+        )
+        receipt = answer.json["events"][0]
+        return str(receipt.get("why") or receipt["status"])
+
+    assert "unit_id is needed" in report(request_key="order-1")
+    assert report(request_key="order-1", unit_id="u") == "accepted"
 
 
 def test_a_batch_is_refused_if_every_outcome_was_rejected(running: Any) -> None:

@@ -229,3 +229,11 @@ def test_a_time_may_have_a_space_and_needs_a_zone(running: Any) -> None:
     taken, refused = answer.json["events"]
     assert taken["status"] == "accepted"
     assert refused["why"] == "occurred_at: Input should have timezone info"
+
+
+def test_an_outcome_that_names_the_request_key_is_coerced_too(lenient: Any) -> None:
+    named = {"experiment": "checkout-offers", "request_key": 8841, "unit_id": 7}
+    answer = lenient.events({"event_id": 1, "type": "purchase", "amount": "5.90", **named})
+    assert answer.json["events"] == [{"event_id": "1", "status": "accepted"}]
+    (event,) = records(lenient, "request_event")
+    assert event["amount"] == 5.9

@@ -20,6 +20,7 @@ from bandit_platform.domain.audit_entry import subject_of
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.identity import pseudonym
+from bandit_platform.domain.request_event import RequestEvent
 from bandit_platform.domain.revision import Change
 from bandit_platform.journal.erase import erase, journal_records
 from bandit_platform.journal.records import Activation, Record
@@ -31,7 +32,7 @@ from bandit_platform.services.evaluation.exported_files import SearchedFile, for
 from bandit_platform.services.evaluation.log_writers import Kind
 from bandit_platform.storage.audit_log import note
 from bandit_platform.storage.database import Connection, Database
-from bandit_platform.storage.forget import decisions_of, forget_unit
+from bandit_platform.storage.forget import UnitTraces, add_traces, forget_unit
 from bandit_platform.storage.lease import take_turns
 
 #: long enough for a round of ingest that had read the journal before it was cleared
@@ -87,23 +88,25 @@ def forget(
     unit = pseudonym(secret, unit_id)
     with nullcontext() if register is None else nothing_exported(register, patience):
         files = {**(registered_exports(register) if register else {}), **exports}
+        traces = UnitTraces()
         with database.read() as connection:
-            known = decisions_of(connection, unit)
-        searched = forget_in_exports(files.items(), unit, known)  # while its decisions are known
+            add_traces(connection, unit, traces)
+        # while its decisions are known
+        searched = forget_in_exports(files.items(), unit, traces.decisions)
         _note_exports(database, by, searched)
-        rows, journal = _passes(database, folder, unit, known, by=by, pause=pause)
+        rows, journal = _passes(database, folder, unit, traces, by=by, pause=pause)
     database.shrink()
     return Forgotten(unit=unit, rows=rows, journal=journal, exports=tuple(searched))
 
 
 def _passes(
-    database: Database, folder: Path, unit: str, known: set[str], *, by: Actor, pause: float
+    database: Database, folder: Path, unit: str, traces: UnitTraces, *, by: Actor, pause: float
 ) -> tuple[dict[str, int], int]:
     """Clear journal and tables until nothing comes back."""
     rows: Counter[str] = Counter()
     journal = 0
     for _ in range(_MOST_PASSES):
-        removed, erased = _pass(database, folder, unit, known, by)
+        removed, erased = _pass(database, folder, unit, traces, by)
         rows.update(removed)
         journal += erased
         if not erased and not any(removed.values()):
@@ -113,35 +116,40 @@ def _passes(
 
 
 def _pass(
-    database: Database, folder: Path, unit: str, known: set[str], by: Actor
+    database: Database, folder: Path, unit: str, traces: UnitTraces, by: Actor
 ) -> tuple[dict[str, int], int]:
-    """Clear the journal, then the tables; ``known`` gathers the unit's decisions."""
+    """Clear the journal, then the tables; ``traces`` grows."""
     with database.read() as connection:
-        known |= decisions_of(connection, unit)
+        add_traces(connection, unit, traces)
     for record in journal_records(folder):
         if isinstance(record, Decision) and record.unit == unit:
-            known.add(record.decision_id)
+            traces.decisions.add(record.decision_id)
+            if record.request_key is not None:
+                traces.requests.add(record.request_key)
 
-    erased = _erased(folder, known) if known else 0
+    erased = _erased(folder, unit, traces)
     with database.write() as connection:
         take_turns(connection)
-        known |= decisions_of(connection, unit)
-        removed = forget_unit(connection, unit, known)
+        add_traces(connection, unit, traces)
+        removed = forget_unit(connection, unit, traces)
         _note(connection, by, {**removed, "journal records": erased})
     return removed, erased
 
 
-def _erased(folder: Path, known: Collection[str]) -> int:
-    """Clear the journal of decisions, last of all themselves: without them nobody finds the rest.
+def _erased(folder: Path, unit: str, traces: UnitTraces) -> int:
+    """Clear the journal of a unit's records, its decisions last: they lead to the others.
 
     So when this is killed half way, forgetting again goes on.
     """
 
     def tells_of(record: Record) -> bool:
-        return isinstance(record, Event | Activation) and record.decision_id in known
+        if isinstance(record, RequestEvent):
+            unnamed = record.unit is None and record.request in traces.requests
+            return unnamed or record.unit == unit
+        return isinstance(record, Event | Activation) and record.decision_id in traces.decisions
 
     def is_one(record: Record) -> bool:
-        return isinstance(record, Decision) and record.decision_id in known
+        return isinstance(record, Decision) and record.decision_id in traces.decisions
 
     return erase(folder, tells_of) + erase(folder, is_one)
 

@@ -18,6 +18,7 @@ import structlog
 
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import CLOCK_TOLERANCE, Event, Lateness
+from bandit_platform.domain.request_event import RequestEvent
 from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
 from bandit_platform.journal.records import Activation, RequestConflict
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
@@ -29,7 +30,12 @@ from bandit_platform.services.collecting.repeated_events import (
     one_of_each,
     settle_repeats,
 )
-from bandit_platform.storage.counters import PAGE_CONFLICTS, SERVER_CONFLICTS, add
+from bandit_platform.storage.counters import (
+    PAGE_CONFLICTS,
+    REQUEST_EVENTS,
+    SERVER_CONFLICTS,
+    add,
+)
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import (
     FoundDecision,
@@ -47,6 +53,7 @@ from bandit_platform.storage.positions import (
     journal_positions,
     put_journal_position,
 )
+from bandit_platform.storage.request_events import insert_request_events, look_again
 from bandit_platform.storage.statements import to_micros
 
 _log = structlog.get_logger(__name__)
@@ -145,7 +152,12 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     )
     adopted = _adopt(connection, new, counts)
     events = [r for r in records if isinstance(r, Event)]
-    _store_events(connection, events, counts)
+    store_events(connection, events, counts)
+    named = [r for r in records if isinstance(r, RequestEvent)]
+    stored = insert_request_events(connection, named)
+    counts.update(Counter((experiment, REQUEST_EVENTS) for experiment, *_ in stored))
+    shown = {r.decision_id for r in records if isinstance(r, Activation)}
+    look_again(connection, {decision.request_key for decision in new}, shown)
     conflicts = Counter(
         [(r.experiment, r.trusted) for r in records if isinstance(r, RequestConflict)]
     )
@@ -195,9 +207,16 @@ def _adopt(
     return adopted
 
 
-def _store_events(
+def store_events(
     connection: Connection, events: Sequence[Event], counts: Counter[tuple[str, str]]
 ) -> None:
+    """Store events with their flags.
+
+    Args:
+        connection: a transaction that writes.
+        events: may be stored already, and their decisions may not be.
+        counts: takes how many were new, by experiment and type, and how many were late.
+    """
     ids = {event.decision_id for event in events}
     known = find_decisions(connection, ids)
     immature = find_immature(connection, ids)

@@ -17,6 +17,7 @@ from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
 from bandit_platform.services.collecting.count_page_sources import count_page_outcomes
+from bandit_platform.services.collecting.request_events import find_decisions_of_events
 from bandit_platform.services.learning.outcomes import PURCHASE, RETURN
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.database import Connection, Database
@@ -81,6 +82,8 @@ def mature(
         unreadable: dict[str, str] = {}
         decisions = due(connection, until, _BATCH, without, unreadable=unreadable)
         _give_up(connection, unreadable)
+        requests = {d.request_key for d in decisions if d.request_key is not None}
+        find_decisions_of_events(connection, until, requests, without)
         if not decisions:
             return Maturing(decisions=len(unreadable))
         ids = [decision.decision_id for decision in decisions]

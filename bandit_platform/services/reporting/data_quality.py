@@ -128,6 +128,7 @@ def experiment_checks(
             _share("disputed", counts.disputed, counts.decisions, look=0.0, broken=0.01),
             _share("disputed_late", counts.disputed_late, counts.decisions, look=0.0, broken=0.01),
             _conflicts(counts),
+            *([_unresolved(report)] if counts.request_events else []),
             *_dropped_fields(counts),
             *_page_checks(report),
         ),
@@ -298,6 +299,27 @@ def _conflicts(counts: Counts) -> QualityCheck:
         "request_conflicts", conflicts, counts.decisions + conflicts, look=0.0, broken=0.01
     )
     return replace(check, found=tuple(f"{number:,} from {who}" for who, number in by if number))
+
+
+def _unresolved(report: ExperimentReport) -> QualityCheck:
+    """Outcomes reported by request key that count nowhere, because no decision was found."""
+    counts = report.counts
+    check = _share(
+        "unresolved", sum(counts.unresolved.values()), counts.request_events, look=0.0, broken=0.1
+    )
+    found = tuple(
+        f"{each.type} {each.event_id}, {each.occurred_at.isoformat(timespec='seconds')}: "
+        f"{_WHY_UNRESOLVED.get(each.why, each.why)}"
+        for each in report.unresolved_events
+    )
+    return replace(check, found=found)
+
+
+_WHY_UNRESOLVED = {
+    "unknown": "no decision before it has this request key",
+    "not_shown": "its decision was not shown",
+    "ambiguous": "several shoppers were shown a decision; send unit_id as well",
+}
 
 
 def _measured(name: str, value: float, *, look: float, broken: float | None = None) -> QualityCheck:

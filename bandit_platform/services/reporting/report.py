@@ -40,8 +40,14 @@ from bandit_platform.services.reporting.report_records import (
     TimelinePoint,
     TimelinePolicy,
     TimelineProgramme,
+    UnresolvedEvent,
 )
-from bandit_platform.storage.counters import PAGE_CONFLICTS, SERVER_CONFLICTS, counters
+from bandit_platform.storage.counters import (
+    PAGE_CONFLICTS,
+    REQUEST_EVENTS,
+    SERVER_CONFLICTS,
+    counters,
+)
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.events import count_orphans
 from bandit_platform.storage.experiments import (
@@ -58,6 +64,7 @@ from bandit_platform.storage.models import (
     policy_states,
     quality_state,
 )
+from bandit_platform.storage.request_events import count_open, newest_open
 from bandit_platform.storage.skipped import skipped
 from bandit_platform.storage.statements import from_micros
 
@@ -106,7 +113,10 @@ def experiment_report(
         )
         pages = page_traffic(connection, key)
         report = replace(
-            report, page_traffic=pages, cautions=(*page_cautions(pages), *count_cautions(counts))
+            report,
+            page_traffic=pages,
+            cautions=(*page_cautions(pages), *count_cautions(counts)),
+            unresolved_events=_unresolved(connection, key),
         )
         if happened:
             report = with_happened(connection, report, stored, counted)
@@ -176,6 +186,8 @@ def _quality(stored: str | None) -> QualityRow:
     )
 
 
+#: outcomes without a decision that a report lists
+_MOST_UNRESOLVED = 10
 _NO_ESTIMATE = EstimateRow(
     value=None, lower=-math.inf, upper=math.inf, interval="none", n=0, collecting=True
 )
@@ -207,6 +219,19 @@ def _policy_row(policy: TrackedPolicy, state: PolicyState) -> PolicyRow:
         verdict=diagnostics.verdict,
         why=diagnostics.why,
         failures=state.failures,
+    )
+
+
+def _unresolved(connection: Connection, key: str) -> tuple[UnresolvedEvent, ...]:
+    return tuple(
+        UnresolvedEvent(
+            event_id=each.event_id,
+            type=each.type,
+            occurred_at=each.occurred_at,
+            trusted=each.trusted,
+            why=each.state.value,
+        )
+        for each in newest_open(connection, key, _MOST_UNRESOLVED)
     )
 
 
@@ -262,6 +287,8 @@ def _counts(
         over_limit=by_reason[OVER_LIMIT],
         with_dropped_fields=int(counted.get("dropped_fields", 0)),
         dropped_fields=_dropped_fields(counted),
+        request_events=int(counted.get(REQUEST_EVENTS, 0)),
+        unresolved={why.value: number for why, number in count_open(connection, key).items()},
     )
 
 

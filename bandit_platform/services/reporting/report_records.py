@@ -136,6 +136,10 @@ class Counts:
     with_dropped_fields: int = 0
     #: how many fields were dropped (at most 50 are counted) → decisions
     dropped_fields: dict[str, int] = field(default_factory=dict)
+    #: outcomes that named their decision by request key
+    request_events: int = 0
+    #: why → those of them whose decision was not found: unknown, not_shown or ambiguous
+    unresolved: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +225,19 @@ class PageTraffic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnresolvedEvent:
+    """An outcome that named its decision by a request key, and no decision was found."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    #: sent by a server
+    trusted: bool
+    #: unknown, not_shown or ambiguous
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RevisionMark:
     """When a revision came into force."""
 
@@ -264,6 +281,8 @@ class ExperimentReport:
     page_traffic: PageTraffic = PageTraffic()
     #: why the numbers may mislead, each a sentence with what to do
     cautions: tuple[str, ...] = ()
+    #: the newest outcomes whose decision was not found
+    unresolved_events: tuple[UnresolvedEvent, ...] = ()
     #: every context field cut into segments; whole reports only, as what follows
     segments: tuple[SegmentField, ...] = ()
     #: segments of all fields: each corrected interval has this part of the error

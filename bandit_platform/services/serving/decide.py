@@ -108,9 +108,9 @@ class Decider:
             ConflictError: the request key was used before with another body.
         """
         live = self._registry.get(key)
+        asked = query
         if not live.spec.request.strict:
-            context, dropped = live.spec.request.adapted(live.spec.context, query.context)
-            query = replace(query, context=context, dropped_fields=dropped)
+            query = _adapted(live.spec, query)
         unit = pseudonym(self._secret, query.unit_id)
         if query.request_key is None:
             return self._answer(live, self._make(live, query, unit, None))
@@ -121,9 +121,18 @@ class Decider:
                 known = claim.find() or self._stored(named.decision_id)
                 if known is None:
                     return self._answer(live, self._make(live, query, unit, named), claim)
-        if known.body_hash != named.body_hash:
+        if known.body_hash != named.body_hash and not self._asked_the_same(live, asked, known):
             raise ConflictError("this request key was used before with another body")
         return Answer(decision=known, offer=live.offers.get(known.arm), new=False)
+
+    def _asked_the_same(self, live: LiveExperiment, query: Query, known: Decision) -> bool:
+        """Whether a query asks what a decision was made for, as its revision read it."""
+        spec = live.specs.get(known.revision)
+        return (
+            known.revision != live.revision
+            and spec is not None
+            and known.body_hash == self._body_hash(_adapted(spec, query))
+        )
 
     def record_conflict(self, experiment: str, caller: Caller) -> None:
         """Record that a request was refused because of what its request key was used for before.
@@ -142,11 +151,14 @@ class Decider:
         """The experiment in force under a key; errors as :meth:`Registry.get`."""
         return self._registry.get(key).spec
 
-    def is_lenient(self, decision_id: str) -> bool:
-        """Whether an id was issued here for an experiment that is lenient."""
+    def is_lenient(self, decision_id: object, experiment: object) -> bool:
+        """Whether an experiment is lenient, found by the id of a decision, or else by its name."""
         lenient = self._registry.lenient
+        if decision_id is None:
+            return isinstance(experiment, str) and experiment in lenient
         return (
             bool(lenient)
+            and isinstance(decision_id, str)
             and is_genuine(self._secret, decision_id)
             and belongs_to(self._secret, decision_id, lenient)
         )
@@ -303,6 +315,12 @@ def _fallback(decision: Decision) -> Decision:
         excluded={},
         model_version=None,
     )
+
+
+def _adapted(spec: ExperimentSpec, query: Query) -> Query:
+    """A query as the experiment's request rules read it."""
+    context, dropped = spec.request.adapted(spec.context, query.context)
+    return replace(query, context=context, dropped_fields=dropped)
 
 
 def _number(value: Any) -> Any:

@@ -13,10 +13,22 @@ from bandit_platform.domain.event import (
     Event,
     EventContent,
 )
-from bandit_platform.domain.identity import belongs_to, is_genuine, issued_at
+from bandit_platform.domain.identity import (
+    belongs_to,
+    is_genuine,
+    issued_at,
+    pseudonym,
+    request_hash,
+)
 from bandit_platform.domain.personal import is_access_key, is_email
+from bandit_platform.domain.request_event import RequestEvent
 from bandit_platform.errors import NotFoundError
-from bandit_platform.journal.records import Activation, activation_line, event_line
+from bandit_platform.journal.records import (
+    Activation,
+    activation_line,
+    event_line,
+    request_event_line,
+)
 from bandit_platform.journal.writer import JournalWriter
 
 _REMEMBERED = 25_000
@@ -25,6 +37,11 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_MONEY = 1e12
 _FORGED = "decision_id was never issued here"
 _CONFLICT = "event_id was already reported for this decision with other content"
+_UNNAMED = "name the decision by decision_id, or by experiment and request_key"
+_TWICE = "experiment, request_key and unit_id belong to reports without a decision_id"
+_NO_UNIT = "unit_id is needed beside request_key with a publishable key"
+_NO_EXPERIMENT = "there is no experiment of this name that the key opens"
+_NO_OTHERS = (None, None, None)
 _PERSONAL = "event_id looks like an e-mail address or an access key"
 
 
@@ -36,8 +53,20 @@ class EventReport(Protocol):
         """Chosen by the reporter; a repeated one counts once."""
 
     @property
-    def decision_id(self) -> str:
-        """What it was an outcome of."""
+    def decision_id(self) -> str | None:
+        """What it was an outcome of; without it, experiment and request key say so."""
+
+    @property
+    def experiment(self) -> str | None:
+        """Of the decision, where its id is not given."""
+
+    @property
+    def request_key(self) -> str | None:
+        """Of the decision, where its id is not given."""
+
+    @property
+    def unit_id(self) -> str | None:
+        """Of the decision, beside its request key."""
 
     @property
     def type(self) -> str:
@@ -78,11 +107,24 @@ class EventRecorder:
     """
 
     def __init__(
-        self, journal: JournalWriter, secret: bytes, clock: Callable[[], datetime]
+        self,
+        journal: JournalWriter,
+        secret: bytes,
+        clock: Callable[[], datetime],
+        knows: Callable[[str], bool],
     ) -> None:
+        """Take what is needed.
+
+        Args:
+            journal: of this process.
+            secret: of the deployment.
+            clock: the present moment.
+            knows: whether there is an experiment of a key, as far as this process can say.
+        """
         self._journal = journal
         self._secret = secret
         self._clock = clock
+        self._knows = knows
         #: what was accepted lately, by decision and event, and what was before that
         self._seen: dict[str, _Accepted] = {}
         self._seen_before = self._seen
@@ -113,19 +155,26 @@ class EventRecorder:
         earliest = {
             each: _earliest(each, now) if self._is_known(each, experiments) else None
             for each in {one.decision_id for one in reports}
+            if each is not None
         }
         for report in reports:
-            why = _refusal(report, now, earliest[report.decision_id])
-            key = f"{report.decision_id} {report.event_id}"
+            decision_id = report.decision_id
+            first = _EARLIEST if decision_id is None else earliest[decision_id]
+            why = _refusal(report, now, first) or self._misnamed(report, trusted, experiments)
             if why is not None:
                 shown = None if why == _PERSONAL else report.event_id
                 receipts.append(Receipt(shown, "rejected", why))
                 continue
+            event = self._event(report, now, trusted)
+            if isinstance(event, Event):
+                key = f"{decision_id} {event.event_id}"
+            else:
+                key = f"{event.request} {event.unit} {event.event_id}"
             earlier = accepted.get(key) or seen.get(key) or before.get(key)
             this = (trusted, report.type, report.amount, report.currency, report.occurred_at)
             if earlier is None or (trusted and not earlier[0]):
                 accepted[key] = this
-                lines.append(event_line(_event(report, now, trusted)))
+                lines.append(_line(event))
                 receipts.append(Receipt(report.event_id, "accepted"))
             elif EventContent(*earlier[1:]).agrees(EventContent(*this[1:])):
                 receipts.append(Receipt(report.event_id, "duplicate"))
@@ -147,6 +196,45 @@ class EventRecorder:
             raise NotFoundError("there is no such decision")
         activation = Activation(decision_id=decision_id, activated_at=self._clock())
         self._journal.append(activation_line(activation))
+
+    def _misnamed(
+        self, report: EventReport, trusted: bool, experiments: Collection[str] | None
+    ) -> str | None:
+        """Why the decision cannot be meant that a report names."""
+        experiment, request_key, unit_id = named = (
+            report.experiment,
+            report.request_key,
+            report.unit_id,
+        )
+        if report.decision_id is not None:
+            return None if named == _NO_OTHERS else _TWICE
+        if experiment is None or request_key is None:
+            return _UNNAMED
+        if not trusted and unit_id is None:
+            return _NO_UNIT
+        opened = experiments is None or experiment in experiments
+        return None if opened and self._knows(experiment) else _NO_EXPERIMENT
+
+    def _event(self, report: EventReport, now: datetime, trusted: bool) -> Event | RequestEvent:
+        occurred = report.occurred_at
+        content = (
+            report.event_id,
+            report.type,
+            report.amount,
+            report.currency,
+            now if occurred is None or occurred > now else occurred,
+            now,
+            trusted,
+        )
+        if report.decision_id is not None:
+            return Event(report.decision_id, *content)
+        experiment = report.experiment or ""
+        return RequestEvent(
+            experiment,
+            request_hash(self._secret, experiment, report.request_key or ""),
+            None if report.unit_id is None else pseudonym(self._secret, report.unit_id),
+            *content,
+        )
 
     def _is_known(self, decision_id: str, experiments: Collection[str] | None) -> bool:
         """Whether the id was issued here, for an experiment of which the reporter may speak."""
@@ -209,15 +297,5 @@ def _earliest(decision_id: str, now: datetime) -> datetime:
     return decided_at - CLOCK_TOLERANCE
 
 
-def _event(report: EventReport, now: datetime, trusted: bool) -> Event:
-    occurred = report.occurred_at
-    return Event(
-        report.decision_id,
-        report.event_id,
-        report.type,
-        report.amount,
-        report.currency,
-        now if occurred is None or occurred > now else occurred,
-        now,
-        trusted,
-    )
+def _line(event: Event | RequestEvent) -> bytes:
+    return event_line(event) if isinstance(event, Event) else request_event_line(event)

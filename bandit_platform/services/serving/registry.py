@@ -47,6 +47,8 @@ class LiveExperiment:
     state: State
     revision: int
     text: FeatureText
+    #: number of each revision → its definition
+    specs: Mapping[int, ExperimentSpec]
     #: every arm any revision ever listed, with its newest offer
     offers: Mapping[str, Mapping[str, Any] | None]
     #: the model in use; None means uniform
@@ -98,6 +100,10 @@ class Registry:
                 raise UnavailableError("experiments are not loaded yet")
             raise NotFoundError("there is no experiment with this key")
         return live
+
+    def knows(self, key: str) -> bool:
+        """Whether there is an experiment of that key; before the first refresh, there may be."""
+        return key in self._live or not self.loaded
 
     def refresh(self) -> None:
         """Look for new revisions, states and model versions.
@@ -239,6 +245,7 @@ def _renewed(
         state=state,
         revision=stored[-1].number,
         text=FeatureText(spec),
+        specs={each.number: each.spec for each in stored},
         offers=offers,
         policy=known.policy if known is not None and same_model else None,
         model_version=known.model_version if known is not None and same_model else None,

@@ -18,6 +18,7 @@ from bandit_platform.services.reporting.report_records import (
     PageSourceRow,
     PageTraffic,
     QualityRow,
+    UnresolvedEvent,
 )
 from bandit_platform.services.serving.upkeep import NodeUpkeep, Upkeep
 from bandit_platform.storage.audit_state import AuditState
@@ -49,11 +50,14 @@ def audited(mismatches: int = 0) -> AuditState:
     )
 
 
+_OF_REPORT = {"quality", "unresolved_events"}
+
+
 def of_experiment(
     name: str, *, overdue: int = 0, mismatches: int = 0, **changed: Any
 ) -> QualityCheck:
     report = rich()
-    counts = {key: changed.pop(key) for key in tuple(changed) if key != "quality"}
+    counts = {key: changed.pop(key) for key in tuple(changed) if key not in _OF_REPORT}
     report = replace(report, counts=replace(report.counts, **counts), **changed)
     checks = experiment_checks(report, audited(mismatches), overdue).checks
     return next(check for check in checks if check.name == name)
@@ -100,6 +104,13 @@ def of_experiment(
         ("disputed_late", {"decisions": 1000, "disputed_late": 0}, State.FINE),
         ("disputed_late", {"decisions": 1000, "disputed_late": 1}, State.LOOK),
         ("disputed_late", {"decisions": 1000, "disputed_late": 11}, State.BROKEN),
+        ("unresolved", {"request_events": 1000}, State.FINE),
+        ("unresolved", {"request_events": 1000, "unresolved": {"ambiguous": 1}}, State.LOOK),
+        (
+            "unresolved",
+            {"request_events": 1000, "unresolved": {"ambiguous": 60, "unknown": 41}},
+            State.BROKEN,
+        ),
         ("audit", {}, State.FINE),
         ("audit", {"mismatches": 1}, State.BROKEN),
         ("immature", {}, State.FINE),
@@ -203,6 +214,23 @@ def node(*, lag: float, given_up: bool = False) -> NodeUpkeep:
 def test_limits_of_the_deployments_checks(name: str, changed: dict[str, Any], state: State) -> None:
     checks = {check.name: check for check in deployment_checks(upkeep(**changed), 0, 100)}
     assert checks[name].state is state
+
+
+def test_outcomes_by_request_key_are_checked_where_there_are_any_and_listed() -> None:
+    with pytest.raises(StopIteration):
+        of_experiment("unresolved", request_events=0)
+    event = UnresolvedEvent(
+        event_id="e-1", type="purchase", occurred_at=NOW, trusted=True, why="ambiguous"
+    )
+    check = of_experiment(
+        "unresolved",
+        request_events=2,
+        unresolved={"ambiguous": 1},
+        unresolved_events=(event,),
+    )
+    (line,) = check.found
+    assert line.startswith("purchase e-1, 2026-11-22T10:15:00")
+    assert "send unit_id" in line
 
 
 def test_orphans_are_a_share_of_all_events() -> None:

@@ -313,7 +313,9 @@ def test_the_memory_of_seen_events_is_bounded(
     lite: Any, decision_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bandit_platform.services.serving.record_events._REMEMBERED", 3)
-    recorder = EventRecorder(lite.server.journal, lite.secret, lite.clock)
+    recorder = EventRecorder(
+        lite.server.journal, lite.secret, lite.clock, lite.server.registry.knows
+    )
     statuses = [
         recorder.record([event(decision_id, name)], trusted=True)[0].status
         for name in ("a", "b", "c", "d", "a", "e", "f", "g", "a")

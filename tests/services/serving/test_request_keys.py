@@ -80,6 +80,34 @@ def test_a_repeated_request_gets_its_decision_after_a_revision(
     assert lite.one("SELECT count(*) FROM decision") == 1
 
 
+@pytest.mark.parametrize("change", REVISIONS.values(), ids=REVISIONS)
+@pytest.mark.parametrize("rules", ['unknown = "drop"', "lenient = true"])
+def test_a_repeated_request_is_read_as_its_revision_read_it(
+    lite: Any, spec_text: str, change: tuple[str, str], rules: str
+) -> None:
+    text = f"{spec_text}\n[request]\n{rules}\n"
+    lite.launch(text)
+    context = {"cart_value": 80.0, "country": "GB", "returning": True}
+    context |= {"cart_value": "80.0"} if "lenient" in rules else {"other": [1]}
+    first = lite.ask("u1", request_key="order-1", context=context)
+    lite.apply(text.replace(*change))
+    again = lite.ask("u1", request_key="order-1", context=context)
+    assert (again.new, again.decision) == (False, first.decision)
+    with pytest.raises(ConflictError):
+        lite.ask("u1", request_key="order-1", context={**context, "country": "US"})
+
+
+def test_a_repeated_request_is_no_conflict_once_undeclared_fields_are_dropped(
+    lite: Any, spec_text: str
+) -> None:
+    lite.launch(spec_text)
+    first = lite.ask("u1", request_key="order-1")
+    without = spec_text.replace('returning = { type = "boolean" }', "")
+    lite.apply(f'{without}\n[request]\nunknown = "drop"\n')
+    again = lite.ask("u1", request_key="order-1")
+    assert (again.new, again.decision) == (False, first.decision)
+
+
 ALIKE: list[list[dict[str, Any]]] = [
     [
         {"eligible_arms": arms}

@@ -11,7 +11,7 @@ from bandit_platform.errors import UnavailableError
 from bandit_platform.services.reporting.audit import audit
 from bandit_platform.services.working.running_audit import RunningAudit
 from bandit_platform.storage.audit_state import AuditState, audit_states
-from bandit_platform.storage.forget import forget_unit
+from bandit_platform.storage.forget import UnitTraces, forget_unit
 from tests.services.conftest import HOLDER, KEY
 
 
@@ -143,7 +143,7 @@ def test_a_forgotten_unit_is_named_by_no_audit(lite: Any, spec: Any) -> None:
     assert look(lite, running) >= 1
     assert decision.decision_id in dict(state(lite).newest)
     with lite.database.write() as connection:
-        forget_unit(connection, decision.unit, {decision.decision_id})
+        forget_unit(connection, decision.unit, UnitTraces(decisions={decision.decision_id}))
     assert decision.decision_id not in str(lite.rows("SELECT * FROM audit_state"))
     assert state(lite).mismatches >= 1
     lite.decide()

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, select
 
+from bandit_platform.domain.decision import OVER_LIMIT
 from bandit_platform.storage.audit_state import audit_states
 from bandit_platform.storage.counters import counted_everywhere, counters
 from bandit_platform.storage.nodes import Node, nodes
@@ -43,6 +44,8 @@ class Standing:
     audited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     #: experiment → decisions that two nodes made differently
     disputes: Mapping[str, float] = field(default_factory=dict)
+    #: experiment → decisions of page traffic above a limit
+    over_limit: Mapping[str, float] = field(default_factory=dict)
     #: experiment → decisions whose request had undeclared fields, which were dropped
     dropped_fields: Mapping[str, float] = field(default_factory=dict)
     #: until when a worker leads; None before the first one
@@ -73,6 +76,7 @@ def standing(connection: Connection, *, policy: str, deployment: str) -> Standin
             for key, state in audit_states(connection).items()
         },
         disputes=counted_everywhere(connection, "disputes"),
+        over_limit=counted_everywhere(connection, f"decisions.{OVER_LIMIT}"),
         dropped_fields=counted_everywhere(connection, "dropped_fields"),
     )
 

@@ -104,6 +104,8 @@ _QUERY_KEY = re.compile(r"(?:^|&)key=(pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43})(?:&|$)"
 _ADDRESS_KEY = re.compile(r"pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43}")
 #: where the key lies of a request that was let in already
 _ADMITTED = "bandit_platform.admitted"
+#: where the address lies that it came from
+_ADDRESS = "bandit_platform.address"
 _ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
 
 FindKey = Callable[[str], Key | None]
@@ -201,16 +203,24 @@ class Gate:
         environ[_ADMITTED] = key
         return True
 
-    def caller(self, environ: Mapping[str, Any]) -> Caller:
+    def caller(self, environ: dict[str, Any]) -> Caller:
         """Who sent a request that was let in."""
         key: Key = environ[_ADMITTED]
-        address = address_of(environ, self._proxies)
-        return Caller(key_id=key.key_id, trusted=not key.publishable, address=address)
+        return Caller(
+            key_id=key.key_id, trusted=not key.publishable, address=self._address(environ)
+        )
 
-    def _wait(self, environ: Mapping[str, Any], key: Key, wanted: Permission) -> float:
+    def _address(self, environ: dict[str, Any]) -> str:
+        """The address that a request came from, worked out once."""
+        known: str | None = environ.get(_ADDRESS)
+        if known is None:
+            known = environ[_ADDRESS] = address_of(environ, self._proxies)
+        return known
+
+    def _wait(self, environ: dict[str, Any], key: Key, wanted: Permission) -> float:
         """Count a request; seconds to wait if the key, or a page's visitor, asks too often."""
         if key.publishable and wanted is Permission.DECIDE:
-            wait = self._pages.take(address_of(environ, self._proxies))
+            wait = self._pages.take(self._address(environ))
             if wait:
                 return wait
         return self._keys.take(key.key_id)

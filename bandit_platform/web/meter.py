@@ -225,6 +225,11 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
         _nodes("node_lag_seconds", "How far its journal is behind.", upkeep.nodes, _lag),
         _nodes("node_given_up", "1 where maturity no longer waits.", upkeep.nodes, _given_up),
         _by_experiment(
+            "over_limit_decisions",
+            "Decisions of page traffic above a limit, in no estimate.",
+            upkeep.over_limit.items(),
+        ),
+        _by_experiment(
             "disputed_decisions",
             "Decisions that two nodes made differently.",
             upkeep.disputes.items(),

@@ -63,6 +63,8 @@ class Upkeep:
     audited: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     #: experiment → decisions that two nodes made differently
     disputes: Mapping[str, float] = field(default_factory=dict)
+    #: experiment → decisions of page traffic above a limit
+    over_limit: Mapping[str, float] = field(default_factory=dict)
     #: experiment → decisions whose request had undeclared fields, which were dropped
     dropped_fields: Mapping[str, float] = field(default_factory=dict)
     #: experiment → interactions that no policy could take in
@@ -136,6 +138,7 @@ class UpkeepWatch:
             learned=known.learned,
             audited=known.audited,
             disputes=known.disputes,
+            over_limit=known.over_limit,
             dropped_fields=known.dropped_fields,
             left_out=known.left_out,
             failures=known.failures,

@@ -16,9 +16,11 @@ from bandit_platform.services.reporting.audit import audit
 from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.services.reporting.trace import trace
 from bandit_platform.services.serving.page_limits import PageLimits
+from bandit_platform.services.serving.upkeep import UpkeepWatch
 from bandit_platform.storage.decision_search import Search, search_decisions
 from bandit_platform.storage.exclusions import exclusions
 from bandit_platform.storage.traffic import decisions_per_day
+from bandit_platform.web.meter import upkeep_families
 
 KEY = "checkout-offers"
 
@@ -170,3 +172,13 @@ def test_a_search_finds_them_alone(limited: Any) -> None:
         found = search_decisions(connection, search, after=None, limit=50).decisions
     marked = {each.decision_id for each in made if each.over_limit}
     assert {each.decision_id for each in found} == marked
+
+
+def test_the_metrics_count_them_by_experiment(limited: Any) -> None:
+    flood(limited)
+    limited.ingest()
+    watch = UpkeepWatch(limited.database, limited.folder, limited.clock)
+    watch.refresh()
+    families = {each.name: each for each in upkeep_families(watch.look(), None)}
+    (sample,) = families["bandit_platform_over_limit_decisions"].samples
+    assert (sample.labels, sample.value) == ({"experiment": KEY}, 15)

@@ -12,6 +12,7 @@ from math import inf
 from threading import Lock
 from types import TracebackType
 from typing import Any, TextIO
+from weakref import WeakSet
 
 import structlog
 
@@ -22,6 +23,7 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 #: kinds of trouble that are told apart
 _MOST_KINDS = 1000
+_SELDOM: WeakSet[SeldomLog] = WeakSet()
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
@@ -41,6 +43,8 @@ def configure_logs() -> None:
         ],
         logger_factory=lambda *_: _Lines(sys.stderr),
     )
+    for each in tuple(_SELDOM):  # what was logged elsewhere is not in this log
+        each.forget()
 
 
 class SeldomLog:
@@ -55,6 +59,12 @@ class SeldomLog:
         self._lock = Lock()
         #: trouble → when it was last logged, and how often it was met since
         self._met: dict[tuple[str, str], tuple[float, int]] = {}
+        _SELDOM.add(self)
+
+    def forget(self) -> None:
+        """Log the next trouble of each kind."""
+        with self._lock:
+            self._met.clear()
 
     def error(self, event: str, kind: str = "", **fields: Any) -> None:
         """Log an error; ``kind`` tells apart what is logged under one event."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from bandit_platform.domain.duration import format_duration
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.services.reporting.finding import validity
 from bandit_platform.services.reporting.report_records import EstimateRow
 from bandit_platform.services.reporting.rounding import bounds_text, interval_decimals, rounded
@@ -74,15 +75,45 @@ def short_moment(at: datetime, zone: str, *, seconds: bool = False) -> str:
     return f"{local.day} {local:%b, %H:%M:%S}" if seconds else f"{local.day} {local:%b, %H:%M}"
 
 
-def why_out(why: str, zone: str) -> str:
-    """Why an arm could not be shown, as it was stored, with its moment in the time zone."""
-    found = _SCHEDULED.fullmatch(why)
-    if found is None:
-        return why
-    return f"it {found[1]} on {moment(datetime.fromisoformat(found[2]), zone)}"
+def why_out(why: Exclusion, zone: str) -> str:
+    """Why an arm could not be shown, in words; moments in the time zone."""
+    match why.code:
+        case ExclusionCode.NOT_REQUESTED:
+            return "not among the request's eligible arms"
+        case ExclusionCode.EXCLUDED_BY_REQUEST:
+            return "excluded by the request"
+        case ExclusionCode.NOT_STARTED:
+            return f"it starts on {moment(why.moment, zone)}"
+        case ExclusionCode.ENDED:
+            return f"it ended on {moment(why.moment, zone)}"
+        case ExclusionCode.CONDITION if why.operator is None:
+            return f"{why.field} is missing from the context"
+        case ExclusionCode.CONDITION:
+            return f"{why.field} {_MUST[why.operator]} {_limit(why.limit)}"
 
 
-_SCHEDULED = re.compile(r"(starts|ended) at (\d{4}-\S+)")
+_MUST = MappingProxyType(
+    {
+        "eq": "must equal",
+        "ne": "must not equal",
+        "in": "must be one of",
+        "not_in": "must not be one of",
+        "gt": "must be above",
+        "gte": "must be at least",
+        "lt": "must be below",
+        "lte": "must be at most",
+    }
+)
+
+
+def _limit(limit: object) -> str:
+    if limit is None:
+        return "the values listed in the experiment"
+    if isinstance(limit, tuple):
+        return ", ".join(map(_limit, limit))
+    if isinstance(limit, bool):
+        return "true" if limit else "false"
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)
 
 
 def duration(span: timedelta) -> str:

@@ -8,20 +8,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bandit_platform.domain.context import Context, ContextSchema
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode, short_limit
 
 Scalar = Annotated[float, Field(allow_inf_nan=False)] | str | bool
 
 _ORDERED = ("gt", "gte", "lt", "lte")
-_WORDS = {
-    "eq": "must equal",
-    "ne": "must not equal",
-    "in_": "must be one of",
-    "not_in": "must not be one of",
-    "gt": "must be above",
-    "gte": "must be at least",
-    "lt": "must be below",
-    "lte": "must be at most",
-}
+_OPERATORS = ("eq", "ne", "in_", "not_in", "gt", "gte", "lt", "lte")
 
 
 class Condition(BaseModel):
@@ -46,13 +38,13 @@ class Condition(BaseModel):
 
     def operators(self) -> dict[str, Any]:
         """The operators in use, by field name."""
-        return {name: getattr(self, name) for name in _WORDS if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in _OPERATORS if getattr(self, name) is not None}
 
-    def failure(self, value: Scalar) -> str | None:
-        """Which operator fails for ``value``, in words, or None when all hold."""
+    def failure(self, value: Scalar) -> tuple[str, Any] | None:
+        """The first operator that does not hold for ``value``, and its limit; None if all hold."""
         for name, wanted in self.operators().items():
             if not _holds(name, value, wanted):
-                return _describe(name, wanted)
+                return name.rstrip("_"), wanted
         return None
 
 
@@ -76,24 +68,20 @@ def _holds(operator: str, value: Any, wanted: Any) -> bool:  # noqa: PLR0911 - a
             return bool(value <= wanted)
 
 
-def _describe(operator: str, wanted: Any) -> str:
-    if isinstance(wanted, tuple):
-        return f"{_WORDS[operator]} {', '.join(map(str, wanted))}"
-    return (
-        f"{_WORDS[operator]} {wanted:g}"
-        if isinstance(wanted, float)
-        else (f"{_WORDS[operator]} {wanted}")
-    )
-
-
-def unmet_condition(conditions: Mapping[str, Condition], context: Context) -> str | None:
-    """Why the context does not meet the conditions, in words, or None when it does."""
+def unmet_condition(conditions: Mapping[str, Condition], context: Context) -> Exclusion | None:
+    """Which condition the context does not meet; None when it meets all of them."""
     for name, condition in conditions.items():
         if name not in context:
-            return f"{name} is missing from the context"
+            return Exclusion(code=ExclusionCode.CONDITION, field=name)
         failure = condition.failure(context[name])
         if failure is not None:
-            return f"{name} {failure}"
+            operator, wanted = failure
+            return Exclusion(
+                code=ExclusionCode.CONDITION,
+                field=name,
+                operator=operator,
+                limit=short_limit(wanted),
+            )
     return None
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bandit_platform.domain.context import ContextValue
+from bandit_platform.domain.exclusion import Exclusion
 
 
 class Reason(StrEnum):
@@ -56,7 +57,7 @@ class Decision:
     #: probability of each eligible arm, in the same order
     pmf: tuple[float, ...]
     #: arm → why it was not eligible
-    excluded: dict[str, str]
+    excluded: dict[str, Exclusion]
     context: dict[str, ContextValue]
     #: seed of the draw, 16 hexadecimal characters
     seed: str

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from bandit_platform.domain.condition import unmet_condition
 from bandit_platform.domain.context import Context
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.domain.experiment import Arm, ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
 
-NOT_ASKED = "not among the request's eligible arms"
-RULED_OUT = "excluded by the request"
+_NOT_REQUESTED = Exclusion(code=ExclusionCode.NOT_REQUESTED)
+_EXCLUDED = Exclusion(code=ExclusionCode.EXCLUDED_BY_REQUEST)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +22,8 @@ class Eligibility:
 
     #: always starts with ``nothing``
     arms: tuple[str, ...]
-    #: arm → reason in words
-    excluded: dict[str, str]
+    #: arm → why it is out
+    excluded: dict[str, Exclusion]
 
 
 def eligible_arms(
@@ -43,7 +44,7 @@ def eligible_arms(
         without: arms the caller rules out. ``nothing`` cannot be ruled out.
     """
     arms = [NOTHING]
-    excluded: dict[str, str] = {}
+    excluded: dict[str, Exclusion] = {}
     for arm in spec.arms:
         reason = _reason_out(arm, context, now, only, without)
         if reason is None:
@@ -59,13 +60,13 @@ def _reason_out(
     now: datetime,
     only: Collection[str] | None,
     without: Collection[str],
-) -> str | None:
+) -> Exclusion | None:
     if only is not None and arm.key not in only:
-        return NOT_ASKED
+        return _NOT_REQUESTED
     if arm.key in without:
-        return RULED_OUT
+        return _EXCLUDED
     if arm.starts_at is not None and now < arm.starts_at:
-        return f"starts at {arm.starts_at.isoformat()}"
+        return Exclusion(code=ExclusionCode.NOT_STARTED, moment=arm.starts_at)
     if arm.ends_at is not None and now >= arm.ends_at:
-        return f"ended at {arm.ends_at.isoformat()}"
+        return Exclusion(code=ExclusionCode.ENDED, moment=arm.ends_at)
     return unmet_condition(arm.when, context) if arm.when else None

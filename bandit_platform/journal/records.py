@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
+from bandit_platform.domain.exclusion import exclusions_from, exclusions_to_data
 from bandit_platform.domain.request_event import RequestEvent
 
 
@@ -55,7 +56,7 @@ def decision_line(d: Decision) -> bytes:
         "propensity": d.propensity,
         "eligible": d.eligible,
         "pmf": d.pmf,
-        "excluded": d.excluded,
+        "excluded": exclusions_to_data(d.excluded),
         "context": d.context,
         "seed": d.seed,
         "model": d.model_version,
@@ -182,7 +183,7 @@ def _decision(data: Mapping[str, Any]) -> Decision:
         propensity=data["propensity"],
         eligible=tuple(data["eligible"]),
         pmf=tuple(data["pmf"]),
-        excluded=data["excluded"],
+        excluded=exclusions_from(data["excluded"]),
         context=data["context"],
         seed=data["seed"],
         model_version=data["model"],

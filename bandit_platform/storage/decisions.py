@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from bandit_platform.domain.decision import MEASURED, Decision, Reason
+from bandit_platform.domain.exclusion import exclusions_from, exclusions_to_data
 from bandit_platform.errors import UnreadableError
 from bandit_platform.storage.statements import (
     batches,
@@ -294,7 +295,7 @@ def decision_values(d: Decision) -> tuple[Any, ...]:
         d.propensity,
         _names_json(d.eligible),
         to_json(d.pmf).decode(),
-        _json(d.excluded) if d.excluded else "{}",
+        _json(exclusions_to_data(d.excluded)) if d.excluded else "{}",
         _json(d.context),
         d.seed,
         d.model_version,
@@ -372,7 +373,7 @@ def decision_from(row: Row[Any]) -> Decision:
         propensity=propensity,
         eligible=_names_from(eligible),
         pmf=tuple(from_json(pmf)),
-        excluded=from_json(excluded) if excluded != "{}" else {},
+        excluded=exclusions_from(from_json(excluded)) if excluded != "{}" else {},
         context=from_json(context),
         seed=seed,
         model_version=model_version,

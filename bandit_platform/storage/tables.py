@@ -324,7 +324,7 @@ class ExclusionRow(SQLModel, table=True):
     arm: str = Field(primary_key=True)
     #: eligible, shown, out or decided
     fate: str = Field(primary_key=True)
-    #: in words for an arm that was out, the decision's reason for one as a whole, else empty
+    #: an exclusion as JSON for an arm that was out, the decision's reason for one as a whole
     why: str = Field(primary_key=True)
     decisions: int = Field(sa_column=Column(BigInteger, nullable=False))
 

@@ -114,7 +114,6 @@ def wait_at(host: str, port: int, timeout: float) -> float | None:
 
 def _refuse(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
     answer = problem(503, "unavailable", "Unavailable", _BUSY)
-    answer.headers["Connection"] = (
-        "close"  # so that the caller, or its balancer, comes back elsewhere
-    )
+    # The caller, or its load balancer, then tries another process or node.
+    answer.headers["Connection"] = "close"
     return answer(environ, start)

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
-from bandit_platform.services.collecting.count_exclusions import DECIDED, ELIGIBLE, OUT, SHOWN
+from bandit_platform.services.collecting.count_exclusions import (
+    DECIDED,
+    ELIGIBLE,
+    OUT,
+    SHOWN,
+    reason_from,
+)
 from bandit_platform.storage.exclusions import Place
 from dashboards.decisions.asker import asked_by
 from dashboards.text import LEAST, percent, short_moment, why_out
@@ -113,7 +119,7 @@ def fates(counts: Mapping[Place, int], arms: Sequence[str], zone: str = "UTC") -
         if place.fate == DECIDED:
             decided[place.why] += number
         elif place.fate == OUT:
-            out[place.arm][why_out(place.why, zone)] += number
+            out[place.arm][why_out(reason_from(place.why), zone)] += number
         else:
             found[place.arm][place.fate] += number
     compared = sum(number for why, number in decided.items() if why in POLICY_TRAFFIC)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bandit_platform.domain.event import Lateness
+from bandit_platform.domain.exclusion import from_data
 from bandit_platform.domain.policy_spec import NOTHING
 from dashboards.outcome_words import outcome_label
 from dashboards.text import short_moment, why_out
@@ -174,13 +175,14 @@ def _arms(told: Mapping[str, Any], zone: str) -> tuple[ArmLine, ...]:
 
 
 def _why_out(arm: str, told: Mapping[str, Any], zone: str) -> str:
-    why: str | None = told["excluded"].get(arm)
-    if why is None:
+    stored: dict[str, Any] | None = told["excluded"].get(arm)
+    if stored is None:
         return _REASONS.get(told["reason"], told["reason"])
-    field = why.split(" ", 1)[0]
-    if field in told["context"] and " must " in why:
-        return f"{why}; it was {_value(told['context'][field])}"
-    return why_out(why, zone)
+    why = from_data(stored)
+    words = why_out(why, zone)
+    if why.operator is None:
+        return words
+    return f"{words}; it was {_value(told['context'][why.field])}"
 
 
 def _event(event: Mapping[str, Any], zone: str) -> EventLine:

@@ -110,10 +110,15 @@ def _lines(spec: ExperimentSpec, found: Preview) -> tuple[PreviewLine, ...]:
             arm=arm,
             chance=percent(found.eligible[arm]) if arm in found.eligible else "",
             width=round(100 * found.eligible.get(arm, 0.0), 3),
-            why=why_out(found.excluded.get(arm, ""), spec.report.time_zone),
+            why=_why(found, arm, spec.report.time_zone),
         )
         for arm in spec.arm_keys
     )
+
+
+def _why(found: Preview, arm: str, zone: str) -> str:
+    exclusion = found.excluded.get(arm)
+    return "" if exclusion is None else why_out(exclusion, zone)
 
 
 def _source(spec: ExperimentSpec, found: Preview) -> str:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from dashboards.text import (
     declared_percent,
     duration,
@@ -19,6 +21,14 @@ from tests.dashboards.fake_reports import estimate, vague
 NB = "\N{NO-BREAK SPACE}"
 
 
+def at_noon(year: int, month: int) -> datetime:
+    return datetime(year, month, 1, 12, tzinfo=UTC)
+
+
+def condition(operator: str, limit: object) -> dict[str, Any]:
+    return {"field": "cart", "operator": operator, "limit": limit}
+
+
 def test_moments_are_in_the_experiments_zone() -> None:
     at = datetime(2026, 7, 1, 10, 5, 9, tzinfo=UTC)
     assert moment(at, "Europe/London") == "1 Jul 2026, 11:05 BST"
@@ -27,13 +37,31 @@ def test_moments_are_in_the_experiments_zone() -> None:
     assert short_moment(at, "UTC", seconds=True) == "1 Jul, 10:05:09"
 
 
-def test_a_schedule_is_told_in_the_experiments_zone_and_anything_else_as_it_is() -> None:
-    ended = why_out("ended at 2026-07-01T10:05:09+00:00", "Europe/London")
-    assert ended == "it ended on 1 Jul 2026, 11:05 BST"
-    starts = why_out("starts at 2027-01-01T00:00:00+00:00", "UTC")
-    assert starts == "it starts on 1 Jan 2027, 00:00 UTC"
-    for text in ("cart must be at least 50", "ended at noon", "not asked for"):
-        assert why_out(text, "Europe/London") == text
+@pytest.mark.parametrize(
+    ("code", "about", "words"),
+    [
+        ("ended", {"moment": at_noon(2026, 7)}, "it ended on 1 Jul 2026, 13:00 BST"),
+        ("not_started", {"moment": at_noon(2027, 1)}, "it starts on 1 Jan 2027, 12:00 GMT"),
+        ("not_requested", {}, "not among the request's eligible arms"),
+        ("excluded_by_request", {}, "excluded by the request"),
+        ("condition", {"field": "cart"}, "cart is missing from the context"),
+        ("condition", condition("eq", "GB"), "cart must equal GB"),
+        ("condition", condition("ne", True), "cart must not equal true"),
+        ("condition", condition("in", ("GB", 3.0)), "cart must be one of GB, 3"),
+        ("condition", condition("not_in", ("GB",)), "cart must not be one of GB"),
+        ("condition", condition("gt", 50.0), "cart must be above 50"),
+        ("condition", condition("gte", 49.5), "cart must be at least 49.5"),
+        ("condition", condition("lt", 50.0), "cart must be below 50"),
+        ("condition", condition("lte", 50.0), "cart must be at most 50"),
+        (
+            "condition",
+            condition("in", None),
+            "cart must be one of the values listed in the experiment",
+        ),
+    ],
+)
+def test_every_exclusion_has_words(code: str, about: dict[str, Any], words: str) -> None:
+    assert why_out(Exclusion(code=ExclusionCode(code), **about), "Europe/London") == words
 
 
 @pytest.mark.parametrize(

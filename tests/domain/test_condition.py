@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bandit_platform.domain.condition import Condition, unmet_condition
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 
 
 def condition(**operators: Any) -> Condition:
@@ -39,21 +40,23 @@ def test_operators(operators: dict[str, Any], holds: list[Any], fails: list[Any]
 
 
 @pytest.mark.parametrize(
-    ("operators", "value", "words"),
+    ("operators", "value", "failure"),
     [
-        ({"eq": "GB"}, "US", "must equal GB"),
-        ({"ne": "GB"}, "GB", "must not equal GB"),
-        ({"in": ["GB", "US"]}, "FR", "must be one of GB, US"),
-        ({"not_in": ["GB"]}, "GB", "must not be one of GB"),
-        ({"gt": 50}, 1.0, "must be above 50"),
-        ({"gte": 49.5}, 1.0, "must be at least 49.5"),
-        ({"lt": 50}, 60.0, "must be below 50"),
-        ({"lte": 50}, 60.0, "must be at most 50"),
-        ({"eq": True}, False, "must equal True"),
+        ({"eq": "GB"}, "US", ("eq", "GB")),
+        ({"ne": "GB"}, "GB", ("ne", "GB")),
+        ({"in": ["GB", "US"]}, "FR", ("in", ("GB", "US"))),
+        ({"not_in": ["GB"]}, "GB", ("not_in", ("GB",))),
+        ({"gt": 50}, 1.0, ("gt", 50.0)),
+        ({"gte": 49.5}, 1.0, ("gte", 49.5)),
+        ({"lt": 50}, 60.0, ("lt", 50.0)),
+        ({"lte": 50}, 60.0, ("lte", 50.0)),
+        ({"eq": True}, False, ("eq", True)),
     ],
 )
-def test_a_failure_says_what_was_wanted(operators: dict[str, Any], value: Any, words: str) -> None:
-    assert condition(**operators).failure(value) == words
+def test_a_failure_names_the_operator_and_its_limit(
+    operators: dict[str, Any], value: Any, failure: tuple[str, Any]
+) -> None:
+    assert condition(**operators).failure(value) == failure
 
 
 def test_a_condition_without_operators_is_refused() -> None:
@@ -66,11 +69,17 @@ def test_a_condition_without_operators_is_refused() -> None:
 def test_all_fields_must_meet_their_conditions() -> None:
     conditions = {"cart_value": condition(gte=50), "country": condition(eq="GB")}
     assert unmet_condition(conditions, {"cart_value": 60.0, "country": "GB"}) is None
-    assert (
-        unmet_condition(conditions, {"cart_value": 60.0, "country": "US"})
-        == "country must equal GB"
+    code = ExclusionCode.CONDITION
+    assert unmet_condition(conditions, {"cart_value": 60.0, "country": "US"}) == Exclusion(
+        code=code, field="country", operator="eq", limit="GB"
     )
-    assert (
-        unmet_condition(conditions, {"country": "GB"}) == "cart_value is missing from the context"
-    )
+    missing = Exclusion(code=code, field="cart_value")
+    assert unmet_condition(conditions, {"country": "GB"}) == missing
     assert unmet_condition({}, {}) is None
+
+
+def test_a_long_list_is_named_by_its_field_and_operator() -> None:
+    conditions = {"country": condition(**{"in": [f"C{n}" for n in range(21)]})}
+    assert unmet_condition(conditions, {"country": "GB"}) == Exclusion(
+        code=ExclusionCode.CONDITION, field="country", operator="in"
+    )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.eligibility import eligible_arms
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.spec_file import parse_tables
 
@@ -46,8 +47,8 @@ def test_a_request_may_allow_and_rule_out_arms() -> None:
     found = eligible_arms(spec, {}, NOON, only=["a", "b"], without=["b"])
     assert found.arms == ("nothing", "a")
     assert found.excluded == {
-        "b": "excluded by the request",
-        "c": "not among the request's eligible arms",
+        "b": Exclusion(code=ExclusionCode.EXCLUDED_BY_REQUEST),
+        "c": Exclusion(code=ExclusionCode.NOT_REQUESTED),
     }
 
 
@@ -62,25 +63,29 @@ def test_an_arm_is_eligible_from_its_start_until_just_before_its_end() -> None:
     spec = experiment(a={"starts_at": starts, "ends_at": ends})
     instant = timedelta(microseconds=1)
     assert eligible_arms(spec, {}, starts - instant).excluded == {
-        "a": "starts at 2026-12-10T12:00:00+00:00"
+        "a": Exclusion(code=ExclusionCode.NOT_STARTED, moment=starts)
     }
     assert eligible_arms(spec, {}, starts).arms == ("nothing", "a")
     assert eligible_arms(spec, {}, ends - instant).arms == ("nothing", "a")
-    assert eligible_arms(spec, {}, ends).excluded == {"a": "ended at 2026-12-10T13:00:00+00:00"}
+    assert eligible_arms(spec, {}, ends).excluded == {
+        "a": Exclusion(code=ExclusionCode.ENDED, moment=ends)
+    }
 
 
 def test_conditions_say_why_an_arm_is_out() -> None:
     spec = experiment(a={"when": {"cart_value": {"gte": 50}, "country": {"in": ["GB", "US"]}}})
     assert eligible_arms(spec, {"cart_value": 50.0, "country": "GB"}, NOON).arms == ("nothing", "a")
-    for context, reason in (
-        ({"cart_value": 49.0, "country": "GB"}, "cart_value must be at least 50"),
-        ({"cart_value": 50.0, "country": "FR"}, "country must be one of GB, US"),
-        ({"country": "GB"}, "cart_value is missing from the context"),
-        ({}, "cart_value is missing from the context"),
+    too_small = {"field": "cart_value", "operator": "gte", "limit": 50.0}
+    elsewhere = {"field": "country", "operator": "in", "limit": ("GB", "US")}
+    for context, about in (
+        ({"cart_value": 49.0, "country": "GB"}, too_small),
+        ({"cart_value": 50.0, "country": "FR"}, elsewhere),
+        ({"country": "GB"}, {"field": "cart_value"}),
+        ({}, {"field": "cart_value"}),
     ):
         found = eligible_arms(spec, context, NOON)
         assert found.arms == ("nothing",)
-        assert found.excluded == {"a": reason}
+        assert found.excluded == {"a": Exclusion(code=ExclusionCode.CONDITION, **about)}
 
 
 def test_every_arm_is_either_eligible_or_has_a_reason() -> None:

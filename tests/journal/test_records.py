@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.domain.request_event import RequestEvent
 from bandit_platform.journal.records import (
     Activation,
@@ -32,6 +33,15 @@ zones = st.sampled_from(
 moments = st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 12, 30)).flatmap(  # noqa: DTZ001 - the zone follows
     lambda moment: zones.map(lambda zone: moment.replace(tzinfo=zone))
 )
+values = st.one_of(finite, texts, st.booleans())
+exclusions = st.builds(
+    Exclusion,
+    code=st.sampled_from(ExclusionCode),
+    field=st.none() | texts,
+    operator=st.none() | texts,
+    limit=st.none() | values | st.lists(values, max_size=3).map(tuple),
+    moment=st.none() | moments,
+)
 decisions = st.builds(
     Decision,
     decision_id=texts,
@@ -47,8 +57,8 @@ decisions = st.builds(
     propensity=finite,
     eligible=st.lists(texts, max_size=4).map(tuple),
     pmf=st.lists(finite, max_size=4).map(tuple),
-    excluded=st.dictionaries(texts, texts, max_size=3),
-    context=st.dictionaries(texts, st.one_of(finite, texts, st.booleans()), max_size=4),
+    excluded=st.dictionaries(texts, exclusions, max_size=3),
+    context=st.dictionaries(texts, values, max_size=4),
     seed=texts,
     model_version=st.none() | st.integers(1, 10**6),
     deferred=st.booleans(),

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event, Lateness
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision, insert_decisions
 from bandit_platform.storage.events import events_of, insert_events
 
 ODD = 'tab\t newline\n backslash\\N quote" \\. ünï🎟'
+UNLIKE_ODD = Exclusion(code=ExclusionCode.CONDITION, field="country", operator="ne", limit=ODD)
 
 
 def test_rows_already_there_stay_and_the_others_come_back_as_they_were(
@@ -20,7 +22,7 @@ def test_rows_already_there_stay_and_the_others_come_back_as_they_were(
     decisions = [
         make_decision(
             context={"country": ODD, "cart_value": 0.1 + 0.2, "returning": number % 2 == 0},
-            excluded={"upgrade": ODD} if number % 3 else {},
+            excluded={"upgrade": UNLIKE_ODD} if number % 3 else {},
             request_key=None if number % 2 else "11" * 8,
             model_version=None if number % 5 else number,
             pmf=(1e-17, 1 / 3, 2 / 3 - 1e-17),

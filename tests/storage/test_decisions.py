@@ -8,6 +8,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects import sqlite
 
 from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import (
     activated,
@@ -41,7 +42,14 @@ def test_every_field_comes_back_exactly(database: Database, make_decision: Make)
         revision=3,
         propensity=0.1 + 0.2,
         pmf=(1 / 3, 5e-324, 0.30000000000000004),
-        excluded={"parking": "country must be one of GB, Å\n"},
+        excluded={
+            "parking": Exclusion(
+                code=ExclusionCode.CONDITION, field="country", operator="in", limit=("GB", "Å\n")
+            ),
+            "later": Exclusion(
+                code=ExclusionCode.NOT_STARTED, moment=datetime(2027, 1, 1, 1, 2, 3, 4, tzinfo=UTC)
+            ),
+        },
         context={"cart_value": 1e-7, "city": 'São "Paulo"\\|\u2028', "returning": False},
         deferred=True,
         request_key="a" * 16,

@@ -6,21 +6,24 @@ lists of a revision, never from a shopper's values.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
+from dataclasses import replace
 
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
+from bandit_platform.domain.exclusion import Exclusion, from_data, to_data
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import decisions_since
 from bandit_platform.storage.exclusions import Place
 
 ELIGIBLE, SHOWN, OUT, DECIDED = "eligible", "shown", "out", "decided"
+#: bytes of a reason; what is longer is counted without its limit
 _LONGEST = 200
 _BATCH = 5000
 
 #: experiment, revision, reason, arm, eligible arms, the others with why
-_Alike = tuple[str, int, str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
+_Alike = tuple[str, int, str, str, tuple[str, ...], tuple[tuple[str, Exclusion], ...]]
 
 
 def count_exclusions(decisions: Iterable[Decision]) -> dict[Place, int]:
@@ -51,7 +54,7 @@ def count_exclusions(decisions: Iterable[Decision]) -> dict[Place, int]:
         for each in eligible:
             counts[Place(key, revision, each, ELIGIBLE, "")] += number
         for each, why in excluded:
-            counts[Place(key, revision, each, OUT, _short(why))] += number
+            counts[Place(key, revision, each, OUT, reason_text(why))] += number
     return dict(counts)
 
 
@@ -68,8 +71,16 @@ def recount_exclusions(database: Database, experiment: str) -> Mapping[Place, in
         counts.update(count_exclusions(batch))
 
 
-def _short(why: str) -> str:
-    """A reason short enough for an index; what is cut off still tells reasons apart."""
-    if len(why) <= _LONGEST:
-        return why
-    return f"{why[: _LONGEST - 10]}… {sha256(why.encode()).hexdigest()[:8]}"
+def reason_text(why: Exclusion) -> str:
+    """An exclusion as text short enough for an index.
+
+    A revision's arm has one condition for each field and operator, so a limit that is left out
+    still leaves reasons apart.
+    """
+    text = json.dumps(to_data(why))
+    return text if len(text) <= _LONGEST else json.dumps(to_data(replace(why, limit=None)))
+
+
+def reason_from(text: str) -> Exclusion:
+    """The exclusion that :func:`reason_text` wrote."""
+    return from_data(json.loads(text))

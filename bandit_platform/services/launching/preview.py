@@ -10,6 +10,7 @@ from typing import Any
 
 from bandit_platform.domain.context import validate_context
 from bandit_platform.domain.eligibility import eligible_arms
+from bandit_platform.domain.exclusion import Exclusion
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.pmf import uniform_pmf
 from bandit_platform.errors import PolicyError
@@ -34,7 +35,7 @@ class Preview:
     """
 
     eligible: Mapping[str, float]
-    excluded: Mapping[str, str]
+    excluded: Mapping[str, Exclusion]
     model_version: int | None
     trouble: str
     holdout_share: float

@@ -14,7 +14,8 @@ from datetime import datetime
 
 from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
 from bandit_platform.domain.decision import Decision, Reason
-from bandit_platform.domain.eligibility import NOT_ASKED, RULED_OUT, eligible_arms
+from bandit_platform.domain.eligibility import eligible_arms
+from bandit_platform.domain.exclusion import ExclusionCode
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import decision_id_for, is_genuine
 from bandit_platform.domain.pmf import uniform_pmf
@@ -238,19 +239,23 @@ def _eligibility_mismatch(decision: Decision, spec: ExperimentSpec) -> str | Non
     if decision.reason not in {Reason.POLICY, Reason.UNIFORM}:
         only_nothing = decision.eligible == (NOTHING,) and not decision.excluded
         return None if only_nothing else "only nothing can have been eligible"
-    not_asked = [arm for arm, why in decision.excluded.items() if why == NOT_ASKED]
+    not_asked = _out_for(decision, ExclusionCode.NOT_REQUESTED)
     expected = eligible_arms(
         spec,
         decision.context,
         decision.decided_at,
         only=[arm.key for arm in spec.arms if arm.key not in not_asked] if not_asked else None,
-        without=[arm for arm, why in decision.excluded.items() if why == RULED_OUT],
+        without=_out_for(decision, ExclusionCode.EXCLUDED_BY_REQUEST),
     )
     if expected.arms != decision.eligible:
         return "other arms were eligible in this context"
     if expected.excluded != decision.excluded:
         return "arms were out for other reasons"
     return None
+
+
+def _out_for(decision: Decision, code: ExclusionCode) -> list[str]:
+    return [arm for arm, why in decision.excluded.items() if why.code is code]
 
 
 def _expected_pmf(

@@ -8,6 +8,7 @@ from typing import Any
 from bandit_platform.domain.assignment import draw
 from bandit_platform.domain.decision import OVER_LIMIT, Decision
 from bandit_platform.domain.event import Lateness
+from bandit_platform.domain.exclusion import exclusions_to_data
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.keyed_hash import fraction
 from bandit_platform.errors import NotFoundError
@@ -133,7 +134,7 @@ def _story(decision: Decision) -> dict[str, Any]:
         "context": decision.context,
         "reason": decision.reason.value,
         "eligible": list(decision.eligible),
-        "excluded": decision.excluded,
+        "excluded": exclusions_to_data(decision.excluded),
         "pmf": dict(zip(decision.eligible, decision.pmf, strict=True)),
         "seed": decision.seed,
         "draw": fraction(bytes.fromhex(decision.seed)),

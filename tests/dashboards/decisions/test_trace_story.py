@@ -22,7 +22,14 @@ def told(**changed: Any) -> dict[str, Any]:
         "context": {"cart_value": 20.0, "returning": False},
         "reason": "policy",
         "eligible": ["nothing", "insurance"],
-        "excluded": {"upgrade": "cart_value must be at least 50"},
+        "excluded": {
+            "upgrade": {
+                "code": "condition",
+                "field": "cart_value",
+                "operator": "gte",
+                "limit": 50.0,
+            }
+        },
         "pmf": {"nothing": 0.25, "insurance": 0.75},
         "seed": "00ff00ff00ff00ff",
         "draw": 0.004,
@@ -129,26 +136,33 @@ def test_fates_add_revisions_up_and_share_out_the_reasons() -> None:
         Place("k", 2, "", "decided", "holdout"): 20,
         Place("k", 1, "upgrade", "eligible", ""): 40,
         Place("k", 1, "upgrade", "shown", ""): 10,
-        Place("k", 1, "upgrade", "out", "too small"): 20,
-        Place("k", 2, "upgrade", "out", "too small"): 20,
+        Place("k", 1, "upgrade", "out", '{"code": "excluded_by_request"}'): 20,
+        Place("k", 2, "upgrade", "out", '{"code": "excluded_by_request"}'): 20,
     }
     found = fates(counts, ("nothing", "upgrade"))
     assert (found.all, found.compared) == (100, 80)
     assert [(one.why, one.decisions) for one in found.without] == [("holdout", 20)]
     (upgrade,) = found.arms
     assert (upgrade.decisions, upgrade.eligible, upgrade.shown) == (80, 40, 10)
-    assert [(one.why, one.decisions) for one in upgrade.out] == [("too small", 40)]
+    assert [(one.why, one.decisions) for one in upgrade.out] == [("excluded by the request", 40)]
     assert (upgrade.eligible_width, upgrade.shown_width) == (50.0, 12.5)
 
 
 def test_an_arm_that_ended_says_when_in_the_time_zone() -> None:
-    counts = {Place("k", 1, "upgrade", "out", "ended at 2026-07-01T10:00:00+00:00"): 1}
+    counts = {
+        Place(
+            "k", 1, "upgrade", "out", '{"code": "ended", "moment": "2026-07-01T10:00:00+00:00"}'
+        ): 1
+    }
     (upgrade,) = fates(counts, ("upgrade",), "Europe/London").arms
     assert [one.why for one in upgrade.out] == ["it ended on 1 Jul 2026, 11:00 BST"]
 
 
 def test_many_reasons_are_added_up() -> None:
-    counts = {Place("k", 1, "upgrade", "out", f"reason {n:02}"): 1 for n in range(30)}
+    counts = {
+        Place("k", 1, "upgrade", "out", f'{{"code": "condition", "field": "field_{n:02}"}}'): 1
+        for n in range(30)
+    }
     (upgrade,) = fates(counts, ("upgrade",)).arms
     assert [one.decisions for one in upgrade.out] == [1] * 8 + [22]
 

@@ -102,7 +102,11 @@ def test_the_arm_that_falls_out_most_is_named_with_its_reason() -> None:
         Place(experiment="x", revision=1, fate="decided", why="holdout", arm=""): 10,
         Place(experiment="x", revision=1, fate="eligible", why="", arm="vip"): 60,
         Place(
-            experiment="x", revision=1, fate="out", why="cart_value must be at least 50", arm="vip"
+            experiment="x",
+            revision=1,
+            fate="out",
+            why='{"code": "condition", "field": "cart_value", "operator": "gte", "limit": 50.0}',
+            arm="vip",
         ): 30,
         Place(experiment="x", revision=1, fate="eligible", why="", arm="parking"): 90,
     }
@@ -121,7 +125,8 @@ def test_the_arm_that_falls_out_most_is_named_with_its_reason() -> None:
 def _fates(out: dict[str, int], eligible: int) -> Fates:
     decided = eligible + sum(out.values())
     places = {("decided", "policy", ""): decided, ("eligible", "", "vip"): eligible} | {
-        ("out", why, "vip"): number for why, number in out.items()
+        ("out", f'{{"code": "condition", "field": "{field}"}}', "vip"): number
+        for field, number in out.items()
     }
     counts = {
         Place(experiment="x", revision=1, fate=fate, why=why, arm=arm): number
@@ -132,7 +137,7 @@ def _fates(out: dict[str, int], eligible: int) -> Fates:
 
 def test_a_reason_for_less_than_half_is_only_the_most_frequent() -> None:
     said = decisions_finding(_fates({"a": 39, "b": 31, "c": 30}, eligible=100))
-    assert said.endswith("of 200 decisions, most often because a.")
+    assert said.endswith("of 200 decisions, most often because a is missing from the context.")
 
 
 def test_shares_of_few_decisions_are_withheld() -> None:

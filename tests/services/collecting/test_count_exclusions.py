@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.services.collecting.count_exclusions import (
     count_exclusions,
+    reason_from,
     recount_exclusions,
 )
 from bandit_platform.services.collecting.ingest import Ingest
@@ -41,8 +44,9 @@ def test_every_arm_is_eligible_or_out_in_each_decision_of_the_policy(world: Any,
             for (name, fate, _why), number in of.items()
             if name == arm and fate in {"eligible", "out"}
         )
-    assert 5 <= of["upgrade", "out", "cart_value must be at least 50"] <= 10
-    assert of["insurance", "out", "excluded by the request"] <= 1
+    too_small = '{"code": "condition", "field": "cart_value", "operator": "gte", "limit": 50.0}'
+    assert 5 <= of["upgrade", "out", too_small] <= 10
+    assert of["insurance", "out", '{"code": "excluded_by_request"}'] <= 1
     shown = sum(number for (_, fate, _), number in of.items() if fate == "shown")
     assert shown == decided
     assert {place.revision for place in counts} == {1}
@@ -67,14 +71,22 @@ def test_counts_equal_a_recount_and_count_nothing_twice(
     assert kept(world) == before
 
 
-def test_a_long_reason_is_cut_and_still_told_from_others(make_decision: Any) -> None:
-    lists = [f"country must be one of {'GB, ' * 5000}{end}" for end in ("FR", "DE")]
-    made = [
-        make_decision(eligible=("nothing", "insurance"), excluded={"upgrade": why}) for why in lists
+def test_a_reason_too_long_for_an_index_is_counted_without_its_limit(make_decision: Any) -> None:
+    code = ExclusionCode.CONDITION
+    long = ("x" * 100, "y" * 100)
+    reasons = [
+        Exclusion(code=code, field="country", operator=operator, limit=limit)
+        for operator in ("in", "not_in")
+        for limit in (("GB", "US"), long)
     ]
-    reasons = {place.why for place in count_exclusions(made) if place.fate == "out"}
-    assert len(reasons) == 2
-    assert all(len(why) <= 200 and why.startswith("country must be one of") for why in reasons)
+    made = [
+        make_decision(eligible=("nothing", "insurance"), excluded={"upgrade": why})
+        for why in reasons
+    ]
+    counted = [place.why for place in count_exclusions(made) if place.fate == "out"]
+    expected = [replace(why, limit=None) if why.limit == long else why for why in reasons]
+    assert sorted(map(str, map(reason_from, counted))) == sorted(map(str, expected))
+    assert all(len(why) <= 200 for why in counted)
 
 
 def test_event_types_are_counted_up_to_a_number_of_them(world: Any, spec: Any) -> None:

@@ -13,6 +13,8 @@ from bandit_platform.domain.caller import Caller
 from bandit_platform.services.reporting.audit import Audit, audit
 
 KEY = "checkout-offers"
+#: an arm that was out, for a reason that was not
+EXCLUDED = json.dumps({"upgrade": {"code": "ended"}})
 
 
 @pytest.fixture
@@ -78,13 +80,17 @@ def test_only_decisions_since_a_moment(audited: Any) -> None:
         ("revision", 9, "not stored"),
         ("reason", "holdout", "not in the holdout"),
         ("decision_id", "00" * 24, "never issued"),
-        ("excluded", json.dumps({"upgrade": "it was late"}), "other reasons"),
+        (
+            "excluded",
+            EXCLUDED,
+            "other reasons",
+        ),
         ("expires_at", 5, "window"),
         ("reason", "whim", "cannot be read"),
         ("pmf", "torn", "cannot be read"),
         ("eligible", "null", "cannot be read"),
         ("context", "null", "cannot be recomputed"),
-        ("excluded", "[]", "cannot be recomputed"),
+        ("excluded", "[]", "cannot be read"),
         ("model_version", "one", "not stored"),
         ("decided_at", "noon", "cannot be read"),
     ],
@@ -118,7 +124,12 @@ def test_another_arm_than_drawn_is_found(audited: Any) -> None:
     ("reason", "column", "value", "what"),
     [
         ("uniform", "model_version", 1, "no model decided"),
-        ("holdout", "excluded", json.dumps({"upgrade": "it was late"}), "only nothing"),
+        (
+            "holdout",
+            "excluded",
+            EXCLUDED,
+            "only nothing",
+        ),
     ],
 )
 def test_an_altered_decision_without_a_model_is_found(

@@ -31,7 +31,9 @@ def test_the_whole_story_of_a_decision(world: Any, spec: Any) -> None:
     assert told["status"] == "immature"
     assert (told["interaction"], told["reward"], told["clipped"]) == (None, None, None)
     assert told["context"] == {"cart_value": 20.0, "country": "GB", "returning": False}
-    assert told["excluded"] == {"upgrade": "cart_value must be at least 50"}
+    assert told["excluded"] == {
+        "upgrade": {"code": "condition", "field": "cart_value", "operator": "gte", "limit": 50.0}
+    }
     assert told["eligible"] == ["nothing", "insurance"]
     assert told["pmf"] == dict(zip(decision.eligible, decision.pmf, strict=True))
     assert told["propensity"] == told["pmf"][told["arm"]] == decision.propensity

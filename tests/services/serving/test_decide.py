@@ -4,12 +4,13 @@ import errno
 import os
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
+from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.domain.identity import is_genuine, pseudonym
 from bandit_platform.errors import (
     ConflictError,
@@ -143,22 +144,23 @@ def test_arms_fall_out_with_a_reason(lite: Any, spec_text: str) -> None:
     decision = lite.measured(context=CHEAP)
     assert decision.eligible == ("nothing", "insurance")
     assert decision.pmf == (0.5, 0.5)
+    condition = {"code": ExclusionCode.CONDITION, "field": "cart_value"}
     assert decision.excluded == {
-        "upgrade": "cart_value must be at least 50",
-        "later": "starts at 2027-01-01T00:00:00+00:00",
+        "upgrade": Exclusion(**condition, operator="gte", limit=50.0),
+        "later": Exclusion(code=ExclusionCode.NOT_STARTED, moment=datetime(2027, 1, 1, tzinfo=UTC)),
     }
     missing = lite.measured(context={})
-    assert missing.excluded["upgrade"] == "cart_value is missing from the context"
+    assert missing.excluded["upgrade"] == Exclusion(**condition)
 
 
 def test_a_request_may_narrow_the_arms(lite: Any, spec: Any) -> None:
     lite.launch(spec)
     only = lite.measured(eligible_arms=("upgrade",))
     assert only.eligible == ("nothing", "upgrade")
-    assert only.excluded == {"insurance": "not among the request's eligible arms"}
+    assert only.excluded == {"insurance": Exclusion(code=ExclusionCode.NOT_REQUESTED)}
     without = lite.measured(excluded_arms=("upgrade", "nothing"))
     assert without.eligible == ("nothing", "insurance")
-    assert without.excluded == {"upgrade": "excluded by the request"}
+    assert without.excluded == {"upgrade": Exclusion(code=ExclusionCode.EXCLUDED_BY_REQUEST)}
     none = lite.measured(eligible_arms=())
     assert (none.eligible, none.arm, none.propensity) == (("nothing",), "nothing", 1.0)
 

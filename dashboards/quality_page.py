@@ -252,7 +252,7 @@ _WORDS = MappingProxyType(
             mend="",
         ),
         "unresolved": Words(
-            label="Unresolved outcomes",
+            label="Unresolved",
             meaning="Outcomes that named their decision by experiment and request_key, and no "
             "single decision that was shown was found. They are kept and count nowhere; they "
             "count as soon as their decision arrives or is activated.",

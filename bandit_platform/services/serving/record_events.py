@@ -41,7 +41,6 @@ _UNNAMED = "name the decision by decision_id, or by experiment and request_key"
 _TWICE = "experiment, request_key and unit_id belong to reports without a decision_id"
 _NO_UNIT = "unit_id is needed beside request_key with a publishable key"
 _NO_EXPERIMENT = "there is no experiment of this name that the key opens"
-_NO_OTHERS = (None, None, None)
 _PERSONAL = "event_id looks like an e-mail address or an access key"
 
 
@@ -159,22 +158,33 @@ class EventRecorder:
         }
         for report in reports:
             decision_id = report.decision_id
-            first = _EARLIEST if decision_id is None else earliest[decision_id]
-            why = _refusal(report, now, first) or self._misnamed(report, trusted, experiments)
+            event: RequestEvent | None = None
+            if decision_id is None:
+                why = self._unnamed(report, trusted, experiments) or _refusal(
+                    report, now, _EARLIEST
+                )
+            else:
+                why = _refusal(report, now, earliest[decision_id])
+                if why is None and _names_twice(report):
+                    why = _TWICE
             if why is not None:
                 shown = None if why == _PERSONAL else report.event_id
                 receipts.append(Receipt(shown, "rejected", why))
                 continue
-            event = self._event(report, now, trusted)
-            if isinstance(event, Event):
-                key = f"{decision_id} {event.event_id}"
-            else:
+            if decision_id is None:
+                event = self._request_event(report, now, trusted)
                 key = f"{event.request} {event.unit} {event.event_id}"
+            else:
+                key = f"{decision_id} {report.event_id}"
             earlier = accepted.get(key) or seen.get(key) or before.get(key)
             this = (trusted, report.type, report.amount, report.currency, report.occurred_at)
             if earlier is None or (trusted and not earlier[0]):
                 accepted[key] = this
-                lines.append(_line(event))
+                lines.append(
+                    event_line(_event(report, now, trusted))
+                    if event is None
+                    else request_event_line(event)
+                )
                 receipts.append(Receipt(report.event_id, "accepted"))
             elif EventContent(*earlier[1:]).agrees(EventContent(*this[1:])):
                 receipts.append(Receipt(report.event_id, "duplicate"))
@@ -197,43 +207,25 @@ class EventRecorder:
         activation = Activation(decision_id=decision_id, activated_at=self._clock())
         self._journal.append(activation_line(activation))
 
-    def _misnamed(
+    def _unnamed(
         self, report: EventReport, trusted: bool, experiments: Collection[str] | None
     ) -> str | None:
-        """Why the decision cannot be meant that a report names."""
-        experiment, request_key, unit_id = named = (
-            report.experiment,
-            report.request_key,
-            report.unit_id,
-        )
-        if report.decision_id is not None:
-            return None if named == _NO_OTHERS else _TWICE
-        if experiment is None or request_key is None:
+        """Why the decision cannot be meant that a report names without its id."""
+        experiment = report.experiment
+        if experiment is None or report.request_key is None:
             return _UNNAMED
-        if not trusted and unit_id is None:
+        if not trusted and report.unit_id is None:
             return _NO_UNIT
         opened = experiments is None or experiment in experiments
         return None if opened and self._knows(experiment) else _NO_EXPERIMENT
 
-    def _event(self, report: EventReport, now: datetime, trusted: bool) -> Event | RequestEvent:
-        occurred = report.occurred_at
-        content = (
-            report.event_id,
-            report.type,
-            report.amount,
-            report.currency,
-            now if occurred is None or occurred > now else occurred,
-            now,
-            trusted,
-        )
-        if report.decision_id is not None:
-            return Event(report.decision_id, *content)
-        experiment = report.experiment or ""
+    def _request_event(self, report: EventReport, now: datetime, trusted: bool) -> RequestEvent:
+        secret, experiment, unit_id = self._secret, report.experiment or "", report.unit_id
         return RequestEvent(
             experiment,
-            request_hash(self._secret, experiment, report.request_key or ""),
-            None if report.unit_id is None else pseudonym(self._secret, report.unit_id),
-            *content,
+            request_hash(secret, experiment, report.request_key or ""),
+            None if unit_id is None else pseudonym(secret, unit_id),
+            *_event(report, now, trusted)[1:],
         )
 
     def _is_known(self, decision_id: str, experiments: Collection[str] | None) -> bool:
@@ -297,5 +289,20 @@ def _earliest(decision_id: str, now: datetime) -> datetime:
     return decided_at - CLOCK_TOLERANCE
 
 
-def _line(event: Event | RequestEvent) -> bytes:
-    return event_line(event) if isinstance(event, Event) else request_event_line(event)
+def _names_twice(report: EventReport) -> bool:
+    """Whether a report with a decision's id names it in another way as well."""
+    return not (report.request_key is None and report.unit_id is None and report.experiment is None)
+
+
+def _event(report: EventReport, now: datetime, trusted: bool) -> Event:
+    occurred = report.occurred_at
+    return Event(
+        report.decision_id or "",
+        report.event_id,
+        report.type,
+        report.amount,
+        report.currency,
+        now if occurred is None or occurred > now else occurred,
+        now,
+        trusted,
+    )

@@ -12,6 +12,7 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State, after
 from bandit_platform.domain.revision import Change, changes, locked_changes
 from bandit_platform.errors import LockedError, NotFoundError, StaleError, StateError
+from bandit_platform.services.learning.promotion import publish_promoted
 from bandit_platform.storage.audit_log import note
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import (
@@ -96,6 +97,7 @@ class Experiments:
         _demand_changeable(current, differences)
         number = current.revision + 1
         add_revision(connection, spec, number, self._clock())
+        publish_promoted(connection, spec, self._clock())
         told = (_number(current.revision, number), *differences)
         self._note(connection, by, "changed", spec.key, *told)
         return _applied(spec, current.state, number, "changed", differences)

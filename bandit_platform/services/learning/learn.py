@@ -17,6 +17,7 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.policies.arguments import vowpal_arguments
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.services.learning.metric_rollup import add_metrics
+from bandit_platform.services.learning.promotion import take_over_states
 from bandit_platform.services.learning.quality import Quality
 from bandit_platform.services.learning.roll_up import roll_up
 from bandit_platform.services.learning.standings import Held, restored, state_of
@@ -41,7 +42,6 @@ from bandit_platform.storage.lease import demand_lease
 from bandit_platform.storage.models import (
     ModelVersion,
     newest_version,
-    policy_states,
     prune_versions,
     publish_version,
     put_policy_states,
@@ -116,8 +116,8 @@ class Learner:
         spec: ExperimentSpec,
         held: Held,
     ) -> list[Standing]:
-        states = policy_states(connection, spec.key)
         tracked = tracked_policies(spec)
+        states = take_over_states(connection, spec.key, tracked)
         names = {policy.name for policy in tracked}
         remove_policy_states(connection, spec.key, set(states) - names)
         return [restored(spec, policy, states.get(policy.name), held) for policy in tracked]

@@ -43,13 +43,20 @@ class TrackedPolicy:
         return self.name if self.exploration is None else policy_hash(self.exploration)
 
     def floor(self, spec: ExperimentSpec) -> float:
-        """The floor that a revision gives this policy."""
-        if self.kind == "serving":
-            return spec.policy.floor
+        """The floor that a revision gives this policy, whatever its name was there.
+
+        A policy that was promoted was a candidate in earlier revisions.
+        """
+        if self.exploration is None:
+            return 0.0
+        named: Exploration | None = spec.policy if self.kind == "serving" else None
         for candidate in spec.candidates:
             if candidate.name == self.name:
-                return candidate.floor
-        return self.exploration.floor if self.exploration else 0.0
+                named = candidate
+        for one in (named, spec.policy, *spec.candidates):
+            if one is not None and policy_hash(one) == self.identity:
+                return one.floor
+        return self.exploration.floor
 
 
 def tracked_policies(spec: ExperimentSpec) -> list[TrackedPolicy]:

@@ -75,6 +75,8 @@ class RequestReader:
     def __init__(self, common: dict[str, Any], longest: int) -> None:
         self._common = common
         self._longest = longest
+        #: bytes of a body with what surrounds its chunks: of one byte each, at least 5 more
+        self._most_framed = 8 * longest
         self._parser = HttpRequestParser(self)
         self._done: list[Request | Refusal] = []
         self._refusal: Refusal | None = None
@@ -94,31 +96,34 @@ class RequestReader:
 
     def feed(self, data: bytes) -> list[Request | Refusal]:
         """The requests that are complete with these bytes; a refusal is the last there is."""
-        self._done = []
-        self._fed += len(data)
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            return self._stay_with_http(data[upgrade.args[0] :])
-        except HttpParserError as error:
-            if isinstance(error.__context__, _Enough):
-                return self._done
-            detail = f"The request is not valid HTTP: {error}."
-            return [*self._done, self._refusal or Refusal("400 Bad Request", detail)]
-        if self.started and self.head is None and self._fed > HEAD_BYTES:
-            return [*self._done, _too_large()]
+        self._done, rest = [], memoryview(data)
+        while rest:
+            self._fed += len(rest)
+            try:
+                self._parser.feed_data(rest)
+                break
+            except HttpParserUpgrade as upgrade:
+                if self._environ["REQUEST_METHOD"] == "CONNECT":
+                    self._finish(is_cut=True)
+                    return self._done
+                self._stay_with_http()
+                rest = rest[upgrade.args[0] :]
+            except HttpParserError as error:
+                if isinstance(error.__context__, _Enough):
+                    return self._done
+                detail = f"The request is not valid HTTP: {error}."
+                return [*self._done, self._refusal or Refusal("400 Bad Request", detail)]
+        if self.started and self._fed > HEAD_BYTES + (self._most_framed if self.head else 0):
+            return [*self._done, _too_large() if self.head is None else _badly_framed()]
         return self._done
 
-    def _stay_with_http(self, rest: bytes) -> list[Request | Refusal]:
+    def _stay_with_http(self) -> None:
         """Answer a request for another protocol (HTTP/2, say) as if it had not asked for one.
 
         The parser leaves the body of such a request to that protocol; another one reads it, after
         a head that says where it ends.
         """
-        environ, done = self._environ, self._done
-        if environ["REQUEST_METHOD"] == "CONNECT":
-            self._finish(is_cut=True)
-            return done
+        environ = self._environ
         if "HTTP_TRANSFER_ENCODING" in environ:
             framing = "Transfer-Encoding: chunked"
         else:
@@ -126,7 +131,6 @@ class RequestReader:
         self._parser = HttpRequestParser(self)
         self._reads_body_only = True
         self._parser.feed_data(f"POST / HTTP/1.1\r\n{framing}\r\n\r\n".encode())
-        return [*done, *(self.feed(rest) if rest else ())]
 
     # What the parser calls; their names are its own.
 
@@ -142,8 +146,11 @@ class RequestReader:
         self._head_size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        if self._reads_body_only:
+        """Take a header. Those after the body (trailers) are ignored, as RFC 9110 6.5.1 allows.
+
+        A proxy that adds ``X-Forwarded-For`` to the head says nothing of what comes in a trailer.
+        """
+        if self._reads_body_only or self.head is not None:
             return
         self._head_size += len(name) + len(value)
         known = _NAMES[name] if name in _NAMES else _name(name)
@@ -251,6 +258,11 @@ class RequestReader:
 def _too_large() -> Refusal:
     detail = f"The head of the request is longer than {HEAD_BYTES} bytes."
     return Refusal("431 Request Header Fields Too Large", detail)
+
+
+def _badly_framed() -> Refusal:
+    detail = "The body has too much around it: very small chunks, chunk extensions or trailers."
+    return Refusal("400 Bad Request", detail)
 
 
 def _name(name: bytes) -> str | None:

@@ -106,6 +106,58 @@ def test_chunks_become_one_body_with_a_length(step: int) -> None:
     assert "HTTP_TRANSFER_ENCODING" not in request.environ
 
 
+@pytest.mark.parametrize("step", [1 << 20, 3])
+@pytest.mark.parametrize(
+    "trailer", [b"X-Forwarded-For: 6.6.6.6", b"Idempotency-Key: k", b"Host: y", b"X-New: x"]
+)
+def test_trailers_are_no_headers(trailer: bytes, step: int) -> None:
+    """A proxy adds to the head alone, so a trailer could claim another address."""
+    head = CHUNKED.replace(HOST, HOST + b"X-Forwarded-For: 1.1.1.1\r\n")
+    (request,) = read(head + b"1\r\na\r\n0\r\n" + trailer + b"\r\n\r\n", step=step)
+    assert request.environ[BODY] == b"a"
+    assert request.environ["HTTP_X_FORWARDED_FOR"] == "1.1.1.1"
+    assert request.environ["HTTP_HOST"] == "shop.example"
+    assert request.environ.keys().isdisjoint({"HTTP_IDEMPOTENCY_KEY", "HTTP_X_NEW"})
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"0\r\n" + b"A: b\r\n" * 10_000,
+        b"0\r\nA: " + b"b" * 40_000,
+        b"1;" + b"a" * 40_000,
+        b"0\r\n" + b"".join(b"A%d: b\r\n" % number for number in range(10_000)),
+    ],
+    ids=["trailers", "a trailer", "a chunk extension", "trailers of all names"],
+)
+@pytest.mark.parametrize("upgrade", [b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+def test_what_surrounds_a_body_is_limited(framing: bytes, upgrade: bytes) -> None:
+    head = CHUNKED.replace(HOST, HOST + upgrade)
+    (refusal,) = read(head + framing, step=1000)
+    assert refusal.status.startswith("400 ")
+
+
+def test_a_body_in_chunks_of_one_byte_is_read() -> None:
+    longest = 10_000
+    reader = RequestReader({}, longest)
+    (request,) = reader.feed(CHUNKED + b"1\r\na\r\n" * longest + b"0\r\n\r\n")
+    assert isinstance(request, Request)
+    assert len(request.environ[BODY]) == longest
+    reader, found = RequestReader({}, longest), []
+    for _ in range(longest):
+        found += reader.feed(CHUNKED if not reader.started else b"1\r\na\r\n")
+    (request,) = [*found, *reader.feed(b"1\r\na\r\n0\r\n\r\n")]
+    assert isinstance(request, Request)
+    assert len(request.environ[BODY]) == longest
+
+
+def test_thousands_of_requests_for_another_protocol_are_read() -> None:
+    one = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    found = read(one * 3000)
+    assert len(found) == 3000
+    assert all(isinstance(each, Request) for each in found)
+
+
 @pytest.mark.parametrize("step", [1 << 20, 1])
 def test_a_body_over_the_limit_is_not_read_to_its_end(step: int) -> None:
     told = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 11\r\n\r\n"

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -64,9 +64,8 @@ class Connection(asyncio.Protocol):
             self.since = monotonic()
         self._queue.extend(self._reader.feed(data))
         self._answer_next()
-        head = self._reader.head
-        if head is not None and not self._is_ending:
-            self._wait_for_body(head)
+        if self._reader.head is not None:
+            self._wait_for_body()
 
     def eof_received(self) -> bool:
         """The caller sends nothing more; it may still wait for answers."""
@@ -81,8 +80,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._is_full = False
-        self._answer_next()
-        self._read_or_wait()
+        self._go_on()
 
     @property
     def is_idle(self) -> bool:
@@ -98,9 +96,21 @@ class Connection(asyncio.Protocol):
     def _is_ending(self) -> bool:
         return self._lingers or self._transport.is_closing()
 
-    def _wait_for_body(self, head: dict[str, Any]) -> None:
-        """A body is to come: judge the key, without which there are few places."""
-        if self._reader.wants_continue and not self._told_to_go_on and not self.is_busy:
+    def _go_on(self) -> None:
+        """Answer the next request, or read on."""
+        if self._is_ending:
+            return
+        self._answer_next()
+        self._read_or_wait()
+        self._wait_for_body()
+
+    def _wait_for_body(self) -> None:
+        """Where a body is to come, judge the key, without which there are few places."""
+        head = self._reader.head
+        if head is None or self._is_ending:
+            return
+        owes_answers = self.is_busy or bool(self._queue)
+        if self._reader.wants_continue and not self._told_to_go_on and not owes_answers:
             self._told_to_go_on = True
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self.rank == 0:
@@ -109,19 +119,26 @@ class Connection(asyncio.Protocol):
             self._server.let_wait(self)
 
     def _answer_next(self) -> None:
-        """Answer what has arrived whole, one request at a time."""
-        while self._queue and not (self.is_busy or self._is_full):
-            request = self._queue.popleft()
-            if isinstance(request, Refusal):
-                self.refuse(request)
-                return
-            self._told_to_go_on = False
-            answer = self._server.ask(request.environ, partial(self._answered, request))
-            if answer is None:
-                self.is_busy = True
-                self._read_or_wait()
-            else:
-                self._send(request, answer)
+        """Answer a request that has arrived whole; other connections are served before the next.
+
+        Else one caller who sends thousands of requests at once would keep all others waiting.
+        """
+        if not self._queue or self.is_busy or self._is_full:
+            return
+        request = self._queue.popleft()
+        if isinstance(request, Refusal):
+            self.refuse(request)
+            return
+        self._told_to_go_on = False
+        answer = self._server.ask(request.environ, partial(self._answered, request))
+        if answer is None:
+            self.is_busy = True
+            self._read_or_wait()
+            return
+        self._send(request, answer)
+        if self._queue:
+            self._read_or_wait()
+            asyncio.get_running_loop().call_soon(self._go_on)
 
     def _answered(self, request: Request, answer: Answer) -> None:
         """An answer that another thread made."""
@@ -129,14 +146,13 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._send(request, answer)
-        self._answer_next()
-        self._read_or_wait()
+        self._go_on()
 
     def _read_or_wait(self) -> None:
-        """Read nothing more while an answer is made, or while the caller does not read."""
+        """Read nothing more while answers are owed, or while the caller does not read."""
         if self._transport.is_closing():
             return
-        if self.is_busy or self._is_full:
+        if self.is_busy or self._is_full or self._queue:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
@@ -174,10 +190,16 @@ class Connection(asyncio.Protocol):
         if self._transport.can_write_eof():
             self._transport.write_eof()
 
-    def close(self, why: Refusal | None = None) -> None:
-        """End when everything written was sent; say why where a request was begun."""
-        if why is not None and self._reader.started and not self._is_ending:
+    def close(self) -> None:
+        """End when everything written was sent."""
+        self._transport.close()
+
+    def give_up(self, why: Refusal) -> None:
+        """End at once, also where the caller does not read; say why where a request was begun."""
+        if self._reader.started and not self._is_ending:
             self._transport.write(to_bytes(refusal(why.status, why.detail), "GET", "close"))
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()  # else it would hold its socket for as long as it likes
         self._transport.close()
 
     def check_time(self, now: float) -> None:

@@ -180,7 +180,7 @@ class HttpServer:
         for connection in free[:_GIVEN_UP]:
             if connection.rank > free[0].rank:
                 break
-            connection.close(_BUSY)
+            connection.give_up(_BUSY)
             self.remove(connection)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -130,3 +131,11 @@ def served(
         yield made
     finally:
         made.stop()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition, 10 s at most."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

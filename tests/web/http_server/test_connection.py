@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.web.http_server import connection as connections
-from tests.web.http_server.serving import GET, Served, echo, served
+from tests.web.http_server.serving import GET, Served, echo, served, wait_until
 
 TWO = b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -193,6 +193,7 @@ def test_a_caller_that_does_not_read_is_let_go_and_one_that_reads_slowly_is_not(
 
     request = b"GET / HTTP/1.1\r\nHost: x\r\n" + last + b"\r\n"
     with served(app) as server, server.connect(request) as slow, server.connect(request) as deaf:
+        wait_until(lambda: server.server.count == 2)
         read = 0
         while read < 20_000_000:
             read += len(slow.socket.recv(200_000))
@@ -200,6 +201,38 @@ def test_a_caller_that_does_not_read_is_let_go_and_one_that_reads_slowly_is_not(
                 time.sleep(0.05)
         with pytest.raises((EOFError, ConnectionResetError)):
             deaf.answer()
+
+
+def test_a_caller_with_many_requests_at_once_lets_others_in_between() -> None:
+    order: list[str] = []
+    go_on, begun = Event(), Event()
+
+    def app(environ: dict[str, Any], start: Any) -> list[bytes]:
+        order.append(environ["PATH_INFO"])
+        begun.set()
+        assert go_on.wait(10)
+        return echo(environ, start)
+
+    many = 2000
+    with (
+        served(app) as server,
+        server.connect(GET.replace(b"/", b"/many", 1) * many) as greedy,
+        server.connect() as other,
+    ):
+        assert begun.wait(10)
+        other.send(GET)
+        go_on.set()
+        assert other.answer()[0] == 200
+        for _ in range(many):
+            assert greedy.answer()[2] == b"/many "
+    assert order.index("/") < many / 2
+
+
+def test_a_caller_is_told_to_send_its_body_after_the_answers_before(server: Served) -> None:
+    sent = posted(b"body", "Expect: 100-continue")
+    with server.connect(TWO + sent[:-4]) as caller:
+        assert [caller.answer()[0] for _ in range(3)] == [200, 200, 100]
+        assert caller.ask(b"body")[2] == b"/p body"
 
 
 def test_a_caller_that_asks_on_without_reading_costs_little_memory() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event, Thread
 from typing import Any
@@ -12,20 +10,13 @@ import pytest
 
 from bandit_platform.web.http_server.server import STRANGERS_BODIES
 from bandit_platform.web.reading import DRAINING
-from tests.web.http_server.serving import GET, Caller, Served, echo, served
+from tests.web.http_server.serving import GET, Caller, Served, echo, served, wait_until
 
 
 def stalled(key: str = "") -> bytes:
     """A request whose body does not come."""
     shown = f"X-Key: {key}\r\n" if key else ""
     return f"POST / HTTP/1.1\r\nHost: x\r\n{shown}Content-Length: 9\r\n\r\nab".encode()
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_stalled_strangers_give_their_places_to_newer_ones() -> None:
@@ -84,6 +75,21 @@ def test_idle_connections_make_room_those_of_strangers_first() -> None:
         for caller in secret:
             assert caller.ask()[0] == 200
         assert server.server.count <= 90
+
+
+def test_callers_that_do_not_read_lose_their_sockets_with_their_places() -> None:
+    def app(_environ: dict[str, Any], start: Any) -> list[bytes]:
+        start("200 OK", [])
+        return [b"x" * 10_000_000]
+
+    with served(app, connections=3) as server, ExitStack() as stack:
+        deaf = [stack.enter_context(server.connect(GET)) for _ in range(3)]
+        for caller in deaf:
+            caller.socket.recv(1)  # its answer has begun
+        stack.enter_context(server.connect())
+        for caller in deaf:
+            with pytest.raises((EOFError, ConnectionResetError)):
+                caller.answer()
 
 
 def test_what_is_being_answered_makes_no_room() -> None:

@@ -102,10 +102,17 @@ def address_of(environ: Mapping[str, Any], proxies: int) -> str:
     return _network(address)
 
 
+def _without_port(address: str) -> str:
+    """An address; some proxies write the caller's port behind it."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
 @lru_cache(maxsize=4096)
 def _network(address: str) -> str:
     try:
-        parsed = ip_address(address)
+        parsed = ip_address(_without_port(address))
     except ValueError:
         return "unknown"
     if isinstance(parsed, IPv6Address):

@@ -22,6 +22,7 @@ from bandit_platform.errors import UnavailableError
 from bandit_platform.web.limits import AddressRates, Buckets, Limits, address_of, retry_after
 from bandit_platform.web.page_gate import PageGate
 from bandit_platform.web.problems import problem
+from bandit_platform.web.proxy_check import ProxyCheck
 from bandit_platform.web.sessions import has_sessions
 
 #: endpoint → what it asks for; None is open to everyone, and what is missing here is closed
@@ -173,6 +174,9 @@ class Gate:
         find_key: the valid key that a text is, or None.
         limits: how often a key, and an address without one, may ask.
         own: the origins of our own pages, such as ``/docs``, as configured.
+
+    Attributes:
+        proxy_check: whether page requests fit the proxies that are configured.
     """
 
     def __init__(
@@ -181,6 +185,7 @@ class Gate:
         self._find_key = find_key
         self._own = own
         self._proxies = limits.proxies
+        self.proxy_check = ProxyCheck(limits.proxies)
         self._keys = Buckets(limits.key_rate)
         self._strangers = AddressRates(limits.stranger_rate)
         self._pages = AddressRates(limits.page_rate)
@@ -220,6 +225,7 @@ class Gate:
     def _wait(self, environ: dict[str, Any], key: Key, wanted: Permission) -> float:
         """Count a request; seconds to wait if the key, or a page's visitor, asks too often."""
         if key.publishable and wanted is Permission.DECIDE:
+            self.proxy_check.count(environ)
             wait = self._pages.take(self._address(environ))
             if wait:
                 return wait

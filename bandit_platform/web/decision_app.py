@@ -53,7 +53,12 @@ def _made(serving: Serving, limits: Limits, own: frozenset[str]) -> tuple[APIFla
     app.register_blueprint(sdk_blueprint())
     app.register_blueprint(
         health_blueprint(
-            lambda: serving_readiness(serving.registry, serving.journal, serving.upkeep.look()),
+            lambda: serving_readiness(
+                serving.registry,
+                serving.journal,
+                serving.upkeep.look(),
+                gate.proxy_check.warning(),
+            ),
             meter,
             lambda: replace(
                 serving.upkeep.look(),

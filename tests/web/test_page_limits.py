@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bandit_platform.bootstrap import build_serving
 from bandit_platform.web.apps import create_decision_app
@@ -90,6 +91,44 @@ def test_the_address_is_the_shoppers_behind_proxies(site: Site, ask: Any) -> Non
         ask(forwarded=f"6.6.6.6, 192.0.2.{number}")
     ask(forwarded="7.7.7.7, 192.0.2.0")
     assert marks(site) == [False] * 5 + [True]
+
+
+def proxy_warnings(site: Site) -> list[str]:
+    found = site.shop.test_client().get("/readyz").json
+    return [each for each in found.get("warnings", ()) if "BANDIT_PLATFORM_PROXIES" in each]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "fits"),
+    [
+        (0, "", True),
+        (0, "192.0.2.7", False),
+        (1, "192.0.2.7", True),
+        (1, "6.6.6.6, 192.0.2.7", True),
+        (1, "", False),
+        (2, "192.0.2.7", False),
+        (2, "192.0.2.7, 10.0.0.2", True),
+    ],
+)
+def test_a_process_warns_where_its_proxies_do_not_fit(
+    site: Site, ask: Any, proxies: int, forwarded: str, fits: bool
+) -> None:
+    serve(site, proxies=proxies)
+    with capture_logs() as logs:
+        for number in range(40):
+            ask(forwarded=forwarded, kind=KINDS[number % 2])
+    assert len(proxy_warnings(site)) == (not fits)
+    said = [each for each in logs if "BANDIT_PLATFORM_PROXIES" in each["event"]]
+    assert len(said) == (not fits)
+    assert "192.0.2.7" not in f"{logs}"
+
+
+def test_some_callers_who_write_the_header_are_no_reason_to_warn(site: Site, ask: Any) -> None:
+    serve(site)
+    for number in range(1000):
+        ask(forwarded="192.0.2.7" if number % 5 < 2 else "")
+        ask("server", forwarded="192.0.2.7")  # not limited by address
+    assert proxy_warnings(site) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

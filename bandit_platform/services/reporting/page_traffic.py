@@ -28,6 +28,8 @@ _ERRORS = 6.0
 _SHOWN = 3
 #: decisions above a limit that are worth a word, and their part of the page traffic
 _MANY_OVER, _SHARE_OVER = 100, 0.01
+#: part of the page traffic that one address has where a proxy in front is probably not known
+_SHARE_PROXY = 0.5
 #: part of an arm's rewarded page traffic that an implausible source must have to be worth a word
 _SHARE_REWARDED = 0.05
 
@@ -70,8 +72,22 @@ def _over_caution(pages: PageTraffic) -> Iterable[str]:
         yield (
             f"{pages.over_limit:,} of {asked:,} decisions that pages asked for ({share:.1f} %) "
             "were above the limit of a unit or an address. They were answered as always, but they "
-            "are in no estimate and trained no model."
+            f"are in no estimate and trained no model.{_proxy_hint(pages, asked)}"
         )
+
+
+def _proxy_hint(pages: PageTraffic, asked: int) -> str:
+    largest = pages.largest_address
+    if largest is None:
+        return ""
+    share = (largest.decisions + largest.over_limit) / asked
+    if share < _SHARE_PROXY:
+        return ""
+    return (
+        f" One address had {100 * share:.0f} % of the page traffic: if that is a "
+        "proxy in front of the service, all shoppers share its limit until "
+        "BANDIT_PLATFORM_PROXIES is set to the number of proxies."
+    )
 
 
 def _implausible_caution(pages: PageTraffic) -> Iterable[str]:

@@ -27,13 +27,22 @@ class Readiness:
     warnings: tuple[str, ...] = ()
 
 
-def serving_readiness(registry: Registry, journal: JournalWriter, upkeep: Upkeep) -> Readiness:
-    """A server is ready when it knows experiments and can record what it answers."""
+def serving_readiness(
+    registry: Registry, journal: JournalWriter, upkeep: Upkeep, proxies: str | None = None
+) -> Readiness:
+    """A server is ready when it knows experiments and can record what it answers.
+
+    Args:
+        registry: the experiments it knows.
+        journal: where it records.
+        upkeep: the loop behind the decisions.
+        proxies: what to say of the proxies in front; None for nothing.
+    """
     if not registry.loaded:
         return Readiness(why=registry.trouble)
     return Readiness(
         why=journal.trouble(),
-        warnings=(*_stale(registry), *loop_warnings(upkeep)),
+        warnings=(*_stale(registry), *loop_warnings(upkeep), *([proxies] if proxies else ())),
     )
 
 

@@ -88,6 +88,16 @@ def test_the_rule_finds_one_arm_that_is_praised_among_many_that_are_not(launched
     assert [(row.name, row.arm) for row in found.implausible] == [("b" * 32, "upgrade")]
 
 
+@pytest.mark.parametrize(("address", "named"), [((30, 4900), False), ((100, 9700), True)])
+def test_a_caution_names_the_setting_where_one_address_has_most_page_traffic(
+    launched: Any, address: tuple[int, int], named: bool
+) -> None:
+    pages = traffic(launched, source("key", "", 300, 9_700), source("address", "d" * 16, *address))
+    (said,) = page_cautions(pages)
+    assert ("One address had 98 % of the page traffic" in said) is named
+    assert ("BANDIT_PLATFORM_PROXIES" in said) is named
+
+
 def test_cautions_say_how_much_and_only_where_it_matters(launched: Any) -> None:
     few = traffic(launched, source("key", "", 10_000, 99))
     assert page_cautions(few) == ()
@@ -96,6 +106,7 @@ def test_cautions_say_how_much_and_only_where_it_matters(launched: Any) -> None:
     many = traffic(launched, source("key", "", 9_000, 1_000))
     (said,) = page_cautions(many)
     assert "1,000 of 10,000 decisions that pages asked for (10.0 %)" in said
+    assert "BANDIT_PLATFORM_PROXIES" not in said
     praised = traffic(
         launched,
         source("key", "", 9_000, arms={"upgrade": (1000, 150)}),

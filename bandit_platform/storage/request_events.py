@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, false, func, select, text, update
 
 from bandit_platform.domain.decision import Reason
 from bandit_platform.domain.request_event import Candidate, RequestEvent, RequestEventState
@@ -23,6 +23,8 @@ _IS_OPEN = text("state IN ('unknown', 'not_shown', 'ambiguous')")
 _KEY = ("experiment", "request_key", "unit", "event_id", "trusted")
 #: open outcomes that are looked through here rather than asked for one by one
 _FEW = 500
+#: decisions of a kind under one request key that settle where an outcome belongs
+_ENOUGH = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,26 +96,47 @@ def waiting_events(
     return list({tuple(row[:5]): _event_from(row) for row in rows}.values())
 
 
-def candidates(connection: Connection, requests: Collection[str]) -> dict[str, list[Candidate]]:
-    """Hash of a request key → all decisions under it."""
+def candidates(
+    connection: Connection, events: Collection[RequestEvent]
+) -> dict[str, list[Candidate]]:
+    """Hash of a request key → the decisions under it that can settle where outcomes belong.
+
+    A page can ask under one request key for any number of units. So what is read of each key is the
+    decisions of the units that its outcomes name, and of all others the earliest two that were
+    shown and that were not: more than one shown is ambiguous, however many there are.
+    """
+    found: dict[str, list[Candidate]] = {}
+    for some in batches(list(events)):
+        for row in connection.execute(_deciding(some)):
+            found.setdefault(row.request_key, []).append(_candidate(row))
+    return {
+        key: list({each.decision_id: each for each in all_}.values()) for key, all_ in found.items()
+    }
+
+
+def _deciding(events: Collection[RequestEvent]) -> Select[Any]:
+    same = _ACTIVATION.c.decision_id == _DECISION.c.decision_id
+    in_time = _ACTIVATION.c.activated_at <= _DECISION.c.expires_at
+    shown = (_DECISION.c.reason != Reason.FALLBACK.value) & (
+        ~_DECISION.c.deferred | func.coalesce(in_time, false())
+    )
     columns = (
         _DECISION.c.decision_id,
         _DECISION.c.request_key,
         _DECISION.c.unit,
         _DECISION.c.trusted,
         _DECISION.c.decided_at,
-        _DECISION.c.expires_at,
-        _DECISION.c.reason,
-        _DECISION.c.deferred,
-        _ACTIVATION.c.activated_at,
     )
-    same = _ACTIVATION.c.decision_id == _DECISION.c.decision_id
-    found: dict[str, list[Candidate]] = {}
-    for some in batches(sorted(requests)):
-        statement = select(*columns).outerjoin(_ACTIVATION, same)
-        for row in connection.execute(statement.where(_DECISION.c.request_key.in_(some))):
-            found.setdefault(row.request_key, []).append(_candidate(row))
-    return found
+    kind = [_DECISION.c.request_key, _DECISION.c.trusted, shown]
+    rank = func.row_number().over(partition_by=kind, order_by=_DECISION.c.decided_at)
+    ranked = (
+        select(*columns, shown.label("shown"), rank.label("rank"))
+        .outerjoin(_ACTIVATION, same)
+        .where(_DECISION.c.request_key.in_({event.request for event in events}))
+        .subquery()
+    )
+    units = {event.unit for event in events if event.unit is not None}
+    return select(ranked).where((ranked.c.rank <= _ENOUGH) | ranked.c.unit.in_(units))
 
 
 def settle_events(
@@ -195,14 +218,13 @@ def newest_open(connection: Connection, experiment: str, limit: int) -> list[Ope
 
 
 def _candidate(row: Any) -> Candidate:
-    in_time = row.activated_at is not None and row.activated_at <= row.expires_at
     return Candidate(
         decision_id=row.decision_id,
         request=row.request_key,
         unit=row.unit,
         trusted=row.trusted,
         decided_at=from_micros(row.decided_at),
-        shown=row.reason != Reason.FALLBACK and (in_time or not row.deferred),
+        shown=bool(row.shown),
     )
 
 

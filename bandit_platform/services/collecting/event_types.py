@@ -67,7 +67,8 @@ def _name_new(
 ) -> None:
     """Settle under which name each type without a counter is counted."""
     declared = _declared(connection, experiment)
-    sources = _sources(connection, experiment, [each for each in reported if each.type in new])
+    unnamed = set(new)
+    sources = _sources(connection, experiment, [each for each in reported if each.type in unnamed])
     state = event_type_state(connection, experiment)
     waiting = WaitingValues(json.loads(state) if state else ())
     for kind in new:

@@ -39,7 +39,7 @@ def find_decisions_of_events(
     waiting = waiting_events(connection, until, _BATCH, requests, without)
     if not waiting:
         return
-    known = candidates(connection, {event.request for event in waiting})
+    known = candidates(connection, waiting)
     settled = [(event, *find_decision(event, known.get(event.request, ()))) for event in waiting]
     counts: Counter[tuple[str, str]] = Counter()
     found = [event.of(decision_id) for event, decision_id, _ in settled if decision_id is not None]

@@ -11,6 +11,7 @@ import pytest
 from bandit_platform.domain.caller import Caller
 from bandit_platform.services.collecting.forget import forget
 from bandit_platform.services.reporting.report import experiment_report
+from bandit_platform.storage.request_events import candidates, waiting_events
 
 KEY = "checkout-offers"
 ORDER = {"experiment": KEY, "request_key": "order-1"}
@@ -278,3 +279,27 @@ def test_neither_order_nor_unit_is_written_down(lite: Any, spec: Any) -> None:
     (line,) = [path.read_text() for path in lite.folder.glob("*.jsonl")]
     assert "ada" not in line
     assert "8841" not in line
+
+
+def test_one_request_key_of_many_units_is_settled_from_few_decisions(shop: Any) -> None:
+    """Anybody can ask under one request key for any number of units."""
+    made = [shop.decide(f"u{n}", request_key="order-1", caller=PAGE) for n in range(50)]
+    shop.decide("u50", request_key="order-1", caller=PAGE, defer_activation=True)
+    shop.clock.advance(1)
+    shop.report(None, "accept", event_id="a", trusted=False, unit_id="u40", **ORDER)
+    shop.report(None, "accept", event_id="b", unit_id="u41", **ORDER)
+    shop.report(None, "accept", event_id="c", **ORDER)
+    shop.report(None, "accept", event_id="d", unit_id="u50", **ORDER)
+    shop.report(None, "accept", event_id="e", unit_id="nobody", **ORDER)
+    shop.ingest()
+    with shop.database.read() as connection:
+        waiting = waiting_events(connection, shop.clock(), 100, ())
+        (found,) = candidates(connection, waiting).values()
+    assert len(waiting) == 5
+    assert len(found) == len({each.decision_id for each in found}) <= 6
+    settled(shop)
+    assert owners(shop) == [(made[40].decision_id, "a"), (made[41].decision_id, "b")]
+    assert states(shop) == ["found", "found", "ambiguous", "not_shown", "not_shown"]
+    shop.decide("u0", request_key="order-1")
+    settled(shop)
+    assert states(shop) == ["found", "found", "found", "found", "found"]

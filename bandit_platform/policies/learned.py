@@ -13,6 +13,7 @@ from bandit_platform.errors import PolicyError
 from bandit_platform.policies.arguments import vowpal_arguments
 from bandit_platform.policies.exploration import arm_probabilities
 from bandit_platform.policies.stored_model import ModelHeader, pack, unpack
+from bandit_platform.policies.trained_model import Scored, TrainedModel
 from bandit_platform.policies.vowpal import VowpalModel
 
 
@@ -20,24 +21,22 @@ class LearnedPolicy:
     """Gives a PMF for a context and eligible arms, and learns from rewards.
 
     Args:
-        model: a regression that predicts the cost of each arm.
+        model: predicts the cost of each arm; other policies may share it.
         exploration: how scores become probabilities.
-        examples: how many decisions the model has learned from.
     """
 
-    def __init__(self, model: VowpalModel, exploration: Exploration, examples: int) -> None:
+    def __init__(self, model: TrainedModel, exploration: Exploration) -> None:
         self.model = model
         self.exploration = exploration
-        self.examples = examples
 
     @classmethod
     def fresh(cls, exploration: Exploration) -> LearnedPolicy:
         """A policy that has learned nothing yet."""
-        return cls(VowpalModel.fresh(vowpal_arguments(exploration)), exploration, 0)
+        return cls(TrainedModel(VowpalModel.fresh(vowpal_arguments(exploration))), exploration)
 
     @classmethod
     def load(cls, blob: bytes) -> LearnedPolicy:
-        """The policy that :meth:`save` wrote.
+        """The policy that :meth:`save` wrote; what the model may combine is in the model's bytes.
 
         Raises:
             PolicyError: the bytes are not a stored model.
@@ -47,12 +46,12 @@ class LearnedPolicy:
             exploration = Exploration(exploration=header.exploration, parameters=header.parameters)
         except ValidationError as error:
             raise PolicyError("the model's header names no known exploration") from error
-        return cls(VowpalModel.load(model), exploration, header.examples)
+        return cls(TrainedModel(VowpalModel.load(model), header.examples), exploration)
 
     def save(self) -> bytes:
         """The policy as bytes; loading them continues exactly where this policy is."""
         header = ModelHeader(
-            examples=self.examples,
+            examples=self.model.examples,
             exploration=self.exploration.exploration,
             parameters=self.exploration.all_parameters(),
         )
@@ -70,30 +69,27 @@ class LearnedPolicy:
         """
         if len(lines) == 2:
             return (1.0,)
-        return self._explore(self.model.predict(lines), len(lines) - 1, floor)
+        return self._explore(self.model.score(lines), len(lines) - 1, floor)
 
     def predict_and_learn(
-        self, lines: Sequence[str], floor: float, *, position: int, cost: float
+        self, lines: Sequence[str], floor: float, *, position: int, cost: float, interaction: int
     ) -> tuple[float, ...]:
         """The PMF before learning, then learning: one step of progressive validation.
 
         A choice among one arm teaches nothing. Arguments and errors as for :meth:`pmf` and
-        :meth:`VowpalModel.score_and_learn`.
+        :meth:`TrainedModel.score_and_learn`.
         """
         if len(lines) == 2:
             return (1.0,)
-        costs = self.model.score_and_learn(lines, position, cost)
-        pmf = self._explore(costs, len(lines) - 1, floor)
-        self.examples += 1
-        return pmf
+        scored = self.model.score_and_learn(lines, position, cost, interaction)
+        return self._explore(scored, len(lines) - 1, floor)
 
-    def _explore(self, costs: Sequence[float], size: int, floor: float) -> tuple[float, ...]:
-        if len(costs) != size:
-            raise PolicyError(f"the model gave {len(costs)} scores for {size} arms")
-        scores = [-cost for cost in costs]
-        return with_floor(
-            arm_probabilities(self.exploration, scores, examples=self.examples), floor
-        )
+    def _explore(self, scored: Scored, size: int, floor: float) -> tuple[float, ...]:
+        if len(scored.costs) != size:
+            raise PolicyError(f"the model gave {len(scored.costs)} scores for {size} arms")
+        scores = [-cost for cost in scored.costs]
+        pmf = arm_probabilities(self.exploration, scores, examples=scored.examples)
+        return with_floor(pmf, floor)
 
 
 def cost_of(reward: float, spec: RewardSpec) -> float:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +96,8 @@ def steps(text: FeatureText) -> list[Step]:
 def train() -> Callable[[LearnedPolicy, Sequence[Step]], list[tuple[float, ...]]]:
     """Teaches a policy; gives the PMFs it had before each step."""
 
+    numbers = itertools.count()
+
     def teach(policy: LearnedPolicy, some: Sequence[Step]) -> list[tuple[float, ...]]:
         return [
             policy.predict_and_learn(
@@ -102,6 +105,7 @@ def train() -> Callable[[LearnedPolicy, Sequence[Step]], list[tuple[float, ...]]
                 0.05,
                 position=step.position,
                 cost=step.cost,
+                interaction=next(numbers),
             )
             for step in some
         ]

@@ -105,6 +105,7 @@ def test_the_arm_that_always_earns_is_found_whatever_its_position(
     name: str, best: str, fresh: Fresh, text: FeatureText
 ) -> None:
     policy = fresh(name)
+    numbers = itertools.count()
     orders = list(itertools.permutations(ELIGIBLE))
     for order, context in zip(orders * 12, itertools.cycle(CONTEXTS)):
         for arm in (best, next(each for each in order if each != best)):
@@ -113,6 +114,7 @@ def test_the_arm_that_always_earns_is_found_whatever_its_position(
                 FLOOR,
                 position=order.index(arm),
                 cost=-1.0 if arm == best else 0.0,
+                interaction=next(numbers),
             )
     for order, context in zip(orders, itertools.cycle(CONTEXTS)):
         pmf = policy.pmf(text.lines(context, order), FLOOR)
@@ -128,7 +130,7 @@ def test_a_choice_of_one_arm_is_certain_and_teaches_nothing(
     before = policy.save()
     lines = text.lines({"country": "GB"}, ("nothing",))
     assert policy.pmf(lines, FLOOR) == (1.0,)
-    assert policy.predict_and_learn(lines, FLOOR, position=0, cost=-1.0) == (1.0,)
+    assert policy.predict_and_learn(lines, FLOOR, position=0, cost=-1.0, interaction=1) == (1.0,)
     assert policy.save() == before
 
 
@@ -167,6 +169,7 @@ def test_every_accepted_exploration_learns_extremes_and_stays_sound(
             exploration.floor,
             position=place % 4,
             cost=(-1.0) ** place,
+            interaction=place,
         )
         assert math.fsum(pmf) == pytest.approx(1.0, abs=1e-12)
         assert min(pmf) >= exploration.floor / 4

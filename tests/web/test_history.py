@@ -31,8 +31,8 @@ def publish(deployment: Any, spec: Any, version: int, lessons: int) -> bytes:
     """A model version that has learned from so many accepted insurances."""
     policy = LearnedPolicy.fresh(spec.policy)
     lines = FeatureText(spec).lines({"cart_value": 20.0}, ("nothing", "insurance"))
-    for _ in range(lessons):
-        policy.predict_and_learn(lines, 0.1, position=1, cost=-1.0)
+    for lesson in range(lessons):
+        policy.predict_and_learn(lines, 0.1, position=1, cost=-1.0, interaction=lesson)
     blob = policy.save()
     described = ModelVersion(
         experiment=KEY,

@@ -59,6 +59,7 @@ class ModelTarget:
         self.mix, self.floor, self.scale = mix, floor, scale
         self.progress = progress
         self._spec = spec
+        self._rows = 0
 
     def __call__(self, log: DecisionLog) -> Target:
         """The policy on the next rows.
@@ -84,7 +85,10 @@ class ModelTarget:
             position = int(np.searchsorted(codes, log.arm[row]))
             cost = self._cost(float(log.reward[row]))
             if isinstance(model, LearnedPolicy):
-                return model.predict_and_learn(lines, mix, position=position, cost=cost)
+                self._rows += 1
+                return model.predict_and_learn(
+                    lines, mix, position=position, cost=cost, interaction=self._rows
+                )
             propensity = float(log.propensity[row])
             return model.predict_and_learn(
                 lines, mix, position=position, cost=cost, propensity=propensity

@@ -20,6 +20,7 @@ from bandit_platform.services.learning.metric_rollup import add_metrics
 from bandit_platform.services.learning.promotion import take_over_states
 from bandit_platform.services.learning.quality import Quality
 from bandit_platform.services.learning.roll_up import roll_up
+from bandit_platform.services.learning.shared_models import share_models
 from bandit_platform.services.learning.standings import Held, restored, state_of
 from bandit_platform.services.learning.timeline import add_timeline_point
 from bandit_platform.services.learning.tracked import (
@@ -94,7 +95,10 @@ class Learner:
             if number_of_nth(connection, experiment, 1) is None:
                 return Learned(taken=0, publish_at=None)  # of a thousand experiments most are new
             standings = self._standings(connection, spec, held)
-            standings, taken = _advance(connection, spec, standings)
+            texts = revision_texts(connection, spec.key)
+            modes = {each.spec.policy.mode for each in texts.values()}
+            share_models(standings, was_frozen="frozen" in modes)
+            standings, taken = _advance(connection, spec, standings, texts)
             publish_at = _publish(connection, spec, standings, now)
             self._prune(connection, experiment, now)
         for standing in standings:
@@ -124,7 +128,10 @@ class Learner:
 
 
 def _advance(
-    connection: Connection, spec: ExperimentSpec, standings: list[Standing]
+    connection: Connection,
+    spec: ExperimentSpec,
+    standings: list[Standing],
+    texts: dict[int, RevisionText],
 ) -> tuple[list[Standing], int]:
     """A batch for the policies that are furthest behind, then one for those in front.
 
@@ -132,7 +139,6 @@ def _advance(
     has come up to them, they walk together. Only where the comparisons' own policies are behind,
     the others wait for them.
     """
-    texts = revision_texts(connection, spec.key)
     cursors = sorted({standing.cursor for standing in standings})
     taken = 0
     if len(cursors) > 1:

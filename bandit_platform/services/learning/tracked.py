@@ -123,6 +123,7 @@ class Runner:
                 floor,
                 position=decision.eligible.index(decision.arm),
                 cost=cost_of(interaction.reward, spec.reward),
+                interaction=interaction.number,
             )
         except (PolicyError, InputError) as error:
             self._failures.append(f"interaction {interaction.number}: {error}")

@@ -122,7 +122,8 @@ def test_a_policy_whose_model_fails_counts_as_showing_nothing_there(
     world: Any, spec_text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     text = spec_text.replace(
-        'exploration = "epsilon_greedy"', 'exploration = "epsilon_greedy"\nfloor = 0.25'
+        'exploration = "epsilon_greedy"',
+        'exploration = "epsilon_greedy"\nfloor = 0.25\nlearning_rate = 0.1',  # a model of its own
     )
     world.launch(text)
     world.traffic(60)

@@ -1,0 +1,66 @@
+"""A regression and how much it has learned; policies that differ in exploration only share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bandit_platform.policies.vowpal import VowpalModel
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scored:
+    """What a model predicted for the arms of a decision."""
+
+    #: predicted cost of each arm
+    costs: Sequence[float]
+    #: decisions that the model had learned from
+    examples: int
+
+
+class TrainedModel:
+    """A Vowpal Wabbit regression with the number of decisions that it has learned from."""
+
+    def __init__(self, regression: VowpalModel, examples: int = 0) -> None:
+        self._regression = regression
+        self.examples = examples
+        #: the interaction that it learned last, and what it had predicted for it
+        self._last: tuple[int, Scored] | None = None
+
+    def score(self, lines: Sequence[str]) -> Scored:
+        """Predict; errors as :meth:`VowpalModel.predict`."""
+        return Scored(costs=self._regression.predict(lines), examples=self.examples)
+
+    def score_and_learn(
+        self, lines: Sequence[str], position: int, cost: float, interaction: int
+    ) -> Scored:
+        """Predict, then learn; for each further policy that shares the model only say it again.
+
+        Args:
+            lines: the decision's text.
+            position: of the arm that was drawn, from 0.
+            cost: what VW minimises; the negative of a reward.
+            interaction: its number. Policies that share the model take in the same ones in order.
+
+        Returns:
+            What was predicted before learning from this interaction.
+
+        Raises:
+            InputError: a label that VW would take silently and misread.
+            PolicyError: VW cannot answer; nothing was learned.
+        """
+        if self._last is not None and self._last[0] == interaction:
+            return self._last[1]
+        costs = self._regression.score_and_learn(lines, position, cost)
+        scored = Scored(costs=costs, examples=self.examples)
+        self._last = interaction, scored
+        self.examples += 1
+        return scored
+
+    def save(self) -> bytes:
+        """The regression's bytes."""
+        return self._regression.save()
+
+    def close(self) -> None:
+        """Free its memory; later calls raise PolicyError."""
+        self._regression.close()

@@ -20,6 +20,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bandit_platform.errors import InputError
+from bandit_platform.journal.node import IDENTITY
 from bandit_platform.journal.reader import segments
 from bandit_platform.services.evaluation.export_register import REGISTER
 from bandit_platform.settings import Settings, load_settings
@@ -41,6 +42,9 @@ def _copy(settings: Settings, folder: Path) -> None:
             shutil.copy2(settings.data_dir / name, folder / name)
     journal = folder / "journal"
     journal.mkdir()
+    # Without its identity the worker would wait for the old node as for one that is gone.
+    if (settings.journal_dir / IDENTITY).exists():
+        shutil.copy2(settings.journal_dir / IDENTITY, journal / IDENTITY)
     for path in segments(settings.journal_dir):
         try:
             shutil.copy2(path, journal / path.name)

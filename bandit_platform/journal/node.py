@@ -11,7 +11,8 @@ from secrets import token_hex
 
 from bandit_platform.private_files import make_folder
 
-_IDENTITY = "node"
+#: the file that keeps a node's identity
+IDENTITY = "node"
 _WRITERS = "writers.lock"
 _ID_LENGTH = 16
 #: a reader that looks for writers holds the lock for microseconds
@@ -27,7 +28,7 @@ def node_id(folder: Path) -> str:
     Raises:
         OSError: the folder cannot be used.
     """
-    path = folder / _IDENTITY
+    path = folder / IDENTITY
     make_folder(folder)
     for _ in range(2):
         with suppress(FileNotFoundError):
@@ -35,7 +36,7 @@ def node_id(folder: Path) -> str:
             if len(known) == _ID_LENGTH and known.isalnum():
                 return known
             path.unlink(missing_ok=True)  # damaged, by a power cut while it was written
-        draft = path.with_name(f"{_IDENTITY}.{os.getpid()}.{token_hex(4)}")
+        draft = path.with_name(f"{IDENTITY}.{os.getpid()}.{token_hex(4)}")
         draft.touch(mode=0o600)
         draft.write_text(token_hex(_ID_LENGTH // 2), encoding="ascii")
         try:

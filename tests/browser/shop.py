@@ -21,6 +21,7 @@ from bandit_platform.bootstrap import Platform, Serving, build, build_serving
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_decision_app
+from bandit_platform.web.limits import Limits
 from tests.support.databases import place_database
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -160,7 +161,7 @@ def service(folder: Path, spec: Any) -> Iterator[Service]:
     platform.apply_experiment(spec)
     platform.change_state(spec.key, Action.START)
     serving = build_serving(settings)
-    made = Service(platform, serving, create_decision_app(serving), settings)
+    made = Service(platform, serving, create_decision_app(serving, Limits(page_rate=0)), settings)
     yield made
     made.released.set()
     serving.registry.close()

@@ -16,7 +16,7 @@ from flask_wtf import CSRFProtect
 from flask_wtf.csrf import generate_csrf
 from itsdangerous import BadSignature
 from markupsafe import Markup, escape
-from werkzeug.http import parse_cookie
+from werkzeug.sansio.http import parse_cookie  # as requests do it, whatever the bytes
 
 from bandit_platform.domain.user import User
 from bandit_platform.services.people.sign_in import LONGEST
@@ -93,7 +93,7 @@ def session_shown(app: Flask) -> Callable[[Mapping[str, Any]], bool]:
     name = str(app.config["SESSION_COOKIE_NAME"])
 
     def shown(environ: Mapping[str, Any]) -> bool:
-        text = parse_cookie(environ.get("HTTP_COOKIE", "")).get(name)
+        text = parse_cookie(environ.get("HTTP_COOKIE")).get(name)
         if text is None or signed is None:
             return False
         try:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
@@ -113,10 +113,17 @@ class Connection(asyncio.Protocol):
         if self._reader.wants_continue and not self._told_to_go_on and not owes_answers:
             self._told_to_go_on = True
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self.rank == 0:
-            self.rank = self._server.rank(head)
+        self._judge_key(head)
         if self.rank == 0:
             self._server.let_wait(self)
+
+    def _judge_key(self, environ: dict[str, Any]) -> None:
+        """Remember how well a key that was shown is known; an answer never fails by this."""
+        if self.rank == 0:
+            try:
+                self.rank = self._server.rank(environ)
+            except Exception:  # noqa: BLE001 - the caller counts as unknown
+                _log.exception("a key cannot be judged")
 
     def _answer_next(self) -> None:
         """Answer a request that has arrived whole; other connections are served before the next.
@@ -158,8 +165,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _send(self, request: Request, answer: Answer) -> None:
-        if self.rank == 0:
-            self.rank = self._server.rank(request.environ)
+        self._judge_key(request.environ)
         last = (
             not request.keep_alive
             or self._server.is_draining

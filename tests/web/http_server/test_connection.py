@@ -144,6 +144,23 @@ def test_a_failure_is_answered_and_harms_no_later_request(
     assert capsys.readouterr().out.count("failed") >= 2
 
 
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_key_that_cannot_be_judged_costs_no_answer(
+    threads: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_environ: dict[str, Any]) -> int:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid")
+
+    with served(threads=threads) as server:
+        monkeypatch.setattr(server.server, "rank", fail)
+        with server.connect() as caller:
+            assert caller.ask()[0] == 200
+            sent = posted(b"body")
+            caller.send(sent[:-2])
+            assert caller.ask(sent[-2:])[2] == b"/p body"
+    assert "a key cannot be judged" in capsys.readouterr().out
+
+
 def test_threads_answer_at_the_same_time_and_a_connection_still_in_order() -> None:
     go_on = Event()
 

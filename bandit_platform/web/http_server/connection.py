@@ -60,9 +60,10 @@ class Connection(asyncio.Protocol):
         """Take a part of a request, or several requests."""
         if self._is_ending:
             return
-        if self.is_idle:
-            self.since = monotonic()
+        was_idle = self.is_idle
         self._queue.extend(self._reader.feed(data))
+        if was_idle and not self.is_idle:  # line ends before a request begin none
+            self.since = monotonic()
         self._answer_next()
         if self._reader.head is not None:
             self._wait_for_body()

@@ -198,6 +198,20 @@ def test_nothing_is_awaited_without_end(
         assert 0.2 < time.monotonic() - began < 5
 
 
+def test_line_ends_alone_keep_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_IDLE_SECONDS", 0.5)
+    with served() as server, server.connect(b"\r\n") as caller:
+        caller.socket.settimeout(0.05)
+        for _ in range(100):
+            try:
+                assert caller.socket.recv(1) == b""
+                break
+            except TimeoutError:
+                caller.send(b"\r\n")
+        else:
+            pytest.fail("the connection was kept")
+
+
 @pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"])
 def test_a_caller_that_does_not_read_is_let_go_and_one_that_reads_slowly_is_not(
     monkeypatch: pytest.MonkeyPatch, last: bytes

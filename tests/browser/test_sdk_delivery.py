@@ -129,7 +129,7 @@ def test_what_something_else_answered_is_kept_and_sent_again(counter: Any, name:
     assert kept == 2
     assert counter.service.asked("/maintenance") == []
     counter.service.trouble.clear()
-    for _ in range(20):
+    for _ in range(100):
         page.clock.run_for(60_000)
         page.wait_for_timeout(50)
         if page.evaluate("() => JSON.parse(sessionStorage.offers).queue.length === 0"):

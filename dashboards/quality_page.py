@@ -226,7 +226,7 @@ _WORDS = MappingProxyType(
             "what is worth money under secret_only.",
         ),
         "disputed_late": Words(
-            label="Disputed after maturity",
+            label="Late disputes",
             meaning="Two nodes answered one request key differently, and that was noticed after "
             "the decision had matured; still in the estimates.",
             mend="Send requests with the same key to the same node, and keep ingest running on "

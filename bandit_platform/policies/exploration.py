@@ -21,24 +21,45 @@ Scores = Sequence[float]
 Pmf = tuple[float, ...]
 
 
-def arm_probabilities(
-    exploration: Exploration, scores: Scores, *, examples: int, scale: float = 1.0
-) -> Pmf:
-    """The probability of each arm, in the order of the scores.
+class Explorer:
+    """Turns scores into probabilities by one rule; what does not depend on scores is kept.
 
     Args:
         exploration: rule and parameters.
-        scores: expected rewards, at least one.
-        examples: how many decisions with their rewards the model has learned from.
         scale: a typical difference of rewards, in the unit of the scores, above 0.
-
-    Raises:
-        PolicyError: a score is not a finite number.
     """
-    if not all(map(math.isfinite, scores)):
-        raise PolicyError("the model gave a score that is not a finite number")
-    rule = _RULES[exploration.exploration]
-    return rule(scores, exploration.all_parameters(), examples, scale)
+
+    def __init__(self, exploration: Exploration, scale: float = 1.0) -> None:
+        self._rule, self._sharpness = _RULES[exploration.exploration]
+        self._parameters = exploration.all_parameters()
+        self._scale = scale
+        #: number of examples, and what the rule makes of it and of the parameters
+        self._known = (-1, 0.0)
+
+    def probabilities(self, scores: Scores, examples: int) -> Pmf:
+        """The probability of each arm, in the order of the scores.
+
+        Args:
+            scores: expected rewards, at least one.
+            examples: how many decisions with their rewards the model has learned from.
+
+        Raises:
+            PolicyError: a score is not a finite number.
+        """
+        if not math.isfinite(sum(scores)):
+            raise PolicyError("the model gave a score that is not a finite number")
+        known, sharpness = self._known
+        if known != examples:
+            sharpness = self._sharpness(self._parameters, examples, self._scale)
+            self._known = (examples, sharpness)
+        return self._rule(scores, sharpness)
+
+
+def arm_probabilities(
+    exploration: Exploration, scores: Scores, *, examples: int, scale: float = 1.0
+) -> Pmf:
+    """What an :class:`Explorer` gives; arguments and errors as there."""
+    return Explorer(exploration, scale).probabilities(scores, examples)
 
 
 def epsilon_greedy(scores: Scores, epsilon: float) -> Pmf:
@@ -70,23 +91,31 @@ def squarecb(scores: Scores, gamma: float) -> Pmf:
     Source: Foster and Rakhlin, Beyond UCB: Optimal and Efficient Contextual Bandits with
     Regression Oracles, ICML 2020, arXiv 2002.04926.
     """
-    best = max(scores)
-    size = len(scores)
-    pmf = [0.0 if score == best else 1.0 / (size + gamma * (best - score)) for score in scores]
-    ties = pmf.count(0.0)
+    best, size = max(scores), len(scores)
+    pmf = [1.0 / (size + gamma * (best - score)) for score in scores]
+    places = [scores.index(best)]
+    ties = scores.count(best)
     if ties == size:
-        return (1.0 / size,) * size
+        return tuple(pmf)
+    if ties > 1:
+        places = [place for place, score in enumerate(scores) if score == best]
+    for place in places:
+        pmf[place] = 0.0
     rest = (1.0 - math.fsum(pmf)) / ties
-    return tuple([rest if score == best else p for score, p in zip(scores, pmf, strict=True)])
+    for place in places:
+        pmf[place] = rest
+    return tuple(pmf)
 
 
-_Rule = Callable[[Scores, Mapping[str, float], int, float], Pmf]
-_RULES: Mapping[str, _Rule] = {
-    "epsilon_greedy": lambda scores, given, _examples, _scale: epsilon_greedy(
-        scores, given["epsilon"]
-    ),
-    "softmax": lambda scores, given, _examples, scale: softmax(scores, given["lambda"] / scale),
-    "squarecb": lambda scores, given, examples, scale: squarecb(
-        scores, given["gamma_scale"] * power(float(examples), given["gamma_exponent"]) / scale
+_Sharpness = Callable[[Mapping[str, float], int, float], float]
+#: rule → what it does with scores and one number, and where that number comes from
+_RULES: Mapping[str, tuple[Callable[[Scores, float], Pmf], _Sharpness]] = {
+    "epsilon_greedy": (epsilon_greedy, lambda given, _examples, _scale: given["epsilon"]),
+    "softmax": (softmax, lambda given, _examples, scale: given["lambda"] / scale),
+    "squarecb": (
+        squarecb,
+        lambda given, examples, scale: (
+            given["gamma_scale"] * power(float(examples), given["gamma_exponent"]) / scale
+        ),
     ),
 }

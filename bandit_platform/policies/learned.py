@@ -11,9 +11,9 @@ from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.domain.reward import RewardSpec
 from bandit_platform.errors import PolicyError
 from bandit_platform.policies.arguments import vowpal_arguments
-from bandit_platform.policies.exploration import arm_probabilities
+from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.stored_model import ModelHeader, pack, unpack
-from bandit_platform.policies.trained_model import Scored, TrainedModel
+from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.policies.vowpal import VowpalModel
 
 
@@ -28,6 +28,7 @@ class LearnedPolicy:
     def __init__(self, model: TrainedModel, exploration: Exploration) -> None:
         self.model = model
         self.exploration = exploration
+        self._explorer = Explorer(exploration)
 
     @classmethod
     def fresh(cls, exploration: Exploration) -> LearnedPolicy:
@@ -69,7 +70,7 @@ class LearnedPolicy:
         """
         if len(lines) == 2:
             return (1.0,)
-        return self._explore(self.model.score(lines), len(lines) - 1, floor)
+        return self._explore(self.model.predict(lines), self.model.examples, lines, floor)
 
     def predict_and_learn(
         self, lines: Sequence[str], floor: float, *, position: int, cost: float, interaction: int
@@ -82,14 +83,15 @@ class LearnedPolicy:
         if len(lines) == 2:
             return (1.0,)
         scored = self.model.score_and_learn(lines, position, cost, interaction)
-        return self._explore(scored, len(lines) - 1, floor)
+        return self._explore(scored.costs, scored.examples, lines, floor)
 
-    def _explore(self, scored: Scored, size: int, floor: float) -> tuple[float, ...]:
-        if len(scored.costs) != size:
-            raise PolicyError(f"the model gave {len(scored.costs)} scores for {size} arms")
-        scores = [-cost for cost in scored.costs]
-        pmf = arm_probabilities(self.exploration, scores, examples=scored.examples)
-        return with_floor(pmf, floor)
+    def _explore(
+        self, costs: Sequence[float], examples: int, lines: Sequence[str], floor: float
+    ) -> tuple[float, ...]:
+        if len(costs) != len(lines) - 1:
+            raise PolicyError(f"the model gave {len(costs)} scores for {len(lines) - 1} arms")
+        scores = [-cost for cost in costs]
+        return with_floor(self._explorer.probabilities(scores, examples), floor)
 
 
 def cost_of(reward: float, spec: RewardSpec) -> float:

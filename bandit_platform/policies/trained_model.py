@@ -27,9 +27,9 @@ class TrainedModel:
         #: the interaction that it learned last, and what it had predicted for it
         self._last: tuple[int, Scored] | None = None
 
-    def score(self, lines: Sequence[str]) -> Scored:
-        """Predict; errors as :meth:`VowpalModel.predict`."""
-        return Scored(costs=self._regression.predict(lines), examples=self.examples)
+    def predict(self, lines: Sequence[str]) -> list[float]:
+        """The predicted cost of each arm; errors as :meth:`VowpalModel.predict`."""
+        return self._regression.predict(lines)
 
     def score_and_learn(
         self, lines: Sequence[str], position: int, cost: float, interaction: int

@@ -107,6 +107,8 @@ _ADDRESS_KEY = re.compile(r"pk_[0-9a-f]{16}_[A-Za-z0-9_-]{43}")
 _ADMITTED = "bandit_platform.admitted"
 #: where the address lies that it came from
 _ADDRESS = "bandit_platform.address"
+#: outcomes a second that an address may report for each request a second that it may send
+_EVENTS_A_REQUEST = 5
 _ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key"
 
 FindKey = Callable[[str], Key | None]
@@ -189,6 +191,7 @@ class Gate:
         self._keys = Buckets(limits.key_rate)
         self._strangers = AddressRates(limits.stranger_rate)
         self._pages = AddressRates(limits.page_rate)
+        self._page_events = AddressRates(limits.page_rate * _EVENTS_A_REQUEST)
 
     def admits(
         self, environ: dict[str, Any], text: str, wanted: Permission, experiment: str
@@ -230,6 +233,20 @@ class Gate:
             if wait:
                 return wait
         return self._keys.take(key.key_id)
+
+    def refuse_events(self, environ: dict[str, Any]) -> Response | None:
+        """Why a page's outcomes are not taken now: its address sent too many lately."""
+        key: Key = environ[_ADMITTED]
+        if not key.publishable:
+            return None
+        wait = self._page_events.wait(self._address(environ))
+        return _too_many(wait) if wait else None
+
+    def count_events(self, environ: dict[str, Any], number: int) -> None:
+        """Count the outcomes of a request that was let in."""
+        key: Key = environ[_ADMITTED]
+        if key.publishable:
+            self._page_events.count(self._address(environ), number)
 
     def rank(self, environ: Mapping[str, Any]) -> int:
         """Whose key the head of a request shows: 0 nobody's, 1 a page's, 2 a secret one."""

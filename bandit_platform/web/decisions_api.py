@@ -39,7 +39,12 @@ def decisions_blueprint(shop: Shop, gate: Gate) -> APIBlueprint:
     @api.post("/events")
     @api.doc(summary="What happened after decisions", operation_id="record_events")
     def events() -> Response:
-        judged = shop.record(body_bytes(EVENTS_BYTES, text=True), shown_key())
+        body, environ = body_bytes(EVENTS_BYTES, text=True), request.environ
+        refused = gate.refuse_events(environ)
+        if refused is not None:
+            return refused
+        judged = shop.record(body, shown_key())
+        gate.count_events(environ, judged.count)
         return _json(judged.body, 422 if judged.rejected else 202)
 
     return api

@@ -87,6 +87,19 @@ class AddressRates:
         counts.count(place)
         return 0.0
 
+    def wait(self, address: str) -> float:
+        """Seconds to wait where no more may come now, else 0; counts nothing."""
+        if self._rate <= 0:
+            return 0.0
+        counts = self._counts
+        full = counts.is_full(hash(address), self._rate * _BURST_SECONDS, counts.before_counts())
+        return _BURST_SECONDS if full else 0.0
+
+    def count(self, address: str, number: int) -> None:
+        """Count several at once, even where they are too many: what follows then waits."""
+        if self._rate > 0:
+            self._counts.count(hash(address), number)
+
 
 def retry_after(seconds: float) -> str:
     """The value of the header Retry-After."""

@@ -40,6 +40,8 @@ class Judged:
     body: bytes
     #: whether every outcome was rejected
     rejected: bool
+    #: how many outcomes were reported
+    count: int
 
 
 class Shop:
@@ -102,6 +104,7 @@ class Shop:
         return Judged(
             to_json({"events": [_told(receipt) for receipt in receipts]}),
             all(receipt.status == "rejected" for receipt in receipts),
+            len(receipts),
         )
 
 

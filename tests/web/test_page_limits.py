@@ -156,3 +156,36 @@ def test_a_page_that_is_refused_uses_up_nothing_of_its_key(site: Site, ask: Any)
     for _ in range(50):
         ask()
     assert [ask(address="192.0.2.2").status_code for _ in range(4)] == [201] * 4
+
+
+def test_a_page_that_reports_too_many_outcomes_waits_and_may_still_ask(
+    site: Site, ask: Callable[..., Any]
+) -> None:
+    """A hundred outcomes fit into one request, so requests alone would be no limit."""
+    decision_id = ask().json["decision_id"]
+
+    def report(key: str, address: str = "192.0.2.1") -> int:
+        numbers = iter(range(10_000_000))
+        events = [
+            {"event_id": f"{key}-{next(numbers)}", "decision_id": decision_id, "type": "accept"}
+            for _ in range(100)
+        ]
+        headers = {"Authorization": f"Bearer {site.keys[key]}"}
+        if key == "publishable":
+            headers["Origin"] = SHOP
+        answer = site.shop.test_client().post(
+            "/v1/events",
+            json={"events": events},
+            headers=headers,
+            environ_overrides={"REMOTE_ADDR": address},
+        )
+        return int(answer.status_code)
+
+    limits = Limits(page_rate=20, stranger_rate=0)
+    site.shop = create_decision_app(site.serving, limits)
+    answers = [report("publishable") for _ in range(10)]
+    assert answers[:2] == [202, 202]
+    assert set(answers[3:]) == {429}
+    assert ask().status_code == 201  # a decision is not what came too often
+    assert report("publishable", "198.51.100.7") == 202
+    assert [report("server") for _ in range(10)] == [202] * 10

@@ -63,11 +63,11 @@ class RecentCounts:
             and now[other] + before[other] * before_counts + 1.0 > limit
         )
 
-    def count(self, place: int) -> None:
-        """Count one for the name with a hash."""
+    def count(self, place: int, number: int = 1) -> None:
+        """Count one, or more, for the name with a hash."""
         now = self._now
-        now[place & _MASK] += 1
-        now[place >> 20 & _MASK] += 1
+        now[place & _MASK] += number
+        now[place >> 20 & _MASK] += number
 
     def _turn(self) -> float:
         """Begin the next window; how much the one before still counts."""

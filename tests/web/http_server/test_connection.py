@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bandit_platform.web.http_server import connection as connections
 from tests.web.http_server.serving import GET, Served, echo, served, wait_until
@@ -110,9 +111,7 @@ def test_answers_that_must_have_no_body_have_none(threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [0, 2])
-def test_a_failure_is_answered_and_harms_no_later_request(
-    threads: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_is_answered_and_harms_no_later_request(threads: int) -> None:
     closed: list[bool] = []
 
     class Failing:
@@ -134,31 +133,35 @@ def test_a_failure_is_answered_and_harms_no_later_request(
             return [b""]
         return echo(environ, start)
 
-    with served(app, threads=threads) as server, server.connect() as caller:
+    with (
+        capture_logs() as logged,
+        served(app, threads=threads) as server,
+        server.connect() as caller,
+    ):
         for path in ("raises", "streams", "header"):
             status, headers, body = caller.ask(f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert (status, "set-cookie" in headers) == (500, False)
             assert b'"type": "urn:bandit-platform:problem:http-500"' in body
         assert caller.ask()[0] == 200
     assert closed == [True]
-    assert capsys.readouterr().out.count("failed") >= 2
+    assert [each["event"] for each in logged].count("the application failed") == 2
 
 
 @pytest.mark.parametrize("threads", [0, 2])
 def test_a_key_that_cannot_be_judged_costs_no_answer(
-    threads: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_environ: dict[str, Any]) -> int:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid")
 
-    with served(threads=threads) as server:
+    with capture_logs() as logged, served(threads=threads) as server:
         monkeypatch.setattr(server.server, "rank", fail)
         with server.connect() as caller:
             assert caller.ask()[0] == 200
             sent = posted(b"body")
             caller.send(sent[:-2])
             assert caller.ask(sent[-2:])[2] == b"/p body"
-    assert "a key cannot be judged" in capsys.readouterr().out
+    assert "a key cannot be judged" in {each["event"] for each in logged}
 
 
 def test_threads_answer_at_the_same_time_and_a_connection_still_in_order() -> None:

@@ -1,6 +1,8 @@
 """Runs every test; the few that start processes and failed are tried once more, alone.
 
-    python scripts/second_try.py [pytest arguments]
+    python scripts/second_try.py [--runner=COMMAND] [pytest arguments]
+
+The command that runs pytest is COMMAND, such as scripts/test.sh, else pytest of this Python.
 
 A busy machine may let a process of the platform miss a deadline. Such tests carry the marker
 ``processes``; at most three of them are tried again, and their names are printed loudly, because
@@ -21,9 +23,10 @@ MOST = 3
 
 def main() -> int:
     """The exit status of the run, after a second try where one is allowed."""
+    runner, arguments = _asked(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="bandit-platform-") as folder:
         failures = Path(folder) / "failures.json"
-        status = _pytest(*sys.argv[1:], f"--failures-to={failures}")
+        status = _run(runner, *arguments, f"--failures-to={failures}")
         if status != 1:  # everything passed, or the run itself failed
             return status
         failed = json.loads(failures.read_text())
@@ -33,7 +36,7 @@ def main() -> int:
         return status
     names = list(failed["tests"])
     _shout("FAILED, AND TRIED ONCE MORE, ALONE:", names)
-    again = _pytest("--numprocesses=0", *names)
+    again = _run(runner, "--numprocesses=0", *names)
     _shout("FAILED TWICE:" if again else "PASSED ONLY AT THE SECOND TRY; FIX THESE TESTS:", names)
     return again
 
@@ -50,8 +53,16 @@ def _refusal(tests: dict[str, bool], others: list[str]) -> str | None:
     return None
 
 
-def _pytest(*arguments: str) -> int:
-    command = [sys.executable, "-m", "pytest", *arguments]
+def _asked(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The command that runs pytest, and its arguments."""
+    option = "--runner="
+    if arguments and arguments[0].startswith(option):
+        return [arguments[0].removeprefix(option)], arguments[1:]
+    return [sys.executable, "-m", "pytest"], arguments
+
+
+def _run(runner: list[str], *arguments: str) -> int:
+    command = [*runner, *arguments]
     return subprocess.run(command, check=False).returncode  # noqa: S603 - arguments of the caller
 
 

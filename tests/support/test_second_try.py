@@ -162,3 +162,13 @@ def test_what_starts_a_process_of_the_platform_unmarked_fails(
     assert "starts a process without @pytest.mark.processes" in ran.stdout
     marked = run(tests.replace("def test", "@processes\ndef test"))
     assert marked.returncode == 0, marked.stdout
+
+
+def test_another_command_may_run_the_tests(run: Callable[..., Ran], tmp_path: Path) -> None:
+    runner = tmp_path / "runner.sh"
+    runner.write_text(f'#!/bin/sh\necho "as asked"\nexec {sys.executable} -m pytest "$@"\n')
+    runner.chmod(0o755)
+    ran = run(FLAKY.format(1), options=(f"--runner={runner}",))
+    assert ran.returncode == 0, ran.stdout
+    assert ran.stdout.count("as asked") == 2
+    assert PASSED in ran.stdout

@@ -88,6 +88,13 @@ class FakeClock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _own_counts() -> Iterator[None]:
+    """Forget the folder for counts that a command sets in the process it runs in."""
+    yield
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     """Call it for the time; set ``.now`` or call ``.advance(seconds)`` to move it."""

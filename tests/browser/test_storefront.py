@@ -87,10 +87,12 @@ def buy_tickets(page: Any, house: House) -> None:
 
 def buy_until(page: Any, house: House, *, offered: bool) -> str:
     """Buys tickets until something, or nothing, is offered; the decision's id."""
-    for _ in range(40):
+    deadline, bought = time.monotonic() + 60, 0
+    while bought < 40 and time.monotonic() < deadline:
         buy_tickets(page, house)
         if page.locator("#answer dd").first.text_content() == "unavailable":
-            continue  # the server had not heard of the shop's key yet
+            continue  # the server has not heard of the shop's key yet, or has no time
+        bought += 1
         if bool(page.locator("#offer .offer").count()) is offered:
             found: str = page.locator("#answer dd").last.text_content()
             return found

@@ -87,6 +87,7 @@ def test_callers_that_do_not_read_lose_their_sockets_with_their_places() -> None
         for caller in deaf:
             caller.socket.recv(1)  # its answer has begun
         stack.enter_context(server.connect())
+        wait_until(lambda: server.server.count == 1)
         for caller in deaf:
             with pytest.raises((EOFError, ConnectionResetError)):
                 caller.answer()

@@ -98,7 +98,7 @@ def buy_until(page: Any, house: House, *, offered: bool) -> str:
     deadline, bought = time.monotonic() + 60, 0
     while bought < 40 and time.monotonic() < deadline:
         buy_tickets(page, house)
-        reason = page.locator("#answer dd").first.text_content()
+        reason = page.locator("#answer dd").nth(1).text_content()
         if reason == "unavailable":
             continue  # the server has not heard of the shop's key yet, or has no time
         if offered and reason == "holdout":  # a tenth of all visitors, who always get nothing

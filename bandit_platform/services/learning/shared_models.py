@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bandit_platform.policies.arguments import model_hash
 from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.services.learning.tracked import SERVING
 from bandit_platform.services.learning.walk import Standing
 
@@ -20,6 +21,7 @@ def share_models(standings: Sequence[Standing], *, was_frozen: bool) -> None:
         was_frozen: whether the served policy was ever frozen.
     """
     leaders: dict[tuple[str, int, int], LearnedPolicy] = {}
+    replaced: list[TrainedModel] = []
     for standing in standings:
         learned, exploration = standing.runner.learned, standing.runner.policy.exploration
         if learned is None or exploration is None:
@@ -30,8 +32,10 @@ def share_models(standings: Sequence[Standing], *, was_frozen: bool) -> None:
         same = (model_hash(exploration), standing.cursor, learned.model.examples)
         leader = leaders.setdefault(same, learned)
         if leader.model is not learned.model and leader.model.save() == learned.model.save():
-            learned.model.close()
+            replaced.append(learned.model)  # which the next policy may use as well
             learned.model = leader.model
+    for model in replaced:
+        model.close()
 
 
 def _demand_own_model(standing: Standing, standings: Sequence[Standing]) -> None:

@@ -97,6 +97,22 @@ def test_a_candidate_that_catches_up_joins_the_others(
     assert check_learned(world.database, KEY) == []
 
 
+def test_a_candidate_that_catches_up_may_come_before_two_that_share(
+    lite: Any, spec_text: str, lessons: list[int]
+) -> None:
+    world = lite
+    world.launch(spec_text + MORE)
+    learner = world.learner()
+    rounds(world, learner, 2)
+    first = '[[candidates]]\nname = "first"\ninteractions = []\n\n[[candidates]]'
+    world.apply(spec_text.replace("[[candidates]]", first, 1) + MORE)
+    rounds(world, learner, 1)
+    lessons.clear()
+    rounds(world, learner, 1)
+    assert len(set(lessons)) == 2
+    assert check_learned(world.database, KEY) == []
+
+
 def test_a_frozen_policy_learns_nothing_from_those_it_shared_with(
     lite: Any, spec_text: str
 ) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.services.learning.recompute_rollups import recompute_rollups
+from bandit_platform.services.learning.revision_text import revision_texts
 from bandit_platform.services.learning.rollup_state import encoded
 from bandit_platform.services.learning.tracked import SERVING, tracked_policies
-from bandit_platform.services.learning.walk import Standing, fresh_standing, revision_texts, walk
+from bandit_platform.services.learning.walk import Standing, fresh_standing, walk
 from bandit_platform.simulation.ledger import Ledger
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection, Database

@@ -19,6 +19,7 @@ from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.services.learning.metric_rollup import add_metrics
 from bandit_platform.services.learning.promotion import take_over_states
 from bandit_platform.services.learning.quality import Quality
+from bandit_platform.services.learning.revision_text import RevisionText, revision_texts
 from bandit_platform.services.learning.roll_up import roll_up
 from bandit_platform.services.learning.shared_models import share_models
 from bandit_platform.services.learning.standings import Held, restored, state_of
@@ -30,12 +31,7 @@ from bandit_platform.services.learning.tracked import (
     tracked_policies,
 )
 from bandit_platform.services.learning.usable import why_unusable
-from bandit_platform.services.learning.walk import (
-    RevisionText,
-    Standing,
-    revision_texts,
-    walk,
-)
+from bandit_platform.services.learning.walk import Standing, walk
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import Interaction, number_of_nth, policy_interactions
@@ -94,8 +90,8 @@ class Learner:
             spec = get_experiment(connection, experiment).spec
             if number_of_nth(connection, experiment, 1) is None:
                 return Learned(taken=0, publish_at=None)  # of a thousand experiments most are new
-            standings = self._standings(connection, spec, held)
             texts = revision_texts(connection, spec.key)
+            standings = self._standings(connection, spec, held, texts)
             modes = {each.spec.policy.mode for each in texts.values()}
             share_models(standings, was_frozen="frozen" in modes)
             standings, taken = _advance(connection, spec, standings, texts)
@@ -119,9 +115,10 @@ class Learner:
         connection: Connection,
         spec: ExperimentSpec,
         held: Held,
+        texts: dict[int, RevisionText],
     ) -> list[Standing]:
         tracked = tracked_policies(spec)
-        states = take_over_states(connection, spec.key, tracked)
+        states = take_over_states(connection, spec.key, tracked, texts)
         names = {policy.name for policy in tracked}
         remove_policy_states(connection, spec.key, set(states) - names)
         return [restored(spec, policy, states.get(policy.name), held) for policy in tracked]

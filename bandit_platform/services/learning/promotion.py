@@ -13,6 +13,7 @@ from datetime import datetime
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.policies.arguments import policy_hash, vowpal_arguments
 from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.services.learning.tracked import TrackedPolicy
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.experiments import revisions
@@ -27,7 +28,10 @@ from bandit_platform.storage.models import (
 
 
 def take_over_states(
-    connection: Connection, experiment: str, tracked: Sequence[TrackedPolicy]
+    connection: Connection,
+    experiment: str,
+    tracked: Sequence[TrackedPolicy],
+    texts: Mapping[int, RevisionText],
 ) -> dict[str, PolicyState]:
     """The stored states by name, after policies under new names took over what they had learned.
 
@@ -35,11 +39,14 @@ def take_over_states(
         connection: a transaction that writes.
         experiment: key.
         tracked: the policies of the experiment as it is.
+        texts: its revisions.
     """
     states = policy_states(connection, experiment)
-    found = {policy.name: _learned_elsewhere(policy, states) for policy in tracked}
+    if any(each.spec.policy.mode == "frozen" for each in texts.values()):
+        return states
+    found = {policy.name: _learned_elsewhere(policy, states, texts) for policy in tracked}
     renamed = {name: state for name, state in found.items() if state is not None}
-    if renamed and not _was_frozen(connection, experiment):
+    if renamed:
         put_policy_states(connection, experiment, list(renamed.values()))
         states |= renamed
     return states
@@ -77,13 +84,25 @@ def publish_promoted(connection: Connection, spec: ExperimentSpec, now: datetime
 
 
 def _learned_elsewhere(
-    policy: TrackedPolicy, states: Mapping[str, PolicyState]
+    policy: TrackedPolicy, states: Mapping[str, PolicyState], texts: Mapping[int, RevisionText]
 ) -> PolicyState | None:
-    """The state that a policy without one of its own has under another name."""
+    """The state that a policy without one of its own has under another name.
+
+    Policies that differ in their floor only have the same identity. So a state counts only where
+    it was valued with the floors that this policy has in earlier revisions.
+    """
     own = states.get(policy.name)
     if policy.exploration is None or (own is not None and own.policy_hash == policy.identity):
         return None
-    state = _furthest(policy.identity, states)
+    same = {name: each for name, each in states.items() if each.policy_hash == policy.identity}
+    earlier = [text for text in texts.values() if text.later is not None] if same else []
+    floors = [policy.floor(text) for text in earlier]
+    alike = {
+        name: each
+        for name, each in same.items()
+        if [policy.under_name(name).floor(text) for text in earlier] == floors
+    }
+    state = _furthest(policy.identity, alike)
     if state is None:
         return None
     renamed = replace(state, policy=policy.name)

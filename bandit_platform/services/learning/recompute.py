@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from bandit_platform.domain.context import ContextValue
+from bandit_platform.services.learning.revision_text import revision_texts
 from bandit_platform.services.learning.tracked import tracked_policies
-from bandit_platform.services.learning.walk import fresh_standing, revision_texts
+from bandit_platform.services.learning.walk import fresh_standing
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import policy_interactions
@@ -76,7 +77,7 @@ def recompute(
                 arm=decision.arm,
                 reward=interaction.reward,
                 policies={
-                    runner.policy.name: runner.step(interaction, lines, revision.spec)
+                    runner.policy.name: runner.step(interaction, lines, revision)
                     for runner in runners
                 },
             )

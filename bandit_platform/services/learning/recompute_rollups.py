@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bandit_platform.services.learning.revision_text import revision_texts
 from bandit_platform.services.learning.roll_up import reward_range_of, stored_rollups
 from bandit_platform.services.learning.rollups import Rollups
 from bandit_platform.services.learning.tracked import tracked_policies
-from bandit_platform.services.learning.walk import fresh_standing, revision_texts, walk
+from bandit_platform.services.learning.walk import fresh_standing, walk
 from bandit_platform.services.learning.walked import Member, WalkedBatch
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.experiments import get_experiment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bandit_platform.domain.experiment import ExperimentSpec
@@ -12,6 +12,7 @@ from bandit_platform.errors import InputError, PolicyError
 from bandit_platform.policies import fixed
 from bandit_platform.policies.arguments import policy_hash
 from bandit_platform.policies.learned import LearnedPolicy, cost_of
+from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.storage.interactions import Interaction
 
 Kind = Literal["logging", "serving", "candidate", "fixed"]
@@ -42,13 +43,29 @@ class TrackedPolicy:
         """What the policy is; another identity means starting from the first interaction."""
         return self.name if self.exploration is None else policy_hash(self.exploration)
 
-    def floor(self, spec: ExperimentSpec) -> float:
+    def under_name(self, name: str) -> TrackedPolicy:
+        """The same policy as it would be called otherwise."""
+        return replace(self, name=name, kind="serving" if name == SERVING else "candidate")
+
+    def floor(self, revision: RevisionText) -> float:
         """The floor that a revision gives this policy, whatever its name was there.
 
-        A policy that was promoted was a candidate in earlier revisions.
+        A policy that was promoted was a candidate in earlier revisions. One that a revision does
+        not have gets the floor of the next revision that has it, so that a later change of the
+        floor changes no value of earlier interactions.
         """
         if self.exploration is None:
             return 0.0
+        one: RevisionText | None = revision
+        while one is not None:
+            found = self._floor_in(one.spec)
+            if found is not None:
+                return found
+            one = one.later
+        return self.exploration.floor
+
+    def _floor_in(self, spec: ExperimentSpec) -> float | None:
+        """The floor in one revision; None where the revision does not have the policy."""
         named: Exploration | None = spec.policy if self.kind == "serving" else None
         for candidate in spec.candidates:
             if candidate.name == self.name:
@@ -56,7 +73,7 @@ class TrackedPolicy:
         for one in (named, spec.policy, *spec.candidates):
             if one is not None and policy_hash(one) == self.identity:
                 return one.floor
-        return self.exploration.floor
+        return None
 
 
 def tracked_policies(spec: ExperimentSpec) -> list[TrackedPolicy]:
@@ -88,8 +105,8 @@ class Runner:
         self.policy = policy
         self.learned = learned
         self._failures: list[str] = []
-        #: the spec last met, its floor, whether it is learned under: revisions rarely change
-        self._under: tuple[ExperimentSpec | None, float, bool] = (None, 0.0, False)
+        #: the revision last met, its floor, whether it is learned under: revisions rarely change
+        self._under: tuple[RevisionText | None, float, bool] = (None, 0.0, False)
 
     def take_failures(self) -> list[str]:
         """The interactions on which the model failed since this was last asked, and why."""
@@ -97,7 +114,7 @@ class Runner:
         return failures
 
     def step(
-        self, interaction: Interaction, lines: Sequence[str], spec: ExperimentSpec
+        self, interaction: Interaction, lines: Sequence[str], revision: RevisionText
     ) -> tuple[float, ...]:
         """The PMF the policy gives before it learns from the interaction, then learning.
 
@@ -107,13 +124,14 @@ class Runner:
         Args:
             interaction: the next one in order.
             lines: its VW text.
-            spec: the revision under which it was decided.
+            revision: under which it was decided.
         """
         decision = interaction.decision
         if self.learned is None:
             return self._fixed(decision.eligible, decision.pmf)
-        if self._under[0] is not spec:
-            self._under = (spec, self.policy.floor(spec), self.policy.learns_under(spec))
+        if self._under[0] is not revision:
+            learns = self.policy.learns_under(revision.spec)
+            self._under = (revision, self.policy.floor(revision), learns)
         _, floor, learns = self._under
         try:
             if not learns:
@@ -122,7 +140,7 @@ class Runner:
                 lines,
                 floor,
                 position=decision.eligible.index(decision.arm),
-                cost=cost_of(interaction.reward, spec.reward),
+                cost=cost_of(interaction.reward, revision.spec.reward),
                 interaction=interaction.number,
             )
         except (PolicyError, InputError) as error:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.services.learning.walk import RevisionText
+from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.storage.interactions import Interaction
 
 _SLACK = 1e-9

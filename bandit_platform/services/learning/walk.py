@@ -10,16 +10,14 @@ import numpy.typing as npt
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.ope import PolicyAccumulator, RewardRange
-from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.services.learning.tracked import (
     ALWAYS_NOTHING,
     Runner,
     TrackedPolicy,
     largest_weight,
 )
-from bandit_platform.storage.database import Connection
-from bandit_platform.storage.experiments import revisions
 from bandit_platform.storage.interactions import Interaction
 
 
@@ -62,22 +60,6 @@ def fresh_standing(policy: TrackedPolicy, spec: ExperimentSpec) -> Standing:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RevisionText:
-    """A revision's spec with its prepared VW text."""
-
-    spec: ExperimentSpec
-    text: FeatureText
-
-
-def revision_texts(connection: Connection, experiment: str) -> dict[int, RevisionText]:
-    """Every revision by its number."""
-    return {
-        stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
-        for stored in revisions(connection, experiment)
-    }
-
-
 def walk(
     batch: Sequence[Interaction],
     standings: Sequence[Standing],
@@ -97,7 +79,7 @@ def walk(
         lines = revision.text.lines(decision.context, decision.eligible) if learns else []
         drawn = decision.eligible.index(decision.arm)
         for column, standing in enumerate(standings):
-            pmf = standing.runner.step(interaction, lines, revision.spec)
+            pmf = standing.runner.step(interaction, lines, revision)
             weights[column, row] = pmf[drawn] / decision.propensity
         nothing[row] = 1.0 / decision.propensity if drawn == 0 else 0.0
     rewards = np.array([interaction.reward for interaction in batch])

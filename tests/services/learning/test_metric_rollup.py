@@ -12,6 +12,7 @@ from bandit_platform.ope import RewardRange
 from bandit_platform.services.learning.metric_rollup import add_metrics
 from bandit_platform.services.learning.metric_state import MetricState
 from bandit_platform.services.learning.outcomes import MOST_TYPES, OTHER, outcomes, type_name
+from bandit_platform.services.learning.revision_text import revision_texts
 from bandit_platform.services.learning.support import WaitingValues
 from bandit_platform.services.learning.tracked import LOGGING, SERVING, tracked_policies
 from bandit_platform.services.learning.walk import fresh_standing, walk
@@ -50,8 +51,6 @@ def recomputed(world: Any, size: int) -> tuple[dict[str, tuple[int, str]], dict[
     """States and days after walking everything again in batches of another size."""
     with world.database.write() as connection:
         spec = world.experiments.get(KEY).spec
-        from bandit_platform.services.learning.walk import revision_texts  # noqa: PLC0415
-
         texts = revision_texts(connection, KEY)
         specs = {number: each.spec for number, each in texts.items()}
         standings = [

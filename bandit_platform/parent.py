@@ -1,7 +1,7 @@
-"""Processes end when the process that started them is gone, however it went.
+"""Ends a process when its parent process ends, even by ``kill -9``.
 
-``kill -9`` of the parent alone, by the system short of memory for one, would leave its processes
-behind: they would go on answering with nobody to stop them, and keep the port from the next start.
+Otherwise ``kill -9`` of the parent alone (by the OOM killer, for example) would leave its child
+processes running, and they would keep the port from the next start.
 
 On Linux the kernel kills them (``PR_SET_PDEATHSIG``), also those that are stopped or busy outside
 Python. Elsewhere, and for a parent that died before that was set, a thread compares parent ids.

@@ -108,9 +108,9 @@ _WORDS = MappingProxyType(
         ),
         "nodes": Words(
             label="Nodes",
-            meaning="How far the serving node that is furthest behind has to go until what it "
-            "acknowledged is in the database. Decisions mature only up to there.",
-            mend="Start ingest (or work) on that node. Retire a node that will not come back: "
+            meaning="How far the slowest serving node's journal is behind in the database. "
+            "Decisions mature only up to that point.",
+            mend="Start ingest (or work) on that node. If the node will not come back, run "
             "bandit-platform node retire.",
         ),
         "torn": Words(
@@ -157,10 +157,10 @@ _WORDS = MappingProxyType(
         ),
         "late_arrivals": Words(
             label="Late arrivals",
-            meaning="Acknowledged inside the reward window, but in the database only after their "
-            "decision had matured, because a node was behind or silent; in no reward.",
+            meaning="Acknowledged inside the reward window, but stored only after their decision "
+            "had matured, because a node was behind or silent; in no reward.",
             mend="Rewards are missing, so estimates are too low. Keep ingest running on every "
-            "serving node, and see that BANDIT_PLATFORM_NODE_WAIT_SECONDS covers its outages.",
+            "serving node, and set BANDIT_PLATFORM_NODE_WAIT_SECONDS longer than its outages.",
         ),
         "clipped": Words(
             label="Clipped rewards",
@@ -185,50 +185,51 @@ _WORDS = MappingProxyType(
         ),
         "unknown_currency": Words(
             label="Unknown currency",
-            meaning="Amounts in a currency that only a page named. They count for nothing until "
-            "the experiment has a currency, because anybody can send what a page sends.",
-            mend="Declare reward.currency: a running experiment takes it, and it counts for every "
+            meaning="Amounts from pages, reported with a currency while the experiment has none. "
+            "They add nothing to rewards, because anyone can forge page reports.",
+            mend="Declare reward.currency, also in a running experiment. It applies to every "
             "decision whose reward is not final yet.",
         ),
         "conflicting_events": Words(
             label="Conflicting events",
-            meaning="Reports under one event_id that say different things. A server's counts "
-            "before a page's, else the first one.",
-            mend="Give each outcome an event_id of its own. Where a page's report conflicts with "
-            "your server's, somebody may be forging events: see secret_only.",
+            meaning="Reports with the same event_id but different content. A server's report "
+            "counts before a page's; otherwise the first one counts.",
+            mend="Use a different event_id for each outcome. If a page's report conflicts with "
+            "your server's, events may be forged: see secret_only.",
         ),
         "untrusted": Words(
             label="Page traffic",
-            meaning="Decisions asked for with a publishable key, which anybody can take out of a "
-            "page. The others came with a secret key, so from a server of the shop.",
+            meaning="Decisions requested with a publishable key, which anyone can copy from a "
+            "page. All others were requested by your servers, with a secret key.",
             mend="",
         ),
         "over_limit": Words(
             label="Above a limit",
-            meaning="Page traffic above the limit of its unit or address: answered as always, but "
-            "it trains no model and is in no estimate. Units and addresses are pseudonyms.",
-            mend="Somebody floods the service, or shoppers share an address: see where it comes "
-            "from. A shop's server should ask with a secret key; behind a proxy set "
-            "BANDIT_PLATFORM_PROXIES. Rotate a key that is abused.",
+            meaning="Page traffic above the limit of its unit or address. It is answered normally, "
+            "but trains no model and is left out of every estimate. Units and addresses are "
+            "pseudonyms.",
+            mend="Check the sources below: it may be a flood of requests, or shoppers who share "
+            "an address. Use a secret key on your server, set BANDIT_PLATFORM_PROXIES behind a "
+            "proxy, and rotate a key that is abused.",
         ),
         "one_address": Words(
             label="Busiest address",
-            meaning="Share of the page traffic that has one address.",
-            mend="Is there a proxy in front? Then all shoppers have its address until "
-            "BANDIT_PLATFORM_PROXIES says so. A server should ask with a secret key.",
+            meaning="Share of the page traffic that comes from the busiest address.",
+            mend="If there is a proxy in front, set BANDIT_PLATFORM_PROXIES; without it, all "
+            "shoppers have the proxy's address. If it is your server, use a secret key there.",
         ),
         "implausible": Words(
             label="Implausible rewards",
             meaning="Keys, units or addresses with 30 or more decisions of an arm that were "
             "rewarded twice as often as those of all other page traffic, by more than 6 standard "
             "errors.",
-            mend="Somebody may praise an arm. Look at these decisions, rotate the key, and list "
-            "what is worth money under secret_only.",
+            mend="These rewards may be forged. Look at the decisions, rotate the key, and add "
+            "event types that are worth money to secret_only.",
         ),
         "disputed_late": Words(
             label="Late disputes",
-            meaning="Two nodes answered one request key differently, and that was noticed after "
-            "the decision had matured; still in the estimates.",
+            meaning="Two nodes answered one request key differently. This was found after the "
+            "decision had matured, so it is still in the estimates.",
             mend="Send requests with the same key to the same node, and keep ingest running on "
             "every serving node.",
         ),
@@ -239,25 +240,24 @@ _WORDS = MappingProxyType(
         ),
         "request_conflicts": Words(
             label="Request conflicts",
-            meaning="Requests refused with 409 because their request_key was used before with "
-            "another unit, context or list of arms. They showed nothing.",
-            mend="Send a request_key with the same body each time, or without what changes "
-            "between page loads.",
+            meaning="Requests refused with 409 because their request_key was already used with "
+            "another unit, context or list of arms. No offer was shown.",
+            mend="Send the same body each time you use a request_key; leave out context values "
+            "that change between page loads.",
         ),
         "dropped_fields": Words(
             label="Dropped fields",
-            meaning="Requests with context fields that are not declared. The experiment drops "
-            "them and decides on the others; neither names nor values are kept. A misspelt name is "
-            "dropped like any other: declare what must be there as required.",
+            meaning="Requests with undeclared context fields, which the experiment drops. Names "
+            "and values of dropped fields are not stored. Misspelt fields are dropped too, so "
+            "declare fields you depend on as required.",
             mend="",
         ),
         "unresolved": Words(
             label="Unresolved",
-            meaning="Outcomes that named their decision by experiment and request_key, and no "
-            "single decision that was shown was found. They are kept and count nowhere; they "
-            "count as soon as their decision arrives or is activated.",
-            mend="Compare the request_key that decisions were asked for with the one that is "
-            "reported, activate deferred decisions, and send unit_id where pages decide.",
+            meaning="Outcomes reported by request_key for which no decision, or more than one, "
+            "was shown. They are kept and count once their decision arrives or is activated.",
+            mend="Check that outcomes use the same request_key as decisions, activate deferred "
+            "decisions, and send unit_id if pages request decisions.",
         ),
     }
 )

@@ -1,4 +1,4 @@
-"""Runs every test; the few that start processes and failed are tried once more, alone.
+"""Runs every test; retries up to three failed tests that start processes.
 
     python scripts/second_try.py [--runner=COMMAND] [pytest arguments]
 

@@ -1,4 +1,4 @@
-"""How far a visitor with a page's key turns a policy, with limits and without.
+"""Shows how far an attacker with a publishable key changes a policy, with and without limits.
 
     python scripts/simulate_attack.py [--seconds 60] [--unit-limit 20] [--address-limit 60]
 

@@ -17,7 +17,7 @@ app = typer.Typer(help="List and retire serving nodes.", no_args_is_help=True)
 
 @app.command("list")
 def list_all(output: FormatOption = Format.TABLE) -> None:
-    """List the nodes whose acknowledgements may not all be in the database."""
+    """List serving nodes and how far their journals are in the database."""
     rows = [
         {
             "node_id": node.node_id,
@@ -32,7 +32,11 @@ def list_all(output: FormatOption = Format.TABLE) -> None:
         print_json(rows)
         return
     for row in rows:
-        state = f"given up {row['given_up_at']}" if row["given_up_at"] else "waited for"
+        state = (
+            f"silent, skipped since {row['given_up_at']}"
+            if row["given_up_at"]
+            else "maturity waits for it"
+        )
         typer.echo(
             f"{row['node_id']}  {row['host']}  in the database until {row['drained_until']}  "
             f"seen {row['seen_at']}  {state}"
@@ -41,9 +45,9 @@ def list_all(output: FormatOption = Format.TABLE) -> None:
 
 @app.command("retire")
 def retire(
-    node: Annotated[str, typer.Argument(help="Its machine, or the beginning of its id.")],
+    node: Annotated[str, typer.Argument(help="Host name, or the beginning of the node ID.")],
 ) -> None:
-    """Forget a node that will not come back. What its journal still holds stays there."""
+    """Remove a node that will not come back. Records left in its journal are not imported."""
     retired = _platform().retire_node(node, caller())
     typer.echo(f"{retired.label} is retired.")
 

@@ -133,7 +133,7 @@ def _settings() -> Settings:
 
 
 def _demand_secret(settings: Settings) -> None:
-    """See in advance what each serving process sees again, unless the database is away.
+    """Check the secret before any serving process starts; skipped if the database is away.
 
     Raises:
         SecretError: the database belongs to another secret.

@@ -1,6 +1,6 @@
-"""The processes that answer HTTP: forked, and replaced however often one is killed.
+"""Forks the processes that answer HTTP, and replaces each one that is killed.
 
-Only a process that ends by itself, twice in a row and too soon to have served, ends them all.
+If a process exits right after its start, twice in a row, all processes end.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Household:
             commands: name of each process → its command.
             environment: of them all.
             last: those that end after the others have ended, because they finish their work.
-            drain_seconds: how long they go on by design after they are told to end.
+            drain_seconds: how long they drain after SIGTERM.
         """
         self._commands = commands
         self._environment = environment

@@ -89,13 +89,13 @@ class Client:
         """Report an outcome, in the background. Never raises and never waits.
 
         Args:
-            decision: what it is an outcome of, or the id of that decision.
+            decision: the decision, or its id.
             type: what happened: accept, purchase, and others.
             amount: money, in ``currency``.
             currency: ISO 4217 code of the amount.
-            event_id: makes repeats harmless; a random one where it is not given.
-            occurred_at: a datetime or an ISO 8601 text, either with a time zone; now where it is
-                not given. One without a time zone is not guessed at: the report is not taken.
+            event_id: makes repeats harmless; random by default.
+            occurred_at: a datetime or ISO 8601 text with a time zone; now by default. Without a
+                time zone the report is not taken.
 
         Returns:
             The event's id; None where it was not taken: there is no decision it could belong to,
@@ -127,16 +127,17 @@ class Client:
         event_id: str | None = None,
         occurred_at: datetime | str | None = None,
     ) -> str | None:
-        """Report an outcome whose decision is known by its request key. Never raises, never waits.
+        """Report an outcome by the request key of its decision. Never raises, never waits.
 
-        It belongs to the decision that a server asked for with this key, else to the only one that
-        a page showed. The service finds it later; what it cannot find is on *Data quality*.
+        The outcome is assigned to the decision that a server requested with this key; if there is
+        none, to the only decision that a page showed. The service looks it up later and lists
+        outcomes without a match on *Data quality*.
 
         Args:
             experiment: key of the experiment that decided.
-            request_key: with which the decision was asked for: the order's number, say.
-            type: as in :meth:`report`, like what follows.
-            unit_id: tells the shoppers apart whose pages asked with the same key.
+            request_key: the key that the decision was requested with, such as the order number.
+            type: as in :meth:`report`.
+            unit_id: the shopper, if pages of several shoppers used the same key.
             amount: money.
             currency: of the amount.
             event_id: makes repeats harmless.

@@ -44,7 +44,7 @@ class Reply:
     def problem(self) -> str:
         """What the service says is wrong; it never repeats what was sent."""
         if self.status < 400:
-            return f"status {self.status}: the answer is not one of the decision service"
+            return f"status {self.status}: the answer is not from the decision service"
         body = self.body if isinstance(self.body, dict) else {}
         detail, errors = str(body.get("detail") or "no reason given"), body.get("errors")
         found = [

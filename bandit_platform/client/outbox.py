@@ -1,10 +1,9 @@
-"""Reports on their way: kept, sent in the background, sent again until they arrive.
+"""Queues reports, sends them in the background, and resends them until the service confirms them.
 
-A report has arrived when the service says so: with a receipt for each outcome, or with 204 for an
-activation. A report is dropped when the service itself refuses it. Every other answer (a redirect,
-a page of a proxy, a status that is not the service's) says nothing about the reports, so they are
-sent again. They go to the end and in smaller batches, so that a report that something on the way
-never lets through does not hold up the others.
+The service confirms outcomes with a receipt for each, and an activation with 204. A report is
+dropped when the service itself refuses it. After any other answer (a redirect, a proxy page, a
+status that is not the service's) reports are sent again: from the end of the queue and in smaller
+batches, so that a report that a proxy always blocks does not delay the others.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def moment_text(moment: datetime | str) -> str:
             return read.astimezone(UTC).isoformat(timespec="microseconds")
     except (AttributeError, TypeError, ValueError, OverflowError):
         raise InputError("occurred_at must be a datetime or an ISO 8601 text") from None
-    raise InputError("occurred_at needs a time zone, as datetime.now(UTC) has")
+    raise InputError("occurred_at needs a time zone, such as datetime.now(UTC)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +220,9 @@ class Outbox:
         now = time.monotonic()
         if self._logged_at is None or now - self._logged_at >= _LOG_SECONDS:
             self._logged_at = now
-            _log.warning("%d reports are kept and sent again: %s", reports, reply.problem)
+            _log.warning(
+                "%d reports were not confirmed and will be sent again: %s", reports, reply.problem
+            )
 
 
 def _wait(reply: Reply) -> float:

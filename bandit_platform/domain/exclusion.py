@@ -1,4 +1,4 @@
-"""Why an arm was not eligible: a stable code and what it refers to, never a sentence."""
+"""The reason why an arm was ineligible: a stable code with its details, not a sentence."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def request_hash(secret: bytes, experiment: str, request_key: str) -> str:
 
 
 def decision_id_for(secret: bytes, experiment: str, request: str, unit: str | None = None) -> str:
-    """The id that a request key always leads to in an experiment.
+    """The decision id for a request key in an experiment; always the same one.
 
     Args:
         secret: of the deployment.

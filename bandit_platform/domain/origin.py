@@ -23,7 +23,7 @@ _APP_HOST = re.compile(r"[a-z0-9._-]+")
 _OPAQUE = frozenset({"file", "data", "blob", "about", "javascript", "ws", "wss", "ftp"})
 #: Python's IDNA 2003 maps these (sharp s, final sigma, joiners) to something else than browsers do
 _MAPPED_DIFFERENTLY = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
-_FORM = "an origin is a scheme and a host, such as https://shop.example"
+_FORM = "an origin consists of a scheme and a host, such as https://shop.example"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -41,8 +41,7 @@ def check_origin(origin: str) -> str:
         raise InputError(_FORM)
     if match["scheme"] in _OPAQUE:
         raise InputError(
-            f"pages at {match['scheme']}: addresses have no origin that a key could name; serve "
-            "them over https"
+            f"pages at {match['scheme']}: addresses send no origin; serve them over https"
         )
     return f"{match['scheme']}://{_host(match['scheme'], match['host'])}{_port(match)}"
 
@@ -68,9 +67,9 @@ def _port(match: re.Match[str]) -> str:
     if text is None:
         return ""
     if text.startswith("0") or int(text) > 65535:
-        raise InputError("the port of an origin is a number from 1 to 65535")
+        raise InputError("the port of an origin must be a number from 1 to 65535")
     if int(text) == _OWN_PORTS.get(scheme):
-        raise InputError(f"browsers leave the port {text} out after {scheme}; leave it out here")
+        raise InputError(f"leave out port {text}: browsers omit the default port of {scheme}")
     return f":{text}"
 
 
@@ -97,8 +96,8 @@ def _ascii(host: str) -> str:
         return host.lower()
     if _MAPPED_DIFFERENTLY.search(host):
         raise InputError(
-            "the host of the origin has a letter that browsers write in several ways; give the "
-            "name as browsers show it in ASCII, beginning with xn--"
+            "the host of the origin has a letter that browsers convert in different ways; enter "
+            "the ASCII form of the name, which begins with xn--"
         )
     try:
         return host.encode("idna").decode("ascii").lower()
@@ -113,7 +112,7 @@ def _ipv6(text: str) -> str:
     except AddressValueError:
         raise InputError("the host of the origin is not an IPv6 address") from None
     if address.scope_id is not None:
-        raise InputError("an IPv6 address in an origin has no zone")
+        raise InputError("an IPv6 address in an origin must not have a zone")
     mapped = address.ipv4_mapped
     if mapped is not None:
         high, low = divmod(int(mapped), 1 << 16)

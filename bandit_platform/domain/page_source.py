@@ -1,4 +1,4 @@
-"""Where page traffic comes from: counts of one key, unit or address, and which of them to keep."""
+"""Counts of page traffic by key, unit or address, and which sources to keep counting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_SOURCES = 32
 
 
 class SourceKind(StrEnum):
-    """What page traffic is told apart by."""
+    """By what page traffic is counted."""
 
     KEY = "key"
     UNIT = "unit"

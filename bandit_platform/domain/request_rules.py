@@ -1,6 +1,6 @@
-"""How an experiment reads requests: what becomes of undeclared fields, which values are coerced.
+"""An experiment's rules for requests: how to handle undeclared fields, which values to coerce.
 
-Templates of shops and senders of webhooks often cannot write what a strict schema asks for: they
+Shop templates and webhook senders often cannot meet a strict schema: they
 send numbers as text, ids as numbers, and all the fields they have. An experiment can allow both.
 """
 

@@ -13,7 +13,7 @@ _FREE = frozenset({"owner", "hypothesis", "report", "candidates"})
 LOCKED = {
     "placement": "a different page is a different experiment",
     "reward": "rewards already counted would mean something else than later ones",
-    "events": "outcomes from pages that do not count would count from then on",
+    "events": "outcomes that pages report for these types would start to count",
     "holdout": "units would move between holdout and policy, and their contrast would be void",
 }
 

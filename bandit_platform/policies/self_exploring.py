@@ -1,4 +1,4 @@
-"""A Vowpal Wabbit model that explores by itself (``--cb_explore_adf``), for evaluating logs.
+"""A Vowpal Wabbit model with built-in exploration (``--cb_explore_adf``), to evaluate logs.
 
 The platform serves none of these: its own explorations can be recomputed on any machine.
 """

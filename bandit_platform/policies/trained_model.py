@@ -1,4 +1,4 @@
-"""A regression and how much it has learned; policies that differ in exploration only share it."""
+"""A regression and how much it has learned; policies that differ only in exploration share it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A visitor with a page's key tries to turn a policy, beside honest shoppers with a known truth.
+"""Simulates an attacker with a publishable key, next to honest shoppers with known preferences.
 
 Everything runs in one process with a clock that is set: decisions, journal, ingest, maturity,
 learning and publishing are the platform's own. Request keys make every honest draw the same in

@@ -77,7 +77,7 @@ def note_node(
 
 
 def give_up_node(connection: Connection, node: Node, now: datetime) -> bool:
-    """Let maturity no longer wait for a node; False if it was heard of meanwhile."""
+    """Stop maturity from waiting for a node; False if it reported in the meantime."""
     statement = update(_NODE).where(
         _NODE.c.node_id == node.node_id, _NODE.c.seen_at == to_micros(node.seen_at)
     )
@@ -85,7 +85,7 @@ def give_up_node(connection: Connection, node: Node, now: datetime) -> bool:
 
 
 def remove_node(connection: Connection, node: Node) -> bool:
-    """Forget a node; False if it was heard of meanwhile."""
+    """Remove a node; False if it reported in the meantime."""
     statement = delete(_NODE).where(
         _NODE.c.node_id == node.node_id, _NODE.c.seen_at == to_micros(node.seen_at)
     )

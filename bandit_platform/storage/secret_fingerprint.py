@@ -1,4 +1,4 @@
-"""Which secret a database belongs to, by a fingerprint that tells nothing of the secret itself."""
+"""The fingerprint of a database's secret; it does not reveal the secret."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ class DecisionRequest(_Request):
     context: dict[_ContextKey, ContextValue] | None = Field(
         default=None,
         max_length=MAX_KEYS,
-        description="What the experiment declares. Whether anything else is refused or dropped, "
-        "and whether numbers in text and the like are coerced, its table [request] says. A null "
-        "is a field that is not there, and [] is {}.",
+        description="The context fields that the experiment declares. Its [request] table sets "
+        "whether undeclared fields are refused or dropped, and whether values such as numbers as "
+        "text are coerced. Null means that a field is absent, and [] means {}.",
     )
     request_key: _Text | None = Field(
         default=None,
@@ -62,20 +62,21 @@ class EventItem(_Request):
 
     event_id: _Text = Field(description="Makes repeats harmless: a repeated id counts once.")
     decision_id: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        default=None, description="The decision; or else experiment and request_key."
+        default=None, description="ID of the decision; otherwise send experiment and request_key."
     )
     experiment: _Name | None = Field(
-        default=None, description="Of the decision, where decision_id is not given."
+        default=None, description="Experiment of the decision, if decision_id is missing."
     )
     request_key: _Text | None = Field(
         default=None,
-        description="With which the decision was asked for (the order id, say). With a secret key "
-        "it names the decision that a server asked for, else the only one that a page showed.",
+        description="The key that the decision was requested with, such as the order ID. With a "
+        "secret API key it finds the decision that a server requested; if there is none, the only "
+        "one that a page showed.",
     )
     unit_id: _Text | None = Field(
         default=None,
-        description="Of the decision, beside request_key; needed with a publishable key, which "
-        "reaches decisions of pages only.",
+        description="Unit of the decision, together with request_key. Required with a publishable "
+        "key, which finds only decisions that pages requested.",
     )
     type: _Name = Field(description="impression, accept, dismiss, purchase, return, complaint, …")
     amount: _Number | None = Field(default=None, description="Money, in currency.")

@@ -1,4 +1,4 @@
-"""For servers of others, such as gunicorn: reads the body first, then answers one at a time.
+"""WSGI middleware for gunicorn and others: reads bodies first, then answers one at a time.
 
 Our own server does both already. Threads that compete for the interpreter cost more than a decision
 does, so a request is answered by one thread while the others read.

@@ -108,13 +108,11 @@ def _based_on(current: int) -> int | None:
         # Proxies that compress make a tag weak; a revision is the same however it is sent.
         matches = request.if_match.star_tag or request.if_match.contains_weak(f"{current}")
         if not current:
-            raise StaleError(
-                "there is no experiment with this key, so no revision matches If-Match"
-            )
+            raise StaleError("If-Match was sent, but there is no experiment with this key")
         if not matches:
             raise StaleError(
-                f"revision {current} is in force, which If-Match does not name; get the "
-                "experiment again, and nothing was changed"
+                f"If-Match does not match the current revision {current}; nothing was changed. Get "
+                "the experiment again"
             )
         return current
     if request.if_none_match.star_tag:

@@ -1,4 +1,4 @@
-"""Malformed bodies, read as PHP, Liquid templates and senders of webhooks mean them.
+"""Reads bodies that PHP, Liquid templates and webhooks send and that the strict form refuses.
 
 Null is absent and ``[]`` is an empty table, always. Where an experiment is lenient, ids that are
 whole numbers, numbers in text and the like are coerced. Well-formed bodies never come here.

@@ -80,7 +80,7 @@ class Meter:
         )
         self._conflicts = Counter(
             f"{_P}request_conflicts",
-            "Requests refused because their request key was used before with another body.",
+            "Requests refused because their request key was already used with another body.",
             ("experiment",),
             registry=own,
         )
@@ -222,11 +222,18 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
             "Recomputed decisions that did not agree.",
             ((key, wrong) for key, (_, wrong) in upkeep.audited.items()),
         ),
-        _nodes("node_lag_seconds", "How far its journal is behind.", upkeep.nodes, _lag),
-        _nodes("node_given_up", "1 where maturity no longer waits.", upkeep.nodes, _given_up),
+        _nodes(
+            "node_lag_seconds",
+            "Seconds by which the database is behind the node's journal.",
+            upkeep.nodes,
+            _lag,
+        ),
+        _nodes(
+            "node_given_up", "1 if maturity no longer waits for the node.", upkeep.nodes, _given_up
+        ),
         _by_experiment(
             "over_limit_decisions",
-            "Decisions of page traffic above a limit, in no estimate.",
+            "Page decisions above a limit, left out of every estimate.",
             upkeep.over_limit.items(),
         ),
         _by_experiment(

@@ -21,9 +21,9 @@ _BODIES: dict[str, tuple[type[BaseModel], type[BaseModel], tuple[int, ...]]] = {
 _MEANINGS = {
     200: "The stored decision of a repeated request key",
     201: "A new decision",
-    202: "Each outcome was judged, and at least one was taken",
+    202: "A receipt for each outcome; at least one was accepted",
     204: "Recorded",
-    422: "Every outcome was rejected, each with why; sending them again changes nothing",
+    422: "Every outcome was rejected; the receipts say why. Resending them changes nothing",
 }
 #: refusals of every operation that asks for a key, and of single ones
 _WITH_KEY = (401, 403, 429)
@@ -51,8 +51,8 @@ _PROBLEMS = {
 _OBJECT = {"type": "object"}
 _SPEC_BODY = {"required": True, "content": {"application/json": {"schema": _OBJECT}}}
 _CONDITIONS = {
-    "If-Match": "The ETag of the revision that the spec was made from; another one is 412.",
-    "If-None-Match": "With * only create the experiment; if there is one already, it is 412.",
+    "If-Match": "The ETag of the revision that you edited; 412 if it is no longer current.",
+    "If-None-Match": "Send * to only create the experiment; 412 if it already exists.",
 }
 _APPLIED = {200: "The experiment is as the spec says", 201: "The experiment was created"}
 #: operation → status → what it means and what it holds, of those without models

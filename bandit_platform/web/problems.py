@@ -121,7 +121,7 @@ def _http(error: Exception) -> Response | HTTPException:
     detail = _HTTP_DETAILS.get(error.code, error.name)
     if error.code == 413:
         longest = g.get("longest_body", request.max_content_length)
-        detail = f"The body is longer than {longest} bytes, which is the limit here."
+        detail = f"The body is longer than the limit of {longest} bytes."
     response = problem(error.code, name, error.name, detail)
     if error.code == 405:
         response.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())

@@ -1,4 +1,4 @@
-"""Notices page requests that do not fit the setting ``BANDIT_PLATFORM_PROXIES``.
+"""Detects page requests that do not match the setting ``BANDIT_PLATFORM_PROXIES``.
 
 Where it is wrong, all shoppers have the address of a proxy, so they share the limits of one address
 and most of what they do is in no estimate. One request proves nothing, since any caller can write
@@ -41,22 +41,22 @@ class ProxyCheck:
             self._unfit /= 2
         if not self._is_logged and self._unfit > _ENOUGH / 2 and (warning := self.warning()):
             self._is_logged = True
-            _log.warning("BANDIT_PLATFORM_PROXIES does not fit the page requests", detail=warning)
+            _log.warning("BANDIT_PLATFORM_PROXIES does not match page requests", detail=warning)
 
     def warning(self) -> str | None:
-        """What an operator should know; None where most page requests fit."""
+        """The warning for operators; None if most page requests match the setting."""
         if self._requests < _ENOUGH or self._unfit <= self._requests / 2:
             return None
         if self._proxies:
             return (
                 f"most page requests have fewer than {self._proxies} addresses in X-Forwarded-For, "
                 "so shoppers share the limits of one address; set BANDIT_PLATFORM_PROXIES to the "
-                "number of proxies in front that add the address they were asked from"
+                "number of proxies in front that append to this header"
             )
         return (
             "most page requests have the header X-Forwarded-For, and BANDIT_PLATFORM_PROXIES is 0; "
-            "if a proxy is in front, all shoppers share the limits of its address, and most of "
-            "their decisions are in no estimate; set it to the number of proxies"
+            "if a proxy is in front, all shoppers share the limits of its address, and decisions "
+            "above them are left out of estimates; set it to the number of proxies"
         )
 
     def _fits(self, forwarded: str) -> bool:

@@ -77,7 +77,7 @@ class ShortWay:
         except (ValidationError, BanditPlatformError):
             return None
         except Exception as error:  # noqa: BLE001 - the long way may do, and says so if it does not
-            _seldom.error("the short way failed", where_raised(error), exc_info=error)
+            _seldom.error("fast path failed, Flask answers", where_raised(error), exc_info=error)
             return None
 
 

@@ -30,11 +30,11 @@ _STATUS = MappingProxyType(
         "matured": "The reward window is over and the reward is final.",
         "immature": "The reward window is still open; the reward is not final.",
         "not activated": "The shop never said that it was shown, so it is in no estimate.",
-        "over limit": "Page traffic above the limit of its unit or address: answered as always, "
-        "but it trains no model and is in no estimate.",
+        "over limit": "Page traffic above the limit of its unit or address. It was answered "
+        "normally, but trains no model and is left out of every estimate.",
         "not measured": "Decisions with this reason are in no estimate.",
-        "disputed late": "The reward is final. It was noticed afterwards that two nodes answered "
-        "this request differently, so it is still in the estimates.",
+        "disputed late": "Two nodes answered this request differently. This was found after the "
+        "reward was final, so the decision is still in the estimates.",
         "disputed": "Two nodes answered this request differently, so it is in no estimate.",
     }
 )
@@ -122,14 +122,14 @@ def story(told: Mapping[str, Any], zone: str) -> Story:
 
 
 def _asked_by(told: Mapping[str, Any]) -> str:
-    """Which key asked, whether a stranger can have done so, and from where."""
+    """Which key requested the decision, whether it is trusted, and the address."""
     if told["key_id"] is None:
         return "No key is recorded for this decision."
     kind = "secret" if told["trusted"] else "publishable"
     label = f" ({told['key_label']})" if told["key_label"] else ""
-    trust = "trusted" if told["trusted"] else "untrusted: anybody can take the key out of a page"
-    address = f", from the address stored as {told['address']}" if told["address"] else ""
-    return f"Asked with the {kind} key {told['key_id']}{label}, so {trust}{address}."
+    trust = "trusted" if told["trusted"] else "untrusted: anyone can copy it from a page"
+    address = f". Address (pseudonym): {told['address']}" if told["address"] else ""
+    return f"Requested with the {kind} key {told['key_id']}{label}, {trust}{address}."
 
 
 def _headline(told: Mapping[str, Any]) -> str:

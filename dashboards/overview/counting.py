@@ -18,8 +18,8 @@ _REASONS = MappingProxyType(
         "paused": "Asked for while paused; always nothing. In no estimate.",
         "stopped": "Asked for after the stop; always nothing. In no estimate.",
         "draft": "Asked for before the start, as a test; always nothing. In no estimate.",
-        OVER_LIMIT: "Page traffic above the limit of its unit or address: answered as always. "
-        "In no estimate.",
+        OVER_LIMIT: "Page traffic above the limit of its unit or address: answered normally, but "
+        "left out of every estimate.",
     }
 )
 _EVENTS = MappingProxyType(
@@ -169,7 +169,7 @@ def _troubles(counts: Counts) -> tuple[CountLine, ...]:
         ("late", counts.late - counts.late_arrivals, 0.05,
          "Occurred or were reported after the reward window; kept, but in no reward."),
         ("late arrivals", counts.late_arrivals, 0.0,
-         "Acknowledged in time, but a node moved them into the database too late; in no reward."),
+         "Acknowledged in time, but stored after the reward was final; in no reward."),
         ("orphan", counts.orphan, 0.01,
          "Name a decision that is not stored yet, in whichever experiment; kept until it is."),
         ("other currency", counts.other_currency, 0.0,
@@ -177,9 +177,9 @@ def _troubles(counts: Counts) -> tuple[CountLine, ...]:
         ("early events", counts.early_events, 0.0,
          "Dated more than 5 minutes before their decision; kept, but in no reward."),
         ("unknown currency", counts.unknown_currency, 0.0,
-         "Amounts of which only a page named the currency, before the experiment had one."),
+         "Amounts from pages, before the experiment had a currency; not in any reward."),
         ("conflicting events", counts.conflicting_events, 0.0,
-         "Say something else than another report under their event_id; a server's counts first."),
+         "Reports that differ under one event_id; a server's report counts before a page's."),
     )  # fmt: skip
     return tuple(
         CountLine(

@@ -41,8 +41,8 @@ _STEPS = MappingProxyType(
             "the holdout gets nothing.",
             analysed="Every decision from now on, once its reward window has ended: policy traffic "
             "and holdout. Test decisions never.",
-            undo="It can be paused and stopped, but placement, reward and holdout are locked "
-            "from here on, and event types that count only from servers can only be added.",
+            undo="You can pause and stop the experiment. Placement, reward and holdout are locked "
+            "after the start; server-only event types can be added but not removed.",
             final=True,
         ),
         Action.PAUSE: Step(

@@ -21,15 +21,15 @@ _WORDS = MappingProxyType(
     {
         "free": "free: nobody is shown anything else",
         "felt": "starts a new revision: a line in every chart",
-        "counted": "counts in rewards that become final from now on; a line in every chart",
+        "counted": "applies to rewards that become final from now on; a line in every chart",
         "locked": "locked",
     }
 )
 
 
 _COUNTED = (
-    "Rewards that are final stay as they are; decisions whose reward becomes final from now on "
-    "count by the new rule, whenever they were made."
+    "Final rewards do not change. Rewards that become final from now on follow the new rule, even "
+    "for decisions made earlier."
 )
 
 

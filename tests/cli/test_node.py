@@ -24,7 +24,7 @@ def test_nodes_are_listed_and_retired(run: Any, tmp_path: Path) -> None:
     assert "shop-2  in the database until" in run("node", "list").out
     missing = run("node", "retire", "shop-3")
     assert (missing.status, missing.out) == (2, "")
-    assert missing.err == "there is no such node; bandit-platform node list shows them\n"
+    assert missing.err == "there is no such node; bandit-platform node list shows all nodes\n"
     assert run("node", "retire", "shop-2").out == "shop-2 (01234567) is retired.\n"
     assert run("node", "list").out == ""
     (entry,) = platform.audit_log()

@@ -279,5 +279,5 @@ def test_another_secret_is_refused_with_what_to_do(
     ran = run(*command)
     assert (ran.status, ran.out) == (2, "")
     (line,) = ran.err.splitlines()
-    assert line.startswith("the database belongs to another secret (fingerprint ")
+    assert line.startswith("the database was created with a different secret (fingerprint ")
     assert "BANDIT_PLATFORM_SECRET" in line

@@ -137,7 +137,7 @@ def test_foreign_answers_are_logged_once_in_ten_seconds(caplog: pytest.LogCaptur
         client.close(0)
     logged = [r.getMessage() for r in caplog.records if "sent again" in r.getMessage()]
     assert len(logged) == 1
-    assert logged[0].endswith("status 302: the answer is not one of the decision service")
+    assert logged[0].endswith("status 302: the answer is not from the decision service")
 
 
 DECISION = {
@@ -175,7 +175,7 @@ def test_an_answer_that_is_no_decision_shows_nothing(changed: dict[str, Any]) ->
         assert client.decide(KEY, "ann").arm == "vip"
         spoilt = client.decide(KEY, "ann")
     assert (spoilt.arm, spoilt.offer, spoilt.reason) == ("nothing", None, "unavailable")
-    assert spoilt.why == "status 200: the answer is not one of the decision service"
+    assert spoilt.why == "status 200: the answer is not from the decision service"
 
 
 @pytest.mark.parametrize("status", [302, 307, 200])

@@ -54,7 +54,7 @@ def test_without_limits_one_visitor_turns_the_policy(run: Run, twin: AttackResul
     assert attacked.report is not None
     praised = {(row.kind, row.arm) for row in attacked.report.page_traffic.implausible}
     assert ("address", "vip") in praised
-    assert any("praising vip" in caution for caution in attacked.report.cautions)
+    assert any("to favour vip" in caution for caution in attacked.report.cautions)
     assert attacked.attacker > (attacked.attacker + attacked.honest * 0.6) / 4
 
 

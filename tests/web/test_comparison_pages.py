@@ -125,7 +125,7 @@ def test_a_segment_that_cannot_be_evaluated_is_grey_with_its_reason(client: Flas
         ("checkout-insurance/policies", "Policies appear when the first decisions have matured"),
         ("cart-upsell/policies", "Their values stay hidden"),
         ("checkout-insurance/segments", "No decision has matured yet"),
-        (f"{KEY}/segments?by=cart_value", "120 still to come"),
+        (f"{KEY}/segments?by=cart_value", "120 more are needed"),
         (f"{KEY}/segments?by=colour", "There is no field colour here."),
         (f"{KEY}/policies?baseline=x%22%3E", "There is no policy x&#34;&gt; here."),
     ],

@@ -245,5 +245,5 @@ def test_a_body_over_the_limit_is_told_the_limit(
 ) -> None:
     answer = send(deployment, "POST", BASE, hundred_arms(tables, 12_000))
     told = refused(answer, 413, "too-large")
-    assert told["detail"] == "The body is longer than 1048576 bytes, which is the limit here."
+    assert told["detail"] == "The body is longer than the limit of 1048576 bytes."
     assert deployment.get(BASE).json == {"experiments": []}

@@ -68,7 +68,7 @@ def settled(spec_text: str, currency: str = "GBP", only: str = '"purchase"') -> 
     ("declared", "said"),
     [
         (("", '"purchase"'), ["No currency is declared", "Declare reward.currency"]),
-        (("GBP", ""), ["and so anybody, can report the amount of: purchase", "events.secret_only"]),
+        (("GBP", ""), ["publishable key can report amounts of: purchase", "events.secret_only"]),
         (("", '"accept"'), ["Declare reward.currency", "events.secret_only"]),
     ],
 )
@@ -134,7 +134,7 @@ def test_starting_with_blockers_is_refused_here_and_possible_elsewhere(
 ) -> None:
     answer = team.post(f"{STEPS}/start")
     assert answer.status_code == 409
-    assert "3 checks are open (one currency" in answer.text
+    assert "3 checks are open (currency declared" in answer.text
     assert "a test decision seen; a test event seen)" in answer.text
     assert state(draft) == "draft"
     headers = {"Authorization": f"Bearer {draft.admin_key}"}

@@ -56,8 +56,8 @@ def test_what_keeps_strangers_out_of_rewards_may_change_after_the_start(
     assert form["reward-currency"] == form["events-secret_only"] == ""
     tightened = {"reward-currency": "GBP", "events-secret_only": "purchase"}
     answer = team.post(PAGE, data={**form, "do": "save", **tightened})
-    assert "Rewards that are final stay as they are" in answer.text
-    assert answer.text.count("counts in rewards that become final from now on") == 2
+    assert "Final rewards do not change." in answer.text
+    assert answer.text.count("applies to rewards that become final from now on") == 2
     assert "Decisions are made as before" in answer.text
     assert stored(running).revision == 1
     carried = dict(re.findall(r'name="(spec|based_on)" value="([^"]*)"', answer.text))
@@ -73,7 +73,7 @@ def test_what_keeps_strangers_out_of_rewards_may_change_after_the_start(
     assert "reward-currency" not in form
     wider = team.post(PAGE, data={**form, "do": "save", "events-secret_only": ""})
     assert "cannot be saved" in wider.text
-    assert "outcomes from pages that do not count would count" in wider.text
+    assert "outcomes that pages report for these types would start to count" in wider.text
     assert stored(running).revision == 2
 
 

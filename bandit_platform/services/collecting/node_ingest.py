@@ -1,4 +1,4 @@
-"""Ingest on a node without a worker: moves the journal and records how far."""
+"""Ingest on a node without a worker: moves the journal and records the progress."""
 
 from __future__ import annotations
 

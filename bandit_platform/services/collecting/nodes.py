@@ -1,13 +1,13 @@
-"""How far every node has drained its journal, and until when decisions may therefore mature.
+"""How far each node's journal is in the database, and so up to when decisions may mature.
 
 A decision must not mature before every event that any node acknowledged inside its window is in
 the database. So each node records how far it has drained its journal. Its ``work`` or ``ingest``
 does that as it moves the journal; its ``serve`` announces the node, so that one whose ``ingest``
 was never started counts as well. The leading worker waits for the node that is furthest behind.
 
-A node that is no longer heard of is waited for only so long, by the leader's own stopwatch: clocks
-of nodes may differ, and while the leader cannot read the database nobody is silent. A node with no
-serving process and an empty journal owes nothing and is removed.
+The leader waits for a silent node for a limited time, measured by its own stopwatch, because clocks
+of nodes may differ. Time in which the leader cannot read the database does not count as silence. A
+node with no serving process and an empty journal is removed.
 """
 
 from __future__ import annotations
@@ -155,7 +155,11 @@ class OtherNodes:
             seen_at, silent = known.get(node.node_id, (node.seen_at, 0.0))
             silent = silent + min(passed, _LONGEST_LOOK_SECONDS) if node.seen_at == seen_at else 0.0
             if silent >= self._wait and give_up_node(connection, node, now):
-                _log.error("node given up", node=node.label, silent_seconds=round(silent))
+                _log.error(
+                    "maturity no longer waits for a silent node",
+                    node=node.label,
+                    silent_seconds=round(silent),
+                )
                 continue
             self._silence[node.node_id] = node.seen_at, silent
             drained.append(node.drained_until)
@@ -168,7 +172,7 @@ class OtherNodes:
 
 
 def retire_node(database: Database, name: str, now: datetime, by: Actor) -> Node:
-    """Forget a node that will not come back, so that nobody waits for it or is warned of it.
+    """Remove a node that will not come back; maturity stops waiting for it and warnings end.
 
     Args:
         database: of the deployment.
@@ -183,15 +187,15 @@ def retire_node(database: Database, name: str, now: datetime, by: Actor) -> Node
     with database.write() as connection:
         found = [n for n in nodes(connection) if n.host == name or n.node_id.startswith(name)]
         if not found:
-            raise NotFoundError("there is no such node; bandit-platform node list shows them")
+            raise NotFoundError("there is no such node; bandit-platform node list shows all nodes")
         if len(found) > 1:
             ids = ", ".join(node.node_id for node in found)
-            raise ConflictError(f"{len(found)} nodes are called so; name one by its id: {ids}")
+            raise ConflictError(f"{len(found)} nodes match this name; use the id of one: {ids}")
         (node,) = found
         silent = (now - node.seen_at).total_seconds()
         if node.given_up_at is None and abs(silent) < _ALIVE_SECONDS:
             raise ConflictError(
-                f"{node.label} was heard of {max(0.0, silent):.0f} s ago; stop its processes first"
+                f"{node.label} was active {max(0.0, silent):.0f} s ago; stop its processes first"
             )
         remove_node(connection, node)
         note(connection, now, by, "node.retired", subject_of("node", node.node_id))

@@ -1,4 +1,4 @@
-"""Several reports under one event id: which of them counts.
+"""Decides which of several reports under one event id counts.
 
 A server's report counts before a page's, whichever was read first: otherwise a page that guesses
 the id of a purchase could make the server's own report a repeat. Among reports of equal trust the

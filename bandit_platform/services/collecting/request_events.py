@@ -1,4 +1,4 @@
-"""Finding the decisions of outcomes that were reported for a request key.
+"""Finds the decisions of outcomes that were reported by request key.
 
 The serving process cannot know them, since it never waits for the database. The worker looks once
 everything acknowledged up to the outcome's receipt is in the database, so what it finds does not

@@ -137,7 +137,7 @@ def _cut(spec: ExperimentSpec) -> str:
 
 
 def _money(spec: ExperimentSpec) -> tuple[Check, ...]:
-    """Whose word counts for money; nothing where no event is worth its amount."""
+    """Whether a currency is declared and only servers report amounts; empty without amounts."""
     priced = [
         name
         for name, weight in spec.reward.weights.items()
@@ -149,17 +149,17 @@ def _money(spec: ExperimentSpec) -> tuple[Check, ...]:
     anybody = [name for name in priced if name not in spec.events.secret_only]
     found = [
         f"Amounts count in {currency}." if currency else "No currency is declared.",
-        f"Pages, and so anybody, can report the amount of: {', '.join(anybody)}."
+        f"Anyone with the publishable key can report amounts of: {', '.join(anybody)}."
         if anybody
         else "Only servers report amounts.",
     ]
     mend = ["Declare reward.currency."] if currency is None else []
     if anybody:
-        mend.append("List these types under events.secret_only and report them from your server.")
+        mend.append("Add these types to events.secret_only and report them from your server.")
     return (
         Check(
             name="money",
-            label="One currency, and amounts that only servers report",
+            label="Currency declared, amounts only from servers",
             passed=not mend,
             found=" ".join(found),
             mend=" ".join(mend),

@@ -1,4 +1,4 @@
-"""Tracked policies that learn the same share one model in memory: it learns each lesson once."""
+"""Tracked policies with equal models share one in memory, which learns each interaction once."""
 
 from __future__ import annotations
 

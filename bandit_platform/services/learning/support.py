@@ -1,10 +1,9 @@
-"""Who stands behind a value from requests before it takes one of few places for good.
+"""Decides when a value from requests gets a segment or counter of its own.
 
-A segment, the counter of an event type and the edges of ranges are settled once, by the data that
-come first. A stranger who sends invented values would settle them all. So a value takes a place
-when a trusted request names it, or when pages named it for enough units from enough networks. What
-was over a limit supports nothing. Invented values push out one another while they wait: the value
-with the fewest networks behind it goes first.
+The number of segments and event type counters is limited, and each is assigned once. To keep forged
+requests from taking them, a value gets one when a trusted request sends it, or when pages sent it
+for enough units from enough networks. Decisions over a limit do not count. When too many values
+wait, the one with the fewest networks is dropped.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whether the secret of this process is the one that the stored data were made with.
+"""Checks that the secret of this process is the one that the stored data were made with.
 
-With another one orders draw anew, events of decisions made before are refused, and nobody is found
-to be forgotten. So the database keeps a fingerprint of the secret, and a process with another one
-refuses to start.
+With a different secret, repeated request keys would be decided anew, events for earlier decisions
+would be refused, and ``forget`` would find no unit. So the database keeps a fingerprint of the
+secret, and a process with a different one refuses to start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHOWN = 8
 
 
 def demand_secret(database: Database, secret: bytes, *, adopt: bool) -> None:
-    """See that the database belongs to the secret.
+    """Refuse a database that was created with a different secret.
 
     Args:
         database: of the deployment.
@@ -39,18 +39,18 @@ def demand_secret(database: Database, secret: bytes, *, adopt: bool) -> None:
         stored = secret_fingerprint(connection)
         newest = newest_decision_ids(connection, _LOOKED_AT) if stored is None else []
     if newest and not any(is_genuine(secret, each) for each in newest):
-        raise SecretError(f"the newest stored decisions were made with another secret; {_ADVICE}")
+        raise SecretError(f"stored decisions were made with a different secret; {_ADVICE}")
     if stored is None and adopt:
         with database.write() as connection:
             stored = put_secret_fingerprint(connection, ours)
     if stored not in {None, ours}:
         raise SecretError(
-            f"the database belongs to another secret (fingerprint {str(stored)[:_SHOWN]}, "
-            f"this process has {ours[:_SHOWN]}); {_ADVICE}"
+            "the database was created with a different secret "
+            f"(fingerprint {str(stored)[:_SHOWN]}, this process has {ours[:_SHOWN]}); {_ADVICE}"
         )
 
 
 _ADVICE = (
-    "nothing was changed. Give the secret that the data were made with, as BANDIT_PLATFORM_SECRET "
-    "or as the file `secret` in the data folder, or name another database"
+    "nothing was changed. Restore the original secret, as BANDIT_PLATFORM_SECRET or as the file "
+    "`secret` in the data folder, or use another database"
 )

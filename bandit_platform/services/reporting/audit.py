@@ -202,7 +202,7 @@ def _mismatch(
     if not is_genuine(secret, decision.decision_id):
         return "its id was never issued by this deployment"
     if not _is_named_by_its_request(decision, secret):
-        return "its id is not the one its request key leads to"
+        return "its id does not match its request key"
     if decision.seed != draw_seed(secret, decision.experiment, decision.decision_id):
         return "the seed is not the one its id leads to"
     if decision.revision not in specs:

@@ -1,4 +1,4 @@
-"""Cautions for a report that follow from what was counted: rows that are wrong and still in it."""
+"""Cautions for a report: late disputes and late arrivals that distort its estimates."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def count_cautions(counts: Counts) -> tuple[str, ...]:
     if counts.disputed_late:
         said.append(
             f"{counts.disputed_late:,} of {counts.interactions + counts.holdout_interactions:,} "
-            "matured decisions were answered differently by two nodes, which was noticed after "
-            "they had matured: they are still in every estimate, though nobody can tell which "
-            "answer the shopper saw."
+            "matured decisions are disputed: two nodes answered the same request differently, and "
+            "it is unknown which answer the shopper saw. This was found after maturity, so these "
+            "decisions are still in every estimate."
         )
     if counts.late_arrivals:
         said.append(
             f"{counts.late_arrivals:,} of {counts.events:,} events were acknowledged in time but "
-            "moved into the database after their decision had matured: their rewards are missing."
+            "reached the database after their decision had matured, so their rewards are missing."
         )
     return tuple(said)

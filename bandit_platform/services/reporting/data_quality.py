@@ -160,7 +160,7 @@ def _fields(number: str) -> str:
 
 
 def _page_checks(report: ExperimentReport) -> tuple[QualityCheck, ...]:
-    """What anybody who took the key out of a page can have sent."""
+    """Checks of page traffic, which anyone with the publishable key can send."""
     pages, decisions = report.page_traffic, report.counts.decisions
     asked = pages.decisions + pages.over_limit
     untrusted = _share("untrusted", asked, decisions, look=1.0, broken=1.0)
@@ -172,7 +172,7 @@ def _page_checks(report: ExperimentReport) -> tuple[QualityCheck, ...]:
     )
     found = tuple(
         f"{source_text(each)}: {each.rewarded:,} of {each.decisions:,} decisions of {each.arm} "
-        f"rewarded, of all others {each.other_rewarded:,} of {each.other_decisions:,}"
+        f"rewarded; all others: {each.other_rewarded:,} of {each.other_decisions:,}"
         for each in pages.implausible
     )
     implausible = (
@@ -231,7 +231,7 @@ def _worker(upkeep: Upkeep) -> QualityCheck:
 
 
 def _nodes(upkeep: Upkeep) -> QualityCheck:
-    """How far the node that is furthest behind holds maturity up; broken once one is given up."""
+    """How long maturity waits for the slowest node; broken if it stopped waiting for one."""
     waited = [node.lag_seconds for node in upkeep.nodes if not node.given_up]
     lag = max(waited, default=0.0) if upkeep.worker_leads else 0.0
     check = _measured("nodes", lag, look=NODE_BEHIND_SECONDS, broken=60.0)
@@ -316,9 +316,9 @@ def _unresolved(report: ExperimentReport) -> QualityCheck:
 
 
 _WHY_UNRESOLVED = {
-    "unknown": "no decision before it has this request key",
+    "unknown": "no earlier decision has this request key",
     "not_shown": "its decision was not shown",
-    "ambiguous": "several shoppers were shown a decision; send unit_id as well",
+    "ambiguous": "several shoppers saw a decision for this key; send unit_id as well",
 }
 
 

@@ -1,4 +1,4 @@
-"""Where page traffic comes from, and whether it misleads: read from a few counts.
+"""Where page traffic comes from, and which sources distort the numbers.
 
 A source is implausible where 30 or more of its matured decisions of one arm were rewarded twice as
 often as those of all other page traffic, by more than 6 standard errors. An honest shop has
@@ -55,7 +55,7 @@ def page_traffic(connection: Connection, experiment: str) -> PageTraffic:
 
 
 def page_cautions(pages: PageTraffic) -> tuple[str, ...]:
-    """What a reader of the numbers has to know of the page traffic, in sentences."""
+    """Cautions about page traffic, as sentences for readers of the report."""
     return (*_over_caution(pages), *_implausible_caution(pages))
 
 
@@ -70,9 +70,10 @@ def _over_caution(pages: PageTraffic) -> Iterable[str]:
     if pages.over_limit >= max(_MANY_OVER, _SHARE_OVER * asked):
         share = 100 * pages.over_limit / asked
         yield (
-            f"{pages.over_limit:,} of {asked:,} decisions that pages asked for ({share:.1f} %) "
-            "were above the limit of a unit or an address. They were answered as always, but they "
-            f"are in no estimate and trained no model.{_proxy_hint(pages, asked)}"
+            f"{pages.over_limit:,} of {asked:,} decisions that pages requested ({share:.1f} %) "
+            "were above the limit of a unit or an address. Shoppers got their offers as usual, but "
+            "these decisions are left out of every estimate and trained no model."
+            f"{_proxy_hint(pages, asked)}"
         )
 
 
@@ -84,9 +85,9 @@ def _proxy_hint(pages: PageTraffic, asked: int) -> str:
     if share < _SHARE_PROXY:
         return ""
     return (
-        f" One address had {100 * share:.0f} % of the page traffic: if that is a "
-        "proxy in front of the service, all shoppers share its limit until "
-        "BANDIT_PLATFORM_PROXIES is set to the number of proxies."
+        f" One address had {100 * share:.0f} % of the page traffic. If it is a "
+        "proxy in front of the service, all shoppers share its limit: set "
+        "BANDIT_PLATFORM_PROXIES to the number of proxies."
     )
 
 
@@ -99,9 +100,9 @@ def _implausible_caution(pages: PageTraffic) -> Iterable[str]:
     for each in worst[:_SHOWN]:
         yield (
             f"{source_text(each).capitalize()} had {each.rewarded:,} of its {each.decisions:,} "
-            f"decisions of {each.arm} rewarded, all other page traffic {each.other_rewarded:,} of "
-            f"{each.other_decisions:,}. Somebody may be praising {each.arm}; these decisions are "
-            "in the estimates."
+            f"decisions of {each.arm} rewarded; all other page traffic {each.other_rewarded:,} of "
+            f"{each.other_decisions:,}. These rewards may be forged to favour {each.arm}, and "
+            "they are in the estimates."
         )
 
 

@@ -45,8 +45,8 @@ _LATE = MappingProxyType(
         Lateness.BEFORE_DECISION: "dated before the decision",
         Lateness.AFTER_WINDOW: "late: after the reward window",
         Lateness.REPORTED_LATE: "late: reported after the reward was final",
-        Lateness.ARRIVED_LATE: "arrived late: acknowledged in time, but a node's journal came "
-        "after the reward was final",
+        Lateness.ARRIVED_LATE: "arrived late: acknowledged in time, but stored after the reward "
+        "was final",
     }
 )
 
@@ -71,5 +71,5 @@ def _priced(event: Event, weight: AmountWeight, currency: str | None) -> tuple[f
         if currency is not None:
             return None, f"in another currency than {currency}"
         if not event.trusted:
-            return None, "reported by a page, and the experiment has no currency"
+            return None, "reported by a page while the experiment had no currency"
     return weight.amount * event.amount, f"{weight.amount:g} times {event.amount:g}"

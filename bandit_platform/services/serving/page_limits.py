@@ -1,8 +1,8 @@
-"""How much of a page's traffic counts: limits by unit and by address, in the memory of a process.
+"""Limits on counted page traffic, by unit and by address, in the memory of a process.
 
-Anybody can take the key out of a page and ask with it. Decisions beyond a limit are answered like
-any other but marked, before the draw and so whatever its result, and marked ones are in no model
-and no estimate.
+Anyone can copy the key from a page and use it. Decisions above a limit are answered normally but
+marked before the draw, so the mark does not depend on the arm. Marked decisions train no model and
+are left out of every estimate.
 
 How it works: a counting Bloom filter over a sliding window. Memory is fixed, so inventing units or
 networks neither grows it nor evicts what was counted. What names share by collision is bounded,

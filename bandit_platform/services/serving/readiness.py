@@ -66,14 +66,14 @@ def node_troubles(upkeep: Upkeep) -> tuple[str, ...]:
     for node in upkeep.nodes:
         if node.given_up:
             said.append(
-                f"node {node.label} has been silent for {node.silent_seconds:.0f} s and maturity "
-                "no longer waits for it; start it, or run: bandit-platform node retire "
+                f"node {node.label} has been silent for {node.silent_seconds:.0f} s, so "
+                "maturity no longer waits for it; start it, or run: bandit-platform node retire "
                 f"{node.node_id}"
             )
         elif upkeep.worker_leads and node.lag_seconds >= NODE_BEHIND_SECONDS:
             said.append(
                 f"maturity waits for node {node.label}, whose journal is {node.lag_seconds:.0f} s "
-                "behind; see whether ingest or work runs there"
+                "behind; check that ingest or work runs there"
             )
     return tuple(said)
 

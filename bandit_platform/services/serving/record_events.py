@@ -36,11 +36,11 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 #: Sums and products of amounts up to here stay finite, and no purchase is above it.
 _MOST_MONEY = 1e12
 _FORGED = "decision_id was never issued here"
-_CONFLICT = "event_id was already reported for this decision with other content"
-_UNNAMED = "name the decision by decision_id, or by experiment and request_key"
-_TWICE = "experiment, request_key and unit_id belong to reports without a decision_id"
-_NO_UNIT = "unit_id is needed beside request_key with a publishable key"
-_NO_EXPERIMENT = "there is no experiment of this name that the key opens"
+_CONFLICT = "event_id was already used for this decision with different content"
+_UNNAMED = "send decision_id, or experiment and request_key"
+_TWICE = "experiment, request_key and unit_id cannot be combined with decision_id"
+_NO_UNIT = "with a publishable key, request_key needs unit_id"
+_NO_EXPERIMENT = "the experiment does not exist, or the key has no access to it"
 _PERSONAL = "event_id looks like an e-mail address or an access key"
 
 
@@ -274,8 +274,8 @@ def _impossible_moment(occurred_at: datetime, now: datetime, earliest: datetime)
     if occurred_at > now + CLOCK_TOLERANCE:
         return "occurred_at lies in the future"
     if occurred_at < _EARLIEST:
-        return "occurred_at lies before 1970"
-    return "occurred_at lies before the decision" if occurred_at < earliest else None
+        return "occurred_at is before 1970"
+    return "occurred_at is before the decision" if occurred_at < earliest else None
 
 
 def _earliest(decision_id: str, now: datetime) -> datetime:

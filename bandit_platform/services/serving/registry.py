@@ -159,7 +159,7 @@ class Registry:
     def note_trouble(self, error: Exception) -> None:
         """Say that a refresh failed: why in the log, and to strangers only that it did."""
         self.trouble = (
-            "the database belongs to another secret than this process has"
+            "the database was created with a different secret"
             if isinstance(error, SecretError)
             else "experiments could not be refreshed; the log of this process says why"
         )

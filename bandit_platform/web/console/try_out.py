@@ -56,7 +56,7 @@ def _send(connections: Connections, spec: ExperimentSpec, context: Mapping[str, 
         return TryOut(sent=False, told=f"The service refused the decision: {_why(answer)}")
     decision_id = str(answer.body["decision_id"])
     if answer.body["reason"] != "draft":
-        return TryOut(sent=False, told="The experiment has been started meanwhile.")
+        return TryOut(sent=False, told="The experiment was started in the meantime.")
     event = {
         "event_id": f"test-{uuid4()}",
         "decision_id": decision_id,

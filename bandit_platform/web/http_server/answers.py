@@ -1,4 +1,4 @@
-"""Makes bytes of what a WSGI application answers."""
+"""Converts a WSGI application's answer to bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection: requests in, answers out, one after the other."""
+"""Reads requests from one connection and sends answers, one at a time."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
             try:
                 self.rank = self._server.rank(environ)
             except Exception:  # noqa: BLE001 - the caller counts as unknown
-                _log.exception("a key cannot be judged")
+                _log.exception("checking a key failed")
 
     def _answer_next(self) -> None:
         """Answer a request that has arrived whole; other connections are served before the next.
@@ -237,5 +237,5 @@ def _sent(answer: Answer, method: str, connection: str | None) -> bytes:
     try:
         return to_bytes(answer, method, connection)
     except ValueError:
-        _log.exception("an answer cannot be sent")
+        _log.exception("sending an answer failed")
         return to_bytes(refusal("500 Internal Server Error", INTERNAL), method, connection)

@@ -159,7 +159,7 @@ class RequestReader:
         environ, text = self._environ, value.decode("latin-1").strip(" \t")
         if known in environ:
             if known == "HTTP_HOST":
-                self._refuse("The request has more than one header Host.")
+                self._refuse("The request has more than one Host header.")
             text = f"{environ[known]}{'; ' if known == 'HTTP_COOKIE' else ','}{text}"
         environ[known] = text
 
@@ -222,9 +222,9 @@ class RequestReader:
         host = environ.get("HTTP_HOST")
         if host is None:
             if version != "1.0":
-                self._refuse("The request has no header Host.")
+                self._refuse("The request has no Host header.")
         elif not _HOST.fullmatch(host):
-            self._refuse("The header Host is not a host and an optional port.")
+            self._refuse("The Host header is not a host with an optional port.")
 
     def _check_coding(self, environ: dict[str, Any], version: str) -> None:
         coding = environ.get("HTTP_TRANSFER_ENCODING")
@@ -233,7 +233,7 @@ class RequestReader:
         if version == "1.0":
             self._refuse("HTTP/1.0 has no Transfer-Encoding.")
         if coding.lower() != "chunked":
-            self._refuse("The only Transfer-Encoding is chunked.", "501 Not Implemented")
+            self._refuse("The only supported Transfer-Encoding is chunked.", "501 Not Implemented")
 
     def _take_url(self, environ: dict[str, Any]) -> None:
         url = self._url
@@ -261,7 +261,7 @@ def _too_large() -> Refusal:
 
 
 def _badly_framed() -> Refusal:
-    detail = "The body has too much around it: very small chunks, chunk extensions or trailers."
+    detail = "The body has too much overhead: very small chunks, chunk extensions or trailers."
     return Refusal("400 Bad Request", detail)
 
 

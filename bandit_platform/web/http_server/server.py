@@ -1,4 +1,4 @@
-"""The event loop of a serving process: which connections it holds, and how it ends."""
+"""The event loop of a serving process: limits connections, drains and stops."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _GIVEN_UP = 64
 _OTHER_FILES = 256
 _END_SECONDS = 5.0
 _BUSY = Refusal(
-    "503 Service Unavailable", "Too many requests are sent too slowly; try again shortly."
+    "503 Service Unavailable", "Too many clients are sending slowly; try again shortly."
 )
 _log = structlog.get_logger(__name__)
 
@@ -219,6 +219,6 @@ def _with_enough_files(connections: int) -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
             soft = most
         if soft < wanted:
-            _log.warning("fewer connections: the system allows too few files", files=soft)
+            _log.warning("fewer connections: raise the limit of open files", files=soft)
             return max(1, soft - _OTHER_FILES)
     return connections

@@ -36,7 +36,7 @@ export interface Offer {
   [name: string]: unknown;
 }
 
-/** Null and undefined: the field is not there. */
+/** Null and undefined mean that the field is absent. */
 export type Context = Record<string, string | number | boolean | null | undefined>;
 
 export interface Settings {
@@ -81,8 +81,8 @@ export interface Handlers {
 }
 
 /**
- * None of these throws, and none of the promises rejects. `window.offers` belongs to the script: call
- * it by that name where the page has an element or a constant called `offers`.
+ * None of these throws, and none of the promises rejects. Write `window.offers` in
+ * full if the page has an element or a constant named `offers`.
  */
 export interface Offers {
   (command: "init", settings: Settings): Promise<void>;

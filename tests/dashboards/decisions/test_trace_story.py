@@ -169,19 +169,21 @@ def test_many_reasons_are_added_up() -> None:
 
 def test_the_story_says_which_key_asked_and_whether_it_is_trusted() -> None:
     assert story(told(), "UTC").asked_by == (
-        "Asked with the secret key 0123456789abcdef (shop), so trusted, "
-        "from the address stored as 00112233aabbccdd."
+        "Requested with the secret key 0123456789abcdef (shop), trusted. "
+        "Address (pseudonym): 00112233aabbccdd."
     )
     page = story(told(trusted=False, key_label="", over_limit=True, status="over limit"), "UTC")
-    assert page.asked_by.startswith("Asked with the publishable key 0123456789abcdef, so untrusted")
-    assert "in no estimate" in page.status
+    assert page.asked_by.startswith(
+        "Requested with the publishable key 0123456789abcdef, untrusted"
+    )
+    assert "left out of every estimate" in page.status
     assert story(told(key_id=None), "UTC").asked_by == "No key is recorded for this decision."
 
 
 def test_a_found_decision_names_its_asker() -> None:
     assert asked_by("k", "shop", trusted=True) == "server, shop"
     assert asked_by("k", "", trusted=False) == "page, k"
-    assert asked_by(None, "", trusted=True) == "no key recorded"
+    assert asked_by(None, "", trusted=True) == "unknown key"
 
 
 def test_a_dispute_that_was_noticed_after_maturity_is_told_as_such() -> None:

@@ -70,7 +70,7 @@ def test_until_a_currency_is_known_amounts_of_pages_in_one_count_for_nothing(
     world.settle()
     assert rewards(world, pounds, plain) == [0.0, 0.5]
     assert world.one("SELECT currency FROM experiment") is None
-    assert why(world, pounds) == "reported by a page, and the experiment has no currency"
+    assert why(world, pounds) == "reported by a page while the experiment had no currency"
 
 
 def test_the_currency_that_was_meant_can_be_declared_while_it_runs(

@@ -101,7 +101,7 @@ def test_what_comes_after_maturity_is_counted_as_late(nodes: tuple[Any, Any]) ->
     assert first.counter("disputed_late") == first.counter("disputes") == 1
     report = experiment_report(first.database, KEY, first.clock())
     (caution,) = [each for each in report.cautions if "two nodes" in each]
-    assert caution.startswith("1 of 2 matured decisions were answered differently")
+    assert caution.startswith("1 of 2 matured decisions are disputed: two nodes answered")
     told = trace(first.database, KEY, kept.decision_id)
     assert (told["status"], told["disputed"] is None) == ("disputed late", False)
     assert first.one(

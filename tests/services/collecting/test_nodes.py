@@ -263,7 +263,7 @@ def test_a_node_that_will_not_come_back_is_retired(pair: tuple[Any, Any]) -> Non
     own = node_id(second.folder)
     with pytest.raises(NotFoundError):
         retire_node(first.database, "nowhere", first.clock(), PLATFORM)
-    with pytest.raises(ConflictError, match="2 nodes are called so"):
+    with pytest.raises(ConflictError, match="2 nodes match this name"):
         retire_node(first.database, known(first)[0].host, first.clock(), PLATFORM)
     ThisNode(second.folder).announce(second.database, second.clock())
     with pytest.raises(ConflictError, match="stop its processes first"):

@@ -223,14 +223,14 @@ def test_outcomes_of_decisions_outside_the_policy_are_found_too(
 @pytest.mark.parametrize(
     ("report", "why"),
     [
-        ({}, "name the decision by"),
-        ({"experiment": KEY}, "name the decision by"),
-        ({"request_key": "order-1"}, "name the decision by"),
-        ({**ORDER, "trusted": False}, "unit_id is needed"),
-        ({**ORDER, "experiment": "another"}, "no experiment"),
-        ({**ORDER, "experiments": ["another"]}, "no experiment"),
-        ({**ORDER, "decision_id": "its id"}, "without a decision_id"),
-        ({"unit_id": "u", "decision_id": "its id"}, "without a decision_id"),
+        ({}, "send decision_id, or experiment"),
+        ({"experiment": KEY}, "send decision_id, or experiment"),
+        ({"request_key": "order-1"}, "send decision_id, or experiment"),
+        ({**ORDER, "trusted": False}, "needs unit_id"),
+        ({**ORDER, "experiment": "another"}, "does not exist"),
+        ({**ORDER, "experiments": ["another"]}, "does not exist"),
+        ({**ORDER, "decision_id": "its id"}, "cannot be combined with decision_id"),
+        ({"unit_id": "u", "decision_id": "its id"}, "cannot be combined with decision_id"),
     ],
 )
 def test_a_report_that_cannot_lead_to_a_decision_is_rejected(

@@ -43,7 +43,7 @@ def test_the_first_process_decides_whose_data_they_are(database: Any, secret: by
     (kept,) = fingerprints(database)
     demand_secret(database, secret, adopt=True)
     for adopt in (True, False):
-        with pytest.raises(SecretError, match="Give the secret that the data were made with"):
+        with pytest.raises(SecretError, match="Restore the original secret"):
             demand_secret(database, OTHER, adopt=adopt)
     assert fingerprints(database) == [kept]
     assert secret.hex() not in kept
@@ -71,7 +71,7 @@ def test_data_of_before_are_adopted_by_the_secret_of_their_decisions_alone(
     with database.write() as connection:
         insert_decisions(connection, [make_decision() for _ in range(9)])
     for adopt in (True, False):
-        with pytest.raises(SecretError, match="the newest stored decisions were made with another"):
+        with pytest.raises(SecretError, match="stored decisions were made with a different secret"):
             demand_secret(database, OTHER, adopt=adopt)
     assert fingerprints(database) == []
     demand_secret(database, secret, adopt=True)
@@ -88,7 +88,7 @@ def deployment(tmp_path: Any, spec: Any) -> Settings:
 
 @pytest.mark.parametrize("make", [build_serving, build_console, build_worker, build_ingest])
 def test_no_process_starts_with_another_secret(deployment: Settings, make: Any) -> None:
-    with pytest.raises(SecretError, match="the database belongs to another secret"):
+    with pytest.raises(SecretError, match="the database was created with a different secret"):
         make(deployment)
 
 
@@ -120,7 +120,7 @@ def test_a_server_that_starts_without_its_database_loads_nothing_of_another_secr
         with pytest.raises(UnavailableError):
             serving.registry.get("checkout-offers")
         found = serving_readiness(serving.registry, serving.journal, serving.upkeep.look())
-        assert found.why == "the database belongs to another secret than this process has"
+        assert found.why == "the database was created with a different secret"
     finally:
         serving.registry.close()
         serving.upkeep.close()

@@ -166,7 +166,7 @@ def test_an_id_must_follow_from_its_request_key(
     tamper(world, f"UPDATE decision SET {change}", **values)  # noqa: S608
     found = [each.what for each in run(world).mismatches]
     unaffected = trusted and change.startswith("unit")
-    assert found == ([] if unaffected else ["its id is not the one its request key leads to"])
+    assert found == ([] if unaffected else ["its id does not match its request key"])
 
 
 def test_an_altered_model_is_found(audited: Any) -> None:

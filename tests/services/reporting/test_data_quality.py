@@ -177,7 +177,7 @@ def test_checks_of_page_traffic_name_what_they_found() -> None:
     assert found["over_limit"] == (f"{source}: 900 of 1,000 decisions above a limit",)
     assert found["one_address"] == (source,)
     assert found["implausible"] == (
-        f"key {'b' * 16} (pages): 50 of 50 decisions of vip rewarded, of all others 50 of 500",
+        f"key {'b' * 16} (pages): 50 of 50 decisions of vip rewarded; all others: 50 of 500",
     )
 
 

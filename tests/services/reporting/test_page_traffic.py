@@ -105,7 +105,7 @@ def test_cautions_say_how_much_and_only_where_it_matters(launched: Any) -> None:
     assert page_cautions(little) == ()
     many = traffic(launched, source("key", "", 9_000, 1_000))
     (said,) = page_cautions(many)
-    assert "1,000 of 10,000 decisions that pages asked for (10.0 %)" in said
+    assert "1,000 of 10,000 decisions that pages requested (10.0 %)" in said
     assert "BANDIT_PLATFORM_PROXIES" not in said
     praised = traffic(
         launched,

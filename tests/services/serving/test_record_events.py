@@ -135,7 +135,7 @@ def test_a_moment_no_decision_can_have_had_is_refused(
     lite: Any, decision_id: str, moment: datetime
 ) -> None:
     receipt = lite.report(decision_id, occurred_at=moment)
-    assert (receipt.status, receipt.why) == ("rejected", "occurred_at lies before 1970")
+    assert (receipt.status, receipt.why) == ("rejected", "occurred_at is before 1970")
     assert journal_records(lite) == []
 
 
@@ -190,7 +190,7 @@ def test_an_outcome_dated_before_its_decision_is_rejected(
         [event(issued, occurred_at=moment + timedelta(minutes=minutes))], trusted=True
     )
     assert receipt.status == status
-    assert receipt.why == ("occurred_at lies before the decision" if status == "rejected" else None)
+    assert receipt.why == ("occurred_at is before the decision" if status == "rejected" else None)
 
 
 def test_the_id_by_a_request_key_tells_no_time(lite: Any, decision_id: str) -> None:
@@ -199,7 +199,7 @@ def test_the_id_by_a_request_key_tells_no_time(lite: Any, decision_id: str) -> N
     assert lite.server.recorder.record([report], trusted=True)[0].status == "accepted"
 
 
-CONFLICT = "event_id was already reported for this decision with other content"
+CONFLICT = "event_id was already used for this decision with different content"
 
 
 def purchase(decision_id: str, amount: float = 50.0, **changed: Any) -> EventItem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import select
 import time
@@ -73,6 +74,7 @@ class Connections:
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self._idle: deque[HTTPConnection] = deque(maxlen=_KEPT)
+        self._process = os.getpid()
 
     def post(self, path: str, body: Any, seconds: float) -> Reply:
         """Send JSON and wait for the answer, at most about ``seconds``.
@@ -108,6 +110,10 @@ class Connections:
 
     def _take(self, seconds: float) -> HTTPConnection:
         """A connection that the service has not closed meanwhile, or a new one."""
+        process = os.getpid()
+        if process != self._process:  # forked: the parent goes on using those that are kept
+            self.close()
+            self._process = process
         with suppress(IndexError):
             while True:
                 kept = self._idle.pop()

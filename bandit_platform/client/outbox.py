@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Condition, Thread
 from typing import Any
+from weakref import WeakSet
 
 from bandit_platform.client.connections import Reply, as_json
 from bandit_platform.errors import InputError, UnavailableError
@@ -82,7 +83,7 @@ class _Sent:
     wait: float = 0.0
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Outbox:
     """Reports not yet acknowledged, and the thread that sends them."""
 
@@ -97,11 +98,13 @@ class Outbox:
     _waiting: deque[Report] = field(default_factory=deque, init=False)
     _changed: Condition = field(default_factory=Condition, init=False)
     _thread: Thread | None = field(default=None, init=False)
-    _process: int = field(default=0, init=False)
     _closed: bool = field(default=False, init=False)
     _hurry: bool = field(default=False, init=False)
     _batch_events: int = field(default=_MOST_EVENTS, init=False)
     _logged_at: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        _outboxes.add(self)
 
     def put(self, report: Report) -> bool:
         """Take a report on its way; False where there is no room for it."""
@@ -134,14 +137,20 @@ class Outbox:
         return left
 
     def _start(self) -> None:
-        """Start the thread that sends; a forked process has none of its parent's."""
-        if self._thread is None or self._process != os.getpid():
+        """Start the thread that sends."""
+        if self._thread is None:
             thread = Thread(target=self._send_forever, name="bandit-reports", daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # no thread can be started now; the next report tries again
                 return
-            self._thread, self._process = thread, os.getpid()
+            self._thread = thread
+
+    def renew_after_fork(self) -> None:
+        """Forget the parent's threads: they send nothing here, and one may have held the lock."""
+        self._changed = Condition()
+        self._thread = None
+        self._hurry = False
 
     def _send_forever(self) -> None:
         pause = 0.0
@@ -223,6 +232,19 @@ class Outbox:
             _log.warning(
                 "%d reports were not confirmed and will be sent again: %s", reports, reply.problem
             )
+
+
+#: those of this process
+_outboxes: WeakSet[Outbox] = WeakSet()
+
+
+def _renew_all() -> None:
+    for outbox in list(_outboxes):
+        outbox.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # where processes can fork
+    os.register_at_fork(after_in_child=_renew_all)
 
 
 def _wait(reply: Reply) -> float:

@@ -13,8 +13,11 @@ mkdir "$folder/home" "$folder/elsewhere"
 wheel=$(echo "$folder"/*.whl)
 
 # Templates, migrations, scripts of pages: every file of the packages is in the wheel.
-missing=$(comm -23 <(git -C "$root" ls-files bandit_platform dashboards | sort) \
-    <("$python" -m zipfile --list "$wheel" | awk '{print $1}' | sort))
+# Through files, since a command that fails inside <(…) fails nothing.
+git -C "$root" ls-files bandit_platform dashboards | sort >"$folder/wanted"
+"$python" -m zipfile --list "$wheel" | awk '{print $1}' | sort >"$folder/packed"
+[ -s "$folder/wanted" ] || { echo "git lists no files of the packages" >&2; exit 1; }
+missing=$(comm -23 "$folder/wanted" "$folder/packed")
 [ -z "$missing" ] || { printf 'not in the wheel:\n%s\n' "$missing" >&2; exit 1; }
 
 "$folder/venv/bin/pip" install --quiet --quiet --constraint "$root/constraints.txt" "$wheel"

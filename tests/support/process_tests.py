@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -62,6 +62,14 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     yield from _watched(item)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Says in the report whether the test is marked; its keywords hold names of folders too."""
+    report = yield
+    report.starts_processes = item.get_closest_marker(MARKER) is not None
+    return report
+
+
 def _watched(item: pytest.Item) -> Iterator[None]:
     _started.clear()
     yield
@@ -81,7 +89,8 @@ class Failures:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notes a test that failed."""
         if report.failed:
-            self._tests[report.nodeid] = MARKER in report.keywords
+            marked = getattr(report, "starts_processes", False)  # a worker that died says nothing
+            self._tests[report.nodeid] = marked
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Notes a file that cannot be collected."""
@@ -92,8 +101,10 @@ class Failures:
         """Notes an error of pytest itself."""
         self._others.append(str(excrepr).splitlines()[-1])
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Writes everything down."""
+        if stopped := session.shouldfail or session.shouldstop:
+            self._others.append(str(stopped))  # the remaining tests did not run
         found = {"status": int(exitstatus), "tests": self._tests, "others": self._others}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text(json.dumps(found, indent=2))

@@ -147,6 +147,28 @@ def test_a_file_that_cannot_be_collected_fails_the_run(run: Callable[..., Ran]) 
     assert AGAIN not in ran.stdout
 
 
+def test_a_run_that_stopped_early_is_not_saved_by_a_second_try(run: Callable[..., Ran]) -> None:
+    """The tests that did not run may fail."""
+    ran = run(FLAKY.format(1), UNMARKED, options=("--exitfirst",))
+    assert ran.returncode == 1
+    assert "stopping after 1 failures" in ran.stdout
+    assert AGAIN not in ran.stdout
+
+
+def test_a_folder_with_the_marker_s_name_marks_nothing(
+    run: Callable[..., Ran], tmp_path: Path
+) -> None:
+    folder = tmp_path / "processes"
+    folder.mkdir()
+    flag = "Path(__file__).with_name('flag')"
+    lines = (f"first = not {flag}.exists()", f"{flag}.touch()", "assert not first")
+    body = "".join(f"    {line}\n" for line in lines)
+    (folder / "test_inside.py").write_text(f"from pathlib import Path\ndef test_inside():\n{body}")
+    ran = run(FINE)
+    assert ran.returncode == 1
+    assert "test_inside starts no processes" in ran.stdout
+
+
 def test_nothing_is_tried_again_where_everything_passes(run: Callable[..., Ran]) -> None:
     ran = run(FINE)
     assert ran.returncode == 0

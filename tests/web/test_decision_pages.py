@@ -117,7 +117,7 @@ def test_an_order_that_several_shoppers_opened_leads_to_a_list(site: Site) -> No
     assert "order-1" not in answer.location
     found = client.get(answer.location, headers=headers).text
     assert len(rows(found)) == 2
-    assert "Only decisions with one request key" in found
+    assert "Only decisions with this request key" in found
 
 
 def test_an_id_leads_to_its_decision_or_says_that_there_is_none(

@@ -94,7 +94,7 @@ def test_a_page_names_the_unit_beside_a_request_key(site: Site) -> None:
         receipt = answer.json["events"][0]
         return str(receipt.get("why") or receipt["status"])
 
-    assert "unit_id is needed" in report(request_key="order-1")
+    assert "needs unit_id" in report(request_key="order-1")
     assert report(request_key="order-1", unit_id="u") == "accepted"
 
 

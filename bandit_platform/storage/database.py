@@ -19,6 +19,10 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _EARLIER = "the tables are not up to date; run: bandit-platform migrate"
 #: what PostgreSQL calls that
 _MISSING = frozenset({"UndefinedTable", "UndefinedColumn"})
+_DEVELOPMENT = (
+    "the tables were made by a development version that this one does not read; "
+    "start with an empty database"
+)
 _LATER = "the tables were made by a later version of bandit-platform; install that one"
 
 
@@ -88,7 +92,12 @@ class Database:
             yield connection
 
     def migrate(self, form: str = "head") -> None:
-        """Bring the tables to the newest form, or to an earlier one that they have not yet."""
+        """Bring the tables to the newest form, or to an earlier one that they have not yet.
+
+        Raises:
+            OutdatedError: a later version made them, or a development version.
+            StorageError: the database did not answer or refused.
+        """
         from alembic import command  # noqa: PLC0415 - a quarter of a starting process's time
         from alembic.config import Config  # noqa: PLC0415
         from alembic.util import CommandError  # noqa: PLC0415
@@ -100,8 +109,11 @@ class Database:
             with _translated():
                 command.upgrade(config, form)
         except CommandError as error:
-            if self._form() > newest_form():
+            found = self._form()
+            if found > newest_form():
                 raise OutdatedError(_LATER) from error
+            if found and found < first_form():
+                raise OutdatedError(_DEVELOPMENT) from error
             raise StorageError(f"the tables cannot be migrated: {error}") from error
 
     def is_current(self) -> bool:
@@ -140,9 +152,19 @@ class Database:
         self._engine.dispose()
 
 
+def forms() -> list[str]:
+    """The numbers that the migrations' file names begin with, oldest first."""
+    return sorted(path.name.split("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
 def newest_form() -> str:
-    """The revision that the migrations lead to: the number their last file begins with."""
-    return max(path.name.split("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+    """The form that the migrations lead to."""
+    return forms()[-1]
+
+
+def first_form() -> str:
+    """The oldest form that this version reads."""
+    return forms()[0]
 
 
 def _prepare_sqlite(engine: Engine, path: Path | None, busy_seconds: float) -> None:

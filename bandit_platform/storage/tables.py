@@ -16,9 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
-    false,
     text,
-    true,
 )
 from sqlmodel import Field, SQLModel
 
@@ -95,9 +93,9 @@ class DecisionRow(SQLModel, table=True):
     request_key: str | None = None
     body_hash: str | None = None
     key_id: str | None = None
-    trusted: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=true()))
+    trusted: bool = Field(sa_column=Column(Boolean, nullable=False))
     address: str | None = None
-    over_limit: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
+    over_limit: bool = Field(sa_column=Column(Boolean, nullable=False))
 
 
 class ImmatureRow(SQLModel, table=True):
@@ -263,9 +261,9 @@ class PolicyStateRow(SQLModel, table=True):
     accumulator: str = Field(sa_column=Column(Text, nullable=False))
     blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     #: interactions it had taken in when it last learned from one
-    lesson: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    lesson: int = Field(sa_column=Column(BigInteger, nullable=False))
     #: interactions on which its model failed, and the newest of them
-    failures: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    failures: int = Field(sa_column=Column(BigInteger, nullable=False))
     failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     #: hash of all this; NULL for rows of a version that kept none
     digest: str | None = None

@@ -1,25 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData, Table, insert, inspect, select, text
+from sqlalchemy import MetaData, insert, inspect, select, text
 from sqlmodel import SQLModel
 
-from bandit_platform.domain.decision import Decision
 from bandit_platform.errors import OutdatedError, StorageError
-from bandit_platform.storage import migrations, tables
-from bandit_platform.storage.counters import counted_everywhere
-from bandit_platform.storage.database import Database, newest_form
-from bandit_platform.storage.decisions import decision_row, get_decision
-from bandit_platform.storage.forget import FORGOTTEN_WAITING
+from bandit_platform.storage import tables
+from bandit_platform.storage.database import Database, forms, newest_form
 from bandit_platform.storage.positions import journal_positions, put_journal_position
-from bandit_platform.storage.statements import table
 
 
 def test_migrations_from_nothing_give_exactly_the_declared_tables(blank_url: str) -> None:
@@ -83,69 +76,12 @@ def test_the_newest_form_is_where_the_migrations_lead(sqlite_database: Database)
     assert found == newest_form()
 
 
-def test_from_the_first_tables_model_uses_are_read_from_the_decisions(
-    blank_url: str, make_decision: Callable[..., Decision]
-) -> None:
-    with closing(Database(blank_url)) as database:
-        database.migrate("0001")
-        assert not database.is_current()
-        decisions = [make_decision(model_version=version) for version in (3, 3, 5, None)]
-        with database.write() as connection:
-            earlier = Table("decision", MetaData(), autoload_with=connection)
-            rows = [
-                {name: value for name, value in decision_row(each).items() if name in earlier.c}
-                for each in decisions
-            ]
-            connection.execute(insert(earlier), rows)
+def test_tables_of_a_development_version_are_refused(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0016'"))
+    assert not database.is_current()
+    with pytest.raises(OutdatedError, match=r"a development version.*start with an empty database"):
         database.migrate()
-        assert database.is_current()
-        with database.read() as connection:
-            uses = connection.execute(text("SELECT version FROM model_use ORDER BY 1")).scalars()
-            assert list(uses) == [3, 5]
-            found = get_decision(connection, decisions[0].decision_id)
-    assert found == decisions[0]
-
-
-def test_what_was_forgotten_before_it_matured_is_counted_once(blank_url: str) -> None:
-    made = {"decisions.policy": 50, "decisions.uniform": 5, "decisions.holdout": 5}
-    gone = {"interactions.policy": 30, "interactions.holdout": 4, "not_activated": 3, "disputed": 2}
-    others = {"decisions.draft": 9, "events.accept": 9}
-    told = {
-        "forgot": {**made, **gone, **others},  # 60 came, 39 went, 2 wait
-        "counts": {**made, **gone, "forgotten.waiting": 19},
-        "counts some": {**made, **gone, "forgotten.waiting": 7},
-        "forgot nothing": {**made, "interactions.policy": 58},
-        "lost count": {**made, "interactions.policy": 99},
-        "new": {},
-    }
-    counters = [
-        {"experiment": key, "name": name, "value": float(value)}
-        for key, values in told.items()
-        for name, value in values.items()
-    ]
-    waiting = [
-        {"decision_id": f"{key} {number}", "experiment": key, "matures_at": 1}
-        for key in told
-        for number in range(2)
-    ]
-    with closing(Database(blank_url)) as database:
-        database.migrate("0008")
-        with database.write() as connection:
-            connection.execute(insert(table(tables.CounterRow)), counters)
-            connection.execute(insert(table(tables.ImmatureRow)), waiting)
-        for _ in range(2):
-            database.migrate()
-            with database.read() as connection:
-                found = counted_everywhere(connection, FORGOTTEN_WAITING)
-                assert found == {"forgot": 19, "counts": 19, "counts some": 19}
-                kept = connection.execute(text("SELECT count(*) FROM counter")).scalar_one()
-                assert kept == len(counters) + 1
-
-
-def forms() -> list[str]:
-    """Every form the tables ever had, the first one first."""
-    folder = Path(str(migrations.__file__)).parent / "versions"
-    return sorted(path.name[:4] for path in folder.glob("[0-9]*.py"))
 
 
 def stored(database: Database) -> dict[str, list[dict[str, Any]]]:

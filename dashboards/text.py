@@ -75,7 +75,7 @@ def short_moment(at: datetime, zone: str, *, seconds: bool = False) -> str:
     return f"{local.day} {local:%b, %H:%M:%S}" if seconds else f"{local.day} {local:%b, %H:%M}"
 
 
-def why_out(why: Exclusion, zone: str) -> str:
+def why_out(why: Exclusion, zone: str) -> str:  # noqa: PLR0911 - a table of codes
     """Why an arm could not be shown, in words; moments in the time zone."""
     match why.code:
         case ExclusionCode.NOT_REQUESTED:
@@ -86,6 +86,8 @@ def why_out(why: Exclusion, zone: str) -> str:
             return f"it starts on {moment(why.moment, zone)}"
         case ExclusionCode.ENDED:
             return f"it ended on {moment(why.moment, zone)}"
+        case ExclusionCode.IN_CART:
+            return f"{why.field} already holds its SKU"
         case ExclusionCode.CONDITION if why.operator is None:
             return f"{why.field} is missing from the context"
         case ExclusionCode.CONDITION:
@@ -102,6 +104,9 @@ _MUST = MappingProxyType(
         "gte": "must be at least",
         "lt": "must be below",
         "lte": "must be at most",
+        "contains": "must contain",
+        "contains_any": "must contain one of",
+        "contains_none": "must contain none of",
     }
 )
 

@@ -7,7 +7,7 @@ refused value is never repeated in the error.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,8 +18,12 @@ from bandit_platform.errors import ContextError, Problem
 MAX_KEYS = 50
 MAX_KEY_LENGTH = 64
 MAX_VALUE_LENGTH = 256
+#: values of one field of type set, and characters of each
+MAX_SET_VALUES = 50
+MAX_SET_VALUE_LENGTH = 128
 
-ContextValue = float | str | bool
+#: the values of a set are sorted, each once
+ContextValue = float | str | bool | tuple[str, ...]
 Context = Mapping[str, ContextValue]
 
 
@@ -75,18 +79,58 @@ class CategoryField(_Field):
 
     def problem(self, value: object) -> str | None:
         """Why ``value`` is not acceptable, or None."""
-        if not isinstance(value, str):
-            return "must be text"
-        if len(value) > MAX_VALUE_LENGTH:
-            return f"must have at most {MAX_VALUE_LENGTH} characters"
-        try:
-            value.encode()
-        except UnicodeEncodeError:  # half a surrogate pair, which no log could hold
-            return "must be valid Unicode text"
+        problem = _text_problem(value, MAX_VALUE_LENGTH)
+        if problem is not None:
+            return problem
         if self.values is not None:
             return None if value in self.values else "is not one of the declared values"
-        shape = None if self.allow_personal else personal_shape(value)
+        shape = None if self.allow_personal else personal_shape(value)  # type: ignore[arg-type]
         return None if shape is None else _personal(shape)
+
+
+class SetField(_Field):
+    """A set of short texts, such as the SKUs in a cart; order and repeats do not matter."""
+
+    type: Literal["set"]
+    #: accept what looks like an e-mail address, or the number of a telephone or payment card
+    allow_personal: bool = False
+    values: tuple[Annotated[str, Field(max_length=MAX_SET_VALUE_LENGTH)], ...] | None = Field(
+        default=None, strict=False
+    )
+    #: different values that a request may send
+    max_items: int = Field(default=MAX_SET_VALUES, ge=1, le=MAX_SET_VALUES)
+
+    def problem(self, value: object) -> str | None:
+        """Why ``value`` is not acceptable, or None."""
+        if not isinstance(value, (list, tuple)):
+            return "must be a list of texts"
+        for item in value:
+            problem = _text_problem(item, MAX_SET_VALUE_LENGTH)
+            if problem is not None:
+                return f"each value {problem}"
+        if len(set(value)) > self.max_items:
+            return f"must have at most {self.max_items} different values"
+        return self._values_problem(value)
+
+    def _values_problem(self, texts: Iterable[str]) -> str | None:
+        if self.values is not None:
+            known = set(texts) <= set(self.values)
+            return None if known else "holds a value that is not one of the declared values"
+        shapes = () if self.allow_personal else map(personal_shape, texts)
+        shape = next(filter(None, shapes), None)
+        return None if shape is None else f"holds a value that {_personal(shape)}"
+
+
+def _text_problem(value: object, longest: int) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    if len(value) > longest:
+        return f"must have at most {longest} characters"
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which no log could hold
+        return "must be valid Unicode text"
+    return None
 
 
 def _personal(shape: str) -> str:
@@ -103,12 +147,14 @@ class BooleanField(_Field):
         return None if isinstance(value, bool) else "must be true or false"
 
 
-ContextField = Annotated[NumberField | CategoryField | BooleanField, Field(discriminator="type")]
-ContextSchema = Mapping[str, NumberField | CategoryField | BooleanField]
+ContextField = Annotated[
+    NumberField | CategoryField | BooleanField | SetField, Field(discriminator="type")
+]
+ContextSchema = Mapping[str, NumberField | CategoryField | BooleanField | SetField]
 
 
 def validate_context(schema: ContextSchema, raw: Mapping[str, Any]) -> dict[str, ContextValue]:
-    """The context of a request, numbers as float, in the schema's order.
+    """The context of a request in the schema's order: numbers as float, sets sorted and unique.
 
     Args:
         schema: the declared fields by name.
@@ -140,8 +186,22 @@ def validate_context(schema: ContextSchema, raw: Mapping[str, Any]) -> dict[str,
         problem = field.problem(value)
         if problem is not None:
             problems.append(Problem(path=f"context.{name}", message=problem))
+        elif field.type == "number":
+            values[name] = float(value)
         else:
-            values[name] = float(value) if field.type == "number" else value
+            values[name] = set_value(value) if field.type == "set" else value
     if problems:
         raise ContextError(problems)
     return values
+
+
+def set_value(texts: Iterable[str]) -> tuple[str, ...]:
+    """The value of a set field: sorted, each text once."""
+    return tuple(sorted(set(texts)))
+
+
+def context_from_json(data: Any) -> dict[str, ContextValue]:
+    """A stored context as it was when deciding: JSON knows a set as a list."""
+    if list not in map(type, data.values()):
+        return data  # type: ignore[no-any-return]
+    return {name: tuple(it) if type(it) is list else it for name, it in data.items()}

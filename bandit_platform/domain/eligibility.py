@@ -69,4 +69,6 @@ def _reason_out(
         return Exclusion(code=ExclusionCode.NOT_STARTED, moment=arm.starts_at)
     if arm.ends_at is not None and now >= arm.ends_at:
         return Exclusion(code=ExclusionCode.ENDED, moment=arm.ends_at)
+    if arm.not_if_in is not None and arm.sku in context.get(arm.not_if_in, ()):  # type: ignore[operator] # a set field
+        return Exclusion(code=ExclusionCode.IN_CART, field=arm.not_if_in)
     return unmet_condition(arm.when, context) if arm.when else None

@@ -23,6 +23,8 @@ class ExclusionCode(StrEnum):
     ENDED = "ended"
     #: a targeting condition does not hold
     CONDITION = "condition"
+    #: the set field that ``not_if_in`` names holds the arm's SKU
+    IN_CART = "in_cart"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +32,7 @@ class Exclusion:
     """Why an arm was not eligible for a decision."""
 
     code: ExclusionCode
-    #: the context field that a condition is about
+    #: the context field that a condition or ``not_if_in`` is about
     field: str | None = None
     #: the operator that does not hold, as experiment files name it; None where the field is missing
     operator: str | None = None

@@ -22,7 +22,12 @@ from pydantic import (
 )
 
 from bandit_platform.domain.condition import Condition
-from bandit_platform.domain.context import MAX_KEY_LENGTH, MAX_KEYS, ContextField
+from bandit_platform.domain.context import (
+    MAX_KEY_LENGTH,
+    MAX_KEYS,
+    MAX_SET_VALUE_LENGTH,
+    ContextField,
+)
 from bandit_platform.domain.policy_spec import NOTHING, Candidate, ServingPolicy
 from bandit_platform.domain.request_rules import RequestRules
 from bandit_platform.domain.reward import RewardSpec
@@ -48,6 +53,10 @@ class Arm(_Frozen):
     #: payload for the shop: data, never HTML
     offer: dict[str, JsonValue] = {}
     when: dict[str, Condition] = {}
+    #: what carts call it
+    sku: str | None = Field(default=None, min_length=1, max_length=MAX_SET_VALUE_LENGTH)
+    #: set field of the context: while it holds ``sku``, the arm is not eligible
+    not_if_in: ContextName | None = None
     starts_at: AwareDatetime | None = None
     ends_at: AwareDatetime | None = None
 

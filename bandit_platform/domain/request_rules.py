@@ -79,4 +79,18 @@ def as_text(value: Any) -> Any:
     return str(int(value)) if abs(value) < _LARGEST_ID and value == int(value) else value
 
 
-_COERCIONS = {"number": as_number, "boolean": as_boolean, "category": as_text}
+def as_set(value: Any) -> Any:
+    """One text or number as a list of it, PHP's numbered table as a list, numbers in it as text.
+
+    Nulls and empty texts are left out, so that empty text is an empty list.
+    """
+    if isinstance(value, dict) and all(name.isdecimal() for name in value):
+        value = list(value.values())
+    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        value = [value]
+    if not isinstance(value, list):
+        return value
+    return [as_text(item) for item in value if item is not None and item != ""]
+
+
+_COERCIONS = {"number": as_number, "boolean": as_boolean, "category": as_text, "set": as_set}

@@ -39,10 +39,12 @@ class Where:
     high: float | None = None
 
     def holds(self, context: Context) -> bool:
-        """Whether a decision's context meets the condition; a missing value never does."""
+        """Whether a context meets the condition: a set if it holds the value, none if missing."""
         value = context.get(self.field)
         if value is None:
             return False
+        if isinstance(value, tuple):
+            return self.equals in value
         if self.equals is not None:
             return value == self.equals and isinstance(value, bool) == isinstance(self.equals, bool)
         if isinstance(value, (bool, str)):
@@ -129,6 +131,8 @@ def parse_moment(text: str, zone: str, *, name: str, whole_day: bool = False) ->
 
 def parse_where(schema: ContextSchema, text: str) -> Where:
     """A condition such as ``country=GB``, ``returning=true`` or ``cart_value=50..100``.
+
+    For a set, ``cart_skus=MUG-1`` chooses the rows whose set holds the value.
 
     Raises:
         InputError: no such field, or its type takes no such value.

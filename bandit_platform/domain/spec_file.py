@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bandit_platform.domain.condition import condition_problem
-from bandit_platform.domain.context import ContextField
+from bandit_platform.domain.context import ContextField, SetField
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.personal import personal_shape
 from bandit_platform.domain.reward import RESERVED
@@ -25,7 +25,9 @@ _LONG_NUMBER = re.compile(r"0[xob][0-9a-fA-F_]{3000}")
 #: tables in tables and lists in lists, further than any experiment goes
 _DEEPEST = 100
 _FIELD: TypeAdapter[Any] = TypeAdapter(ContextField)
-_UNION_TAGS = frozenset({"number", "category", "boolean", "float", "str", "bool", "AmountWeight"})
+_UNION_TAGS = frozenset(
+    {"number", "category", "boolean", "set", "float", "str", "bool", "AmountWeight"}
+)
 _TYPE_TAGS = ("tuple[", "dict[", "constrained-")
 
 
@@ -178,6 +180,7 @@ def _cross_problems(tables: Mapping[str, Any]) -> list[Problem]:
         *_duplicates(arms, "arms", "key"),
         *_duplicates(_numbered_tables(tables.get("candidates")), "candidates", "name"),
         *_condition_problems(arms, schema),
+        *_not_if_in_problems(arms, schema),
         *_segment_problems(tables, schema),
         *_secret_only_problems(tables),
         *_reward_problems(tables),
@@ -237,6 +240,29 @@ def _condition_problems(
             if message is not None:
                 path = f"arms[{index}].when.{name}"
                 problems.append(Problem(path=path, message=message))
+    return problems
+
+
+def _not_if_in_problems(
+    arms: list[tuple[int, Mapping[str, Any]]], schema: Mapping[str, Any]
+) -> list[Problem]:
+    problems = []
+    for index, arm in arms:
+        name, sku = arm.get("not_if_in"), arm.get("sku")
+        if not isinstance(name, str):
+            continue
+        field = schema.get(name)
+        message = None
+        if field is None:
+            message = "is not declared under [context]"
+        elif not isinstance(field, SetField):
+            message = f"needs a field of type set, not a {field.type}"
+        elif sku is None:
+            message = "needs the arm's sku"
+        elif field.values is not None and isinstance(sku, str) and sku not in field.values:
+            message = "names a field whose declared values do not include the arm's sku"
+        if message is not None:
+            problems.append(Problem(path=f"arms[{index}].not_if_in", message=message))
     return problems
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from bandit_platform.domain.context import context_from_json
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.exclusion import exclusions_from, exclusions_to_data
@@ -184,7 +185,7 @@ def _decision(data: Mapping[str, Any]) -> Decision:
         eligible=tuple(data["eligible"]),
         pmf=tuple(data["pmf"]),
         excluded=exclusions_from(data["excluded"]),
-        context=data["context"],
+        context=context_from_json(data["context"]),
         seed=data["seed"],
         model_version=data["model"],
         deferred=data["deferred"],

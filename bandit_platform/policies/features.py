@@ -4,6 +4,9 @@ In VW text a space ends a feature, ``|`` opens a namespace, ``:`` gives a value 
 makes another arm. Every name and value that came from outside is therefore percent-encoded; what
 remains are letters, digits and ``_.-~%``.
 
+A set gives one feature for each of its n values, each 1/sqrt(n), so that a full cart weighs as
+much as any other field.
+
 Namespaces: ``c`` holds the context, ``a`` the arm. An arm is named by the feature ``@key``, which
 no declared feature can be called. The position of a line names the arm, so the order of the
 eligible arms is stored with every decision.
@@ -11,17 +14,18 @@ eligible arms is stored with every decision.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
-from bandit_platform.domain.context import Context
+from bandit_platform.domain.context import Context, ContextValue
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.policies.numbers import number
 
 #: Raised whenever the encoding changes, because models of different encodings do not mix.
-ENCODING_VERSION = 2
+ENCODING_VERSION = 3
 
 #: VW multiplies up to three features in single precision, which ends at 3.4e38: beyond it lies
 #: infinity, and a model that sees it gives no distribution.
@@ -34,8 +38,13 @@ def encode(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
-def feature(name: str, value: float | str | bool) -> str:
-    """One feature: ``name=value`` for text and booleans, ``name:value`` for numbers."""
+def feature(name: str, value: ContextValue) -> str:
+    """The text of one field: ``name=value`` for text and booleans, ``name:value`` for numbers.
+
+    A set is as many features as it has values, none for an empty one.
+    """
+    if isinstance(value, tuple):
+        return _members(name, value)
     if isinstance(value, (str, bool)):
         return _named(name, value)
     limited = value if -_LARGEST <= value <= _LARGEST else min(max(value, -_LARGEST), _LARGEST)
@@ -47,6 +56,11 @@ def _named(name: str, value: str | bool) -> str:
     if isinstance(value, bool):
         return f"{encode(name)}={'true' if value else 'false'}"
     return f"{encode(name)}={encode(value)}"
+
+
+def _members(name: str, values: tuple[str, ...]) -> str:
+    scale = f":{number(1.0 / math.sqrt(len(values)))}" if len(values) > 1 else ""
+    return " ".join([f"{_named(name, value)}{scale}" for value in values])
 
 
 class FeatureText:

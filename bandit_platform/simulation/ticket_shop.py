@@ -155,8 +155,13 @@ def _appeal(offer: _Offer, context: Context) -> float:
         + offer.country.get(str(context["country"]), 0.0)
         + (offer.returning if context["returning"] else 0.0)
         + (offer.mobile if context["device"] == "mobile" else 0.0)
-        + offer.hundred_pounds * (min(float(context["order_value"]), 300.0) / 100.0 - 1.0)
+        + offer.hundred_pounds * (min(_pounds(context), 300.0) / 100.0 - 1.0)
     )
+
+
+def _pounds(context: Context) -> float:
+    value = context["order_value"]
+    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def _hurry(context: Context) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
+from bandit_platform.domain.context import context_from_json
 from bandit_platform.domain.decision import MEASURED, Decision, Reason
 from bandit_platform.domain.exclusion import exclusions_from, exclusions_to_data
 from bandit_platform.errors import UnreadableError
@@ -374,7 +375,7 @@ def decision_from(row: Row[Any]) -> Decision:
         eligible=_names_from(eligible),
         pmf=tuple(from_json(pmf)),
         excluded=exclusions_from(from_json(excluded)) if excluded != "{}" else {},
-        context=from_json(context),
+        context=context_from_json(from_json(context)),
         seed=seed,
         model_version=model_version,
         deferred=deferred,

@@ -7,15 +7,31 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from bandit_platform.domain.context import MAX_KEY_LENGTH, MAX_KEYS, MAX_VALUE_LENGTH
+from bandit_platform.domain.context import (
+    MAX_KEY_LENGTH,
+    MAX_KEYS,
+    MAX_SET_VALUE_LENGTH,
+    MAX_VALUE_LENGTH,
+)
 
 MAX_EVENTS = 100
+#: values in a list of the context, repeats included
+MAX_SENT_VALUES = 500
 
 _Name = Annotated[str, Field(min_length=1, max_length=64)]
 _Text = Annotated[str, Field(min_length=1, max_length=256)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 #: null is a field that is not there
-ContextValue = bool | _Number | Annotated[str, Field(max_length=MAX_VALUE_LENGTH)] | None
+ContextValue = (
+    bool
+    | _Number
+    | Annotated[str, Field(max_length=MAX_VALUE_LENGTH)]
+    | Annotated[
+        list[Annotated[str, Field(max_length=MAX_SET_VALUE_LENGTH)]],
+        Field(max_length=MAX_SENT_VALUES),
+    ]
+    | None
+)
 _BodyKey = Annotated[str, Field(max_length=128)]
 _ContextKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 
@@ -33,7 +49,9 @@ class DecisionRequest(_Request):
         max_length=MAX_KEYS,
         description="The context fields that the experiment declares. Its [request] table sets "
         "whether undeclared fields are refused or dropped, and whether values such as numbers as "
-        "text are coerced. Null means that a field is absent, and [] means {}.",
+        "text are coerced. A set field takes a list of up to 50 different texts; order and "
+        "repeats do not matter. Null means that a field is absent, and [] in place of the whole "
+        "context means {}.",
     )
     request_key: _Text | None = Field(
         default=None,

@@ -28,7 +28,8 @@ _EVENT = {
     "unit_id": as_text,
 }
 _NO_VALUE = (
-    "holds a value that is not true, false, a finite number or text of at most 256 characters"
+    "holds a value that is not true, false, a finite number, text of at most 256 characters or a "
+    "list of texts"
 )
 
 

@@ -104,3 +104,25 @@ def test_estimates_are_withheld_while_collecting() -> None:
     assert shown(vague()).bounds == ""
     assert shown(vague()).exact_value is None
     assert shown(estimate(0.0213, 0.009, 7), sign=True).value == "+0.021"
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (Exclusion(code=ExclusionCode.IN_CART, field="cart"), "cart already holds its SKU"),
+        (
+            Exclusion(code=ExclusionCode.CONDITION, **condition("contains", "MUG-1")),
+            "cart must contain MUG-1",
+        ),
+        (
+            Exclusion(code=ExclusionCode.CONDITION, **condition("contains_any", ("A", "B"))),
+            "cart must contain one of A, B",
+        ),
+        (
+            Exclusion(code=ExclusionCode.CONDITION, **condition("contains_none", None)),
+            "cart must contain none of the values listed in the experiment",
+        ),
+    ],
+)
+def test_what_a_cart_holds_or_lacks_is_said_in_words(why: Exclusion, words: str) -> None:
+    assert why_out(why, "UTC") == words

@@ -26,6 +26,8 @@ SCHEMA = declared(
     country={"type": "category"},
     device={"type": "category", "values": ["mobile", "desktop"]},
     returning={"type": "boolean"},
+    cart_skus={"type": "set"},
+    departments={"type": "set", "values": ["home", "garden"], "max_items": 2},
 )
 
 
@@ -124,6 +126,10 @@ def test_undeclared_keys_are_refused_and_counted() -> None:
         {"country": [CANARY]},
         {"device": CANARY},
         {"returning": CANARY},
+        {"cart_skus": CANARY},
+        {"cart_skus": [CANARY, 1]},
+        {"cart_skus": [f"{CANARY}@shop.example"]},
+        {"departments": [CANARY]},
     ],
 )
 def test_what_was_refused_is_never_repeated(raw: dict[str, Any]) -> None:
@@ -158,4 +164,54 @@ def test_any_object_is_accepted_or_refused_never_a_crash(raw: dict[str, Any]) ->
     except ContextError:
         return
     assert set(context) <= set(SCHEMA)
-    assert all(type(value) in {float, str, bool} for value in context.values())
+    assert all(type(value) in {float, str, bool, tuple} for value in context.values())
+
+
+def test_a_set_is_sorted_and_holds_each_value_once() -> None:
+    context = validate_context(SCHEMA, {"cart_skus": ["b", "a", "b", ""]})
+    assert context == {"cart_skus": ("", "a", "b")}
+    assert validate_context(SCHEMA, {"cart_skus": []}) == {"cart_skus": ()}
+
+
+@pytest.mark.parametrize("value", ["mug", 1, True, {"mug": 1}, {"mug"}, b"mug"])
+def test_only_a_list_is_a_set(value: Any) -> None:
+    assert refusal({"cart_skus": value}) == {"context.cart_skus": "must be a list of texts"}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (["mug", 1], "each value must be text"),
+        ([["mug"]], "each value must be text"),
+        ([None], "each value must be text"),
+        (["x" * 129], "each value must have at most 128 characters"),
+        (["\ud800"], "each value must be valid Unicode text"),
+        ([f"sku-{n}" for n in range(51)], "must have at most 50 different values"),
+    ],
+)
+def test_the_values_of_a_set_are_few_short_texts(value: Any, message: str) -> None:
+    assert refusal({"cart_skus": value}) == {"context.cart_skus": message}
+
+
+def test_repeats_do_not_count_towards_the_size_of_a_set() -> None:
+    full = [f"sku-{n}" for n in range(50)]
+    assert len(validate_context(SCHEMA, {"cart_skus": full * 2})["cart_skus"]) == 50  # type: ignore[arg-type]
+
+
+def test_a_set_may_declare_its_values_and_its_size() -> None:
+    found = validate_context(SCHEMA, {"departments": ["home", "garden"]})
+    assert found == {"departments": ("garden", "home")}
+    assert refusal({"departments": ["home", "toys"]}) == {
+        "context.departments": "holds a value that is not one of the declared values"
+    }
+    schema = declared(cart_skus={"type": "set", "max_items": 1})
+    assert refusal({"cart_skus": ["a", "b"]}, schema) == {
+        "context.cart_skus": "must have at most 1 different values"
+    }
+
+
+def test_personal_data_in_a_set_need_a_word_in_the_declaration() -> None:
+    message = refusal({"cart_skus": ["mug", "jo@shop.example"]})["context.cart_skus"]
+    assert message.startswith("holds a value that looks like an e-mail address")
+    schema = declared(cart_skus={"type": "set", "allow_personal": True})
+    assert validate_context(schema, {"cart_skus": ["jo@shop.example"]})

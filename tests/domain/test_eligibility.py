@@ -18,7 +18,11 @@ def experiment(**arms: dict[str, Any]) -> ExperimentSpec:
         {
             "key": "k",
             "placement": "cart",
-            "context": {"cart_value": {"type": "number"}, "country": {"type": "category"}},
+            "context": {
+                "cart_value": {"type": "number"},
+                "country": {"type": "category"},
+                "cart_skus": {"type": "set"},
+            },
             "arms": [{"key": key, **arm} for key, arm in arms.items()],
             "reward": {"range": [0.0, 1.0], "accept": 1.0},
         }
@@ -95,3 +99,33 @@ def test_every_arm_is_either_eligible_or_has_a_reason() -> None:
     found = eligible_arms(spec, {}, NOON, without=["d"])
     assert set(found.arms) | set(found.excluded) == set(spec.arm_keys)
     assert not set(found.arms) & set(found.excluded)
+
+
+def test_an_arm_stays_away_from_carts_that_hold_its_sku() -> None:
+    spec = experiment(mug={"sku": "MUG-1", "not_if_in": "cart_skus"}, pen={"sku": "PEN-1"})
+    found = eligible_arms(spec, {"cart_skus": ("MUG-1", "PEN-1")}, NOON)
+    assert found.arms == ("nothing", "pen")
+    assert found.excluded == {"mug": Exclusion(code=ExclusionCode.IN_CART, field="cart_skus")}
+    for cart in ({"cart_skus": ("MUG-10", "UG-1")}, {"cart_skus": ()}, {}):
+        assert eligible_arms(spec, cart, NOON).arms == ("nothing", "mug", "pen")
+
+
+@pytest.mark.parametrize(
+    ("condition", "fits", "fails"),
+    [
+        ({"contains": "MUG-1"}, [("MUG-1",), ("A", "MUG-1")], [(), ("MUG-10",)]),
+        ({"contains_any": ["A", "B"]}, [("A",), ("B", "C")], [(), ("C",)]),
+        ({"contains_none": ["A", "B"]}, [(), ("C",)], [("A",), ("B", "C")]),
+        ({"contains": "A", "contains_none": ["B"]}, [("A", "C")], [("A", "B"), ("C",)]),
+    ],
+)
+def test_conditions_on_a_cart(condition: dict[str, Any], fits: list[Any], fails: list[Any]) -> None:
+    spec = experiment(a={"when": {"cart_skus": condition}})
+    for cart in fits:
+        assert eligible_arms(spec, {"cart_skus": cart}, NOON).arms == ("nothing", "a")
+    for cart in fails:
+        why = eligible_arms(spec, {"cart_skus": cart}, NOON).excluded["a"]
+        assert why.code is ExclusionCode.CONDITION
+        assert (why.field, why.operator in condition) == ("cart_skus", True)
+    missing = Exclusion(code=ExclusionCode.CONDITION, field="cart_skus")
+    assert eligible_arms(spec, {}, NOON).excluded == {"a": missing}

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from bandit_platform.domain.request_rules import RequestRules, as_boolean, as_number, as_text
+from bandit_platform.domain.request_rules import (
+    RequestRules,
+    as_boolean,
+    as_number,
+    as_set,
+    as_text,
+)
 from tests.domain.test_context import SCHEMA
 
 DROP = RequestRules(unknown="drop")
@@ -105,3 +111,22 @@ def test_few_texts_and_numbers_become_booleans(value: Any, truth: Any) -> None:
 def test_whole_numbers_that_everybody_writes_alike_become_text(value: Any, text: Any) -> None:
     assert as_text(value) == text
     assert type(as_text(value)) is type(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        (["A", 12, 7.0, None, ""], ["A", "12", "7"]),
+        ({"0": "A", "2": "B"}, ["A", "B"]),
+        ({}, []),
+        ("A", ["A"]),
+        (12, ["12"]),
+        ("", []),
+        (None, None),
+        (True, True),
+        ({"sku": "A"}, {"sku": "A"}),
+        ([["A"], 1.5], [["A"], 1.5]),
+    ],
+)
+def test_lists_as_templates_send_them_become_lists_of_texts(value: Any, texts: Any) -> None:
+    assert as_set(value) == texts

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bandit_platform.domain.selection import parse_moment, parse_selection
+from bandit_platform.domain.context import SetField
+from bandit_platform.domain.selection import parse_moment, parse_selection, parse_where
 from bandit_platform.errors import InputError
 
 
@@ -81,3 +82,10 @@ def test_all_conditions_must_hold(spec: Any) -> None:
 def test_what_cannot_be_read_is_named(spec: Any, said: Any, part: str) -> None:
     with pytest.raises(InputError, match=part):
         selected(spec, **said)
+
+
+def test_a_set_is_chosen_by_a_value_that_it_holds() -> None:
+    schema = {"cart_skus": SetField(type="set")}
+    where = parse_where(schema, "cart_skus=MUG-1")
+    assert where.holds({"cart_skus": ("MUG-1", "PEN-1")})
+    assert not any(map(where.holds, ({"cart_skus": ("MUG-10",)}, {"cart_skus": ()}, {})))

@@ -365,3 +365,53 @@ def test_too_many_arms_or_fields_are_refused() -> None:
     fields = {f"f{i}": {"type": "boolean"} for i in range(51)}
     assert problem_of((("context",), fields)).path == "context"
     assert problem_of((("arms",), [])).path == "arms"
+
+
+CART: Edit = (("context", "cart_skus"), {"type": "set", "values": ["MUG-1", "PEN-1"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "condition", "message"),
+    [
+        ("country", {"contains": "GB"}, "which needs a set, not a category"),
+        ("cart_value", {"contains_any": ["GB"]}, "which needs a set, not a number"),
+        ("cart_skus", {"eq": "MUG-1"}, "compares a set, which needs contains, contains_any"),
+        ("cart_skus", {"in": ["MUG-1"]}, "compares a set, which needs contains"),
+        ("cart_skus", {"gte": 1}, "compares a set, which needs contains"),
+        ("cart_skus", {"contains": "POT-1"}, "not one of the field's declared values"),
+        ("cart_skus", {"contains_none": ["MUG-1", "POT-1"]}, "not one of the field's declared"),
+    ],
+)
+def test_conditions_on_sets_fit_the_declared_field(
+    name: str, condition: dict[str, Any], message: str
+) -> None:
+    problem = problem_of(CART, (("arms", 1, "when"), {name: condition}))
+    assert problem.path == f"arms[1].when.{name}"
+    assert message in problem.message
+
+
+@pytest.mark.parametrize("wanted", [{"contains": 1}, {"contains_any": []}, {"contains_any": "A"}])
+def test_conditions_on_sets_compare_with_texts(wanted: dict[str, Any]) -> None:
+    problems = problems_of(CART, (("arms", 1, "when"), {"cart_skus": wanted}))
+    assert all(problem.path.startswith("arms[1].when.cart_skus") for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        ({"not_if_in": "cart_skus"}, "needs the arm's sku"),
+        ({"not_if_in": "basket", "sku": "MUG-1"}, "is not declared under [context]"),
+        ({"not_if_in": "country", "sku": "MUG-1"}, "needs a field of type set, not a category"),
+        ({"not_if_in": "cart_skus", "sku": "POT-1"}, "do not include the arm's sku"),
+    ],
+)
+def test_not_if_in_names_a_set_that_can_hold_the_sku(arm: dict[str, Any], message: str) -> None:
+    problem = problem_of(CART, (("arms", 1), {"key": "b", **arm}))
+    assert problem.path == "arms[1].not_if_in"
+    assert message in problem.message
+
+
+@pytest.mark.parametrize("most", [0, 51, True, "5"])
+def test_a_set_has_room_for_one_to_fifty_values(most: Any) -> None:
+    edit = (("context", "cart_skus"), {"type": "set", "max_items": most})
+    assert problem_of(edit).path == "context.cart_skus.max_items"

@@ -35,6 +35,9 @@ texts = st.one_of(
 )
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 values = st.one_of(texts, st.booleans(), numbers)
+sets = st.lists(st.one_of(texts, st.just("\ud800")), max_size=50, unique=True).map(
+    lambda found: tuple(sorted(found))
+)
 features = st.dictionaries(texts, values, max_size=6)
 
 
@@ -137,3 +140,27 @@ def test_arms_come_in_the_order_of_the_eligible_ones(text: FeatureText) -> None:
 def test_no_declared_feature_can_pose_as_an_arm(parse: Callable[[list[str]], Any]) -> None:
     assert not feature("@parking", True).startswith("@")
     assert not feature("", "@parking").startswith("@")
+
+
+@given(name=texts, cart=sets)
+@example(name="cart", cart=("a b", "c:9", "|a @free", "x\n0:-9:1 |a w", "\ud800"))
+@example(name="cart", cart=())
+def test_each_value_of_a_set_is_one_feature_whatever_it_holds(
+    parse: Callable[[list[str]], Any], name: str, cart: tuple[str, ...]
+) -> None:
+    spec = ExperimentSpec.model_construct(arms=(Arm.model_construct(key="a", features={}),))
+    parsed = parse(FeatureText(spec).lines({name: cart}, spec.arm_keys))
+    assert set(parsed.shared) <= {"c"}
+    assert [set(arm) for arm in parsed.arms] == [{"a"}, {"a"}]
+    weights = [1.0 / math.sqrt(len(cart)) for _ in cart]
+    assert parsed.shared.get("c", []) == pytest.approx(weights, rel=1e-6)
+
+
+def test_a_set_weighs_as_much_as_one_value() -> None:
+    assert feature("cart", ("mug",)) == feature("cart", "mug") == "cart=mug"
+    assert feature("cart", ("mug", "pen", "pot", "cup")).split() == [
+        "cart=mug:0.5",
+        "cart=pen:0.5",
+        "cart=pot:0.5",
+        "cart=cup:0.5",
+    ]

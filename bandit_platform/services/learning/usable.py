@@ -17,7 +17,7 @@ from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.storage.interactions import Interaction
 
 _SLACK = 1e-9
-_VALUES = {str, int, float, bool}
+_VALUES = {str, int, float, bool, tuple}
 
 
 def why_unusable(

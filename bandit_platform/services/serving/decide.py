@@ -268,7 +268,7 @@ class Decider:
     def _body_hash(self, query: Query) -> str:
         """A hash that requests share which ask the same, however they spell it."""
         eligible = query.eligible_arms
-        context = {name: _number(it) for name, it in query.context.items() if it is not None}
+        context = {name: _canonical(it) for name, it in query.context.items() if it is not None}
         body = json.dumps(
             [
                 query.unit_id,
@@ -323,8 +323,10 @@ def _adapted(spec: ExperimentSpec, query: Query) -> Query:
     return replace(query, context=context, dropped_fields=dropped)
 
 
-def _number(value: Any) -> Any:
-    """Equal numbers alike: 1 as 1.0, and -0.0 as 0.0."""
+def _canonical(value: Any) -> Any:
+    """Equal values alike: 1 as 1.0, -0.0 as 0.0, and a list of texts sorted, each once."""
+    if isinstance(value, list | tuple):
+        return sorted(set(value)) if all(isinstance(item, str) for item in value) else value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     try:

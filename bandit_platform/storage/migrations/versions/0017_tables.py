@@ -11,9 +11,42 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_SQLITE = (
+    "CREATE TRIGGER audit_log_keeps_{name} BEFORE {event} ON audit_log {condition}"
+    "BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END"
+)
+_REFUSE = (
+    "CREATE FUNCTION audit_log_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION 'the audit log only grows'; END $$"
+)
+_POSTGRESQL = (
+    "CREATE TRIGGER audit_log_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_log_only_grows()"
+)
+#: INSERT OR REPLACE deletes without asking the trigger for deletions
+_REPLACING = "WHEN EXISTS (SELECT 1 FROM audit_log WHERE number = NEW.number) "
+
 
 def upgrade() -> None:
     """Apply."""
+    _make_tables()
+    _let_the_audit_log_only_grow()
+
+
+def _let_the_audit_log_only_grow() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(_REFUSE)
+        op.execute(_POSTGRESQL)
+        return
+    for name, event, condition in (
+        ("values", "UPDATE", ""),
+        ("rows", "DELETE", ""),
+        ("numbers", "INSERT", _REPLACING),
+    ):
+        op.execute(_SQLITE.format(name=name, event=event, condition=condition))
+
+
+def _make_tables() -> None:
     op.create_table(
         "activation",
         sa.Column("decision_id", sa.String(), nullable=False),
@@ -275,6 +308,17 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_table(
+        "page_source",
+        sa.Column("experiment", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("rank", sa.BigInteger(), nullable=False),
+        sa.Column("decisions", sa.BigInteger(), nullable=False),
+        sa.Column("over_limit", sa.BigInteger(), nullable=False),
+        sa.Column("arms", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("experiment", "kind", "name"),
     )
     op.create_table(
         "policy_state",

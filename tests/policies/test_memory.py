@@ -60,6 +60,19 @@ def test_a_loaded_model_is_small(model: VowpalModel, lines: list[str]) -> None:
     assert {tuple(each.predict(lines)) for each in loaded} == {tuple(model.predict(lines))}
 
 
+def test_loaded_models_of_many_arms_keep_no_examples_each(model: VowpalModel) -> None:
+    """A workspace keeps 33 KB for each line that it ever parsed at once."""
+    lines = ["shared |c country=GB", *[f"|a @offer-{number}" for number in range(100)]]
+    model.score_and_learn(lines, 1, -0.5)
+    blob, process = model.save(), psutil.Process()
+    loaded = [VowpalModel.load(blob) for _ in range(21)]
+    expected = model.predict(lines)
+    assert loaded[0].predict(lines) == expected
+    before = process.memory_info().rss
+    assert all(each.predict(lines) == expected for each in loaded)
+    assert (process.memory_info().rss - before) / 20 < 300_000
+
+
 def test_a_refused_label_keeps_its_memory(model: VowpalModel, lines: list[str]) -> None:
     def refused() -> None:
         with pytest.raises(InputError):

@@ -167,3 +167,31 @@ def test_a_folder_with_a_space_in_its_name_is_no_obstacle(
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     assert LearnedPolicy.load(blob).save() == blob
     assert list(folder.iterdir()) == []
+
+
+def test_loaded_models_that_share_a_parser_predict_as_each_would_alone(
+    regression: VowpalModel,
+) -> None:
+    blobs, expected = [], []
+    for position in range(3):
+        for _ in range(5):
+            regression.score_and_learn(LINES, position, -1.0 - position)
+        blobs.append(regression.save())
+        expected.append(regression.predict(LINES))
+    loaded = [VowpalModel.load(blob) for blob in blobs]
+    exploring = VowpalModel.load(VowpalModel.fresh(EXPLORING).save())
+    assert len({tuple(each) for each in expected}) == 3
+    assert sum(exploring.predict(LINES)) == pytest.approx(1.0)  # other arguments, another parser
+    assert [each.predict(LINES) for each in loaded] == expected
+    loaded[0].close()  # the first one loaded, whose blob the parser has
+    assert [each.predict(LINES) for each in loaded[1:]] == expected[1:]
+
+
+def test_a_loaded_model_learns_on_as_the_one_that_was_saved(regression: VowpalModel) -> None:
+    regression.score_and_learn(LINES, 0, -1.0)
+    loaded = VowpalModel.load(regression.save())
+    for position in (1, 2, 1):
+        assert loaded.predict(LINES) == regression.predict(LINES)
+        expected = regression.score_and_learn(LINES, position, -0.5)
+        assert loaded.score_and_learn(LINES, position, -0.5) == expected
+    assert loaded.save() == regression.save()

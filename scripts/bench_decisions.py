@@ -61,8 +61,8 @@ def main() -> int:
             low, high = each["interval"]
             print(
                 f"{each['arms']:2} arms: {each['other_us']:6.1f} µs there, "
-                f"{each['this_us']:6.1f} µs here, ratio {each['ratio']:.3f} ({low:.3f} to {high:.3f}), "
-                f"upper end at least {LEAST:g}   {_met(each)}"
+                f"{each['this_us']:6.1f} µs here, ratio {each['ratio']:.3f} "
+                f"({low:.3f} to {high:.3f}), upper end at least {LEAST:g}   {_met(each)}"
             )
         for each in sizes:
             print(
@@ -165,11 +165,12 @@ class Deciding:
         return dict(json.loads(self._ask(f"sizes {arms} 3000")))
 
     def _ask(self, line: str) -> str:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        questions, answers = self._process.stdin, self._process.stdout
+        if questions is None or answers is None:
+            raise SystemExit("the process has no pipes")
+        questions.write(line + "\n")
+        questions.flush()
+        answer = answers.readline()
         if not answer:
             raise SystemExit(f"the process of {self.root} ended")
         return answer.strip()

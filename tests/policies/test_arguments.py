@@ -10,7 +10,7 @@ from bandit_platform.policies.arguments import model_hash, policy_hash, vowpal_a
 def test_the_default_is_the_sound_one() -> None:
     assert vowpal_arguments(Exploration()) == (
         "--cb_adf --cb_type mtr "
-        "--interactions ca --bit_precision 18 --random_seed 1 --quiet --learning_rate 0.05"
+        "--interactions ca --bit_precision 15 --random_seed 1 --quiet --learning_rate 0.05"
     )
 
 

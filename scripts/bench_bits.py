@@ -2,8 +2,8 @@
 
     python scripts/bench_bits.py [--worlds 6] [--lessons 12000] [--bits 18 16 15 14 12]
 
-In each simulated world 20 arms are drawn evenly, and the chance of a reward depends on arm and
-context, with about 9,000 different weights. The figure is what the arms that a model expects most of
+In each simulated world 20 arms are drawn evenly, and the chance of a reward depends on the arm and
+the context, with about 9,000 different weights. The figure is what the arms that a model prefers
 bring beyond an even draw, as a share of what the best arms bring. A table of 2^bits weights is
 smaller, and more features then share a weight.
 """
@@ -28,7 +28,7 @@ class World:
     """Contexts, and how likely each arm is to bring a reward in them."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - a simulation
+        self.random = random.Random(seed)
         self._popularity = [self.random.gauss(0, 0.6) for _ in range(ARMS)]
         self._affinity: dict[tuple[str, str, int], float] = {}
 

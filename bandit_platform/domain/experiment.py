@@ -28,6 +28,7 @@ from bandit_platform.domain.context import (
     MAX_SET_VALUE_LENGTH,
     ContextField,
 )
+from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.policy_spec import NOTHING, Candidate, ServingPolicy
 from bandit_platform.domain.request_rules import RequestRules
 from bandit_platform.domain.reward import RewardSpec
@@ -159,10 +160,24 @@ class ExperimentSpec(_Frozen):
 
     @property
     def largest_weight(self) -> float:
-        """The largest importance weight that the floor permits any target policy."""
+        """The largest importance weight that a decision permits any target policy."""
+        return max(self.largest_nothing_weight, self.largest_offer_weight)
+
+    @property
+    def largest_nothing_weight(self) -> float:
+        """The largest importance weight where ``nothing`` was drawn."""
+        floor, size = self.policy.floor, len(self.arm_keys)
         if self.policy.mode in {"uniform", "shadow"}:
-            return float(len(self.arm_keys))
-        return len(self.arm_keys) / self.policy.floor
+            return float(size)
+        return 1.0 / floor.nothing if isinstance(floor, FloorTable) else size / floor
+
+    @property
+    def largest_offer_weight(self) -> float:
+        """The largest importance weight where an offer was drawn."""
+        floor, size = self.policy.floor, len(self.arm_keys)
+        if self.policy.mode in {"uniform", "shadow"}:
+            return float(size)
+        return (size - 1) / floor.offers if isinstance(floor, FloorTable) else size / floor
 
     @property
     def holdout_is_stated(self) -> bool:

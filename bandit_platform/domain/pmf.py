@@ -1,10 +1,11 @@
-"""Probabilities over eligible arms, and the floor that keeps every arm measurable."""
+"""Probabilities over eligible arms, and the floors that keep every arm measurable."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from bandit_platform.domain.floor import FloorTable
 from bandit_platform.errors import PolicyError
 
 #: How far a model's probabilities may miss 1 in sum (they are single precision).
@@ -31,12 +32,58 @@ def sound_pmf(raw: Sequence[float], size: int) -> tuple[float, ...]:
     return tuple([p / total for p in raw])
 
 
-def with_floor(pmf: Sequence[float], floor: float) -> tuple[float, ...]:
-    """The distribution with the mass ``floor`` spread evenly over its arms.
+def with_floor(
+    pmf: Sequence[float], floor: float | FloorTable, nothing: int | None
+) -> tuple[float, ...]:
+    """The distribution mixed with the floor.
 
-    Every arm, ``nothing`` included, then has at least ``floor / len(pmf)``, so that no importance
-    weight exceeds ``len(pmf) / floor``.
+    With probabilities p over K arms, of which n are offers::
+
+        number f:              p'(a)       = f / K  + (1 - f) p(a)          for every arm
+        table f_0, f_1:        p'(nothing) = f_0    + (1 - f_0 - f_1) p(nothing)
+                               p'(offer)   = f_1 / n + (1 - f_0 - f_1) p(offer)
+
+    Each sums to 1 as p does. The constant is added to a product that is at least 0, and rounding
+    keeps order, so each probability is at least its floor and rises with p. Where only ``nothing``
+    is eligible, it gets 1.
+
+    Args:
+        pmf: probabilities of the eligible arms.
+        floor: a number, or a table.
+        nothing: position of ``nothing``; None for a log without it, where the two masses of a
+            table are spread evenly over all arms.
     """
-    share = floor / len(pmf)
-    rest = 1.0 - floor
-    return tuple([rest * p + share for p in pmf])
+    size = len(pmf)
+    if not isinstance(floor, FloorTable):
+        share = floor / size
+        rest = 1.0 - floor
+        return tuple([rest * p + share for p in pmf])
+    if nothing is None:
+        return with_floor(pmf, floor.nothing + floor.offers, None)
+    if size == 1:
+        return (1.0,)
+    rest = 1.0 - floor.nothing - floor.offers
+    share = floor.offers / (size - 1)
+    mixed = [rest * p + share for p in pmf]
+    mixed[nothing] = rest * pmf[nothing] + floor.nothing
+    return tuple(mixed)
+
+
+def untrained_pmf(size: int, floor: float | FloorTable, nothing: int) -> tuple[float, ...]:
+    """Equal probability for each arm, or the nearest to it that respects the floors of a table.
+
+    Args:
+        size: number of eligible arms.
+        floor: of the policy that decides once it has a model.
+        nothing: position of ``nothing``.
+    """
+    offers = size - 1
+    if not isinstance(floor, FloorTable) or not offers:
+        return uniform_pmf(size)
+    if size * floor.nothing > 1.0:
+        chance, each = floor.nothing, (1.0 - floor.nothing) / offers
+    elif size * floor.offers > offers:
+        chance, each = 1.0 - floor.offers, floor.offers / offers
+    else:
+        return uniform_pmf(size)
+    return (*(each,) * nothing, chance, *(each,) * (offers - nothing))

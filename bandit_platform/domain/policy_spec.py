@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bandit_platform.domain.duration import Duration
+from bandit_platform.domain.floor import Floor, FloorTable
+from bandit_platform.domain.pmf import uniform_pmf, untrained_pmf
 
 NOTHING = "nothing"
 
@@ -52,7 +54,9 @@ class Exploration(BaseModel):
 
     exploration: str = "squarecb"
     parameters: dict[str, Annotated[float, Field(allow_inf_nan=False, ge=0)]] = {}
-    floor: float = Field(default=0.05, ge=0.001, le=1.0, allow_inf_nan=False, strict=True)
+    floor: Floor = FloorTable()
+    #: reward units by which an offer is expected to beat ``nothing`` before it is preferred
+    minimum_value: float = Field(default=0.0, ge=0, le=1e6, allow_inf_nan=False, strict=True)
     interactions: tuple[str, ...] = ("context*arm",)
     #: a tenth of Vowpal Wabbit's own: outcomes of offers are noisy, and at 0.5 a policy follows
     #: the latest few of them
@@ -107,6 +111,15 @@ class ServingPolicy(Exploration):
 
     mode: Literal["uniform", "learning", "shadow", "frozen"] = "learning"
     publish_every: Duration = timedelta(seconds=60)
+
+    def untrained(self, eligible: tuple[str, ...]) -> tuple[float, ...]:
+        """The probabilities of eligible arms while no model decides: uniform.
+
+        In modes that are to be decided by a model, the floors of a table are respected.
+        """
+        if self.mode in {"uniform", "shadow"}:
+            return uniform_pmf(len(eligible))
+        return untrained_pmf(len(eligible), self.floor, eligible.index(NOTHING))
 
     @field_validator("publish_every")
     @classmethod

@@ -26,7 +26,7 @@ _LONG_NUMBER = re.compile(r"0[xob][0-9a-fA-F_]{3000}")
 _DEEPEST = 100
 _FIELD: TypeAdapter[Any] = TypeAdapter(ContextField)
 _UNION_TAGS = frozenset(
-    {"number", "category", "boolean", "set", "float", "str", "bool", "AmountWeight"}
+    {"number", "category", "boolean", "set", "float", "str", "bool", "AmountWeight", "FloorTable"}
 )
 _TYPE_TAGS = ("tuple[", "dict[", "constrained-")
 

@@ -5,7 +5,9 @@ precision of the scores, its parameters, the number of examples that the model h
 scale of reward differences; only operations are used that give the same bits on every machine, so
 every logged probability can be recomputed anywhere. Arms with equal scores are equally likely.
 
-The floor is applied afterwards (:func:`bandit_platform.domain.pmf.with_floor`).
+Before the rule, the policy's minimum value is taken off every offer's score: an offer competes with
+``nothing`` only by what it is expected to bring beyond that. After it, the floor is mixed in
+(:func:`bandit_platform.domain.pmf.with_floor`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from bandit_platform.domain.floor import FloorTable
+from bandit_platform.domain.pmf import with_floor
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.errors import PolicyError
 from bandit_platform.policies.portable_math import exp, power
@@ -20,24 +24,56 @@ from bandit_platform.policies.portable_math import exp, power
 Scores = Sequence[float]
 Pmf = tuple[float, ...]
 
+#: in units of score; scores are bounded far below
+_LARGEST_MINIMUM = 1e9
+
 
 class Explorer:
     """Turns scores into probabilities by one rule; what does not depend on scores is kept.
 
     Args:
-        exploration: rule and parameters.
+        exploration: rule and parameters, floor and minimum value.
+        floor: in place of the exploration's own; None to keep that.
+        width: reward units that make one unit of score, above 0.
         scale: a typical difference of rewards, in the unit of the scores, above 0.
     """
 
-    def __init__(self, exploration: Exploration, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        exploration: Exploration,
+        *,
+        floor: float | FloorTable | None = None,
+        width: float = 1.0,
+        scale: float = 1.0,
+    ) -> None:
+        self.floor = exploration.floor if floor is None else floor
+        self._minimum = min(exploration.minimum_value / width, _LARGEST_MINIMUM)
         self._rule, self._sharpness = _RULES[exploration.exploration]
         self._parameters = exploration.all_parameters()
         self._scale = scale
         #: number of examples, and what the rule makes of it and of the parameters
         self._known = (-1, 0.0)
 
+    def pmf(self, scores: Scores, examples: int, nothing: int | None) -> Pmf:
+        """What a policy gives each arm: the rule on lowered scores, then the floor.
+
+        Args:
+            scores: expected rewards, at least one.
+            examples: how many decisions with their rewards the model has learned from.
+            nothing: position of ``nothing``; None for a log without it.
+
+        Raises:
+            PolicyError: a score is not a finite number.
+        """
+        minimum = self._minimum
+        if minimum and nothing is not None:
+            kept = scores[nothing]
+            scores = [score - minimum for score in scores]
+            scores[nothing] = kept
+        return with_floor(self.probabilities(scores, examples), self.floor, nothing)
+
     def probabilities(self, scores: Scores, examples: int) -> Pmf:
-        """The probability of each arm, in the order of the scores.
+        """What the rule alone gives each arm, in the order of the scores.
 
         Args:
             scores: expected rewards, at least one.
@@ -58,8 +94,8 @@ class Explorer:
 def arm_probabilities(
     exploration: Exploration, scores: Scores, *, examples: int, scale: float = 1.0
 ) -> Pmf:
-    """What an :class:`Explorer` gives; arguments and errors as there."""
-    return Explorer(exploration, scale).probabilities(scores, examples)
+    """What the rule of an :class:`Explorer` gives; arguments and errors as there."""
+    return Explorer(exploration, scale=scale).probabilities(scores, examples)
 
 
 def epsilon_greedy(scores: Scores, epsilon: float) -> Pmf:

@@ -1,4 +1,4 @@
-"""A learned policy: scores of a Vowpal Wabbit regression, our exploration, the policy's floor."""
+"""A learned policy: scores of a Vowpal Wabbit regression, and our exploration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from bandit_platform.domain.pmf import with_floor
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.domain.reward import RewardSpec
 from bandit_platform.errors import PolicyError
@@ -28,7 +27,6 @@ class LearnedPolicy:
     def __init__(self, model: TrainedModel, exploration: Exploration) -> None:
         self.model = model
         self.exploration = exploration
-        self._explorer = Explorer(exploration)
 
     @classmethod
     def fresh(cls, exploration: Exploration) -> LearnedPolicy:
@@ -58,22 +56,37 @@ class LearnedPolicy:
         )
         return pack(header, self.model.save())
 
-    def pmf(self, lines: Sequence[str], floor: float) -> tuple[float, ...]:
+    def explorer_under(self, policy: Exploration, reward: RewardSpec) -> Explorer:
+        """Its own exploration with the floor and the minimum value of a revision's policy."""
+        limits = {"floor": policy.floor, "minimum_value": policy.minimum_value}
+        return explorer_for(self.exploration.model_copy(update=limits), reward)
+
+    def pmf(
+        self, lines: Sequence[str], explorer: Explorer, nothing: int | None
+    ) -> tuple[float, ...]:
         """The probability of each eligible arm, in their order.
 
         Args:
             lines: the decision's text, from :class:`FeatureText`.
-            floor: mass spread evenly over the arms.
+            explorer: how scores become probabilities.
+            nothing: position of ``nothing`` among the arms; None for a log without it.
 
         Raises:
             PolicyError: the model gives no finite scores.
         """
         if len(lines) == 2:
             return (1.0,)
-        return self._explore(self.model.predict(lines), self.model.examples, lines, floor)
+        return _explored(self.model.predict(lines), self.model.examples, lines, explorer, nothing)
 
     def predict_and_learn(
-        self, lines: Sequence[str], floor: float, *, position: int, cost: float, interaction: int
+        self,
+        lines: Sequence[str],
+        explorer: Explorer,
+        nothing: int | None,
+        *,
+        position: int,
+        cost: float,
+        interaction: int,
     ) -> tuple[float, ...]:
         """The PMF before learning, then learning: one step of progressive validation.
 
@@ -83,15 +96,25 @@ class LearnedPolicy:
         if len(lines) == 2:
             return (1.0,)
         scored = self.model.score_and_learn(lines, position, cost, interaction)
-        return self._explore(scored.costs, scored.examples, lines, floor)
+        return _explored(scored.costs, scored.examples, lines, explorer, nothing)
 
-    def _explore(
-        self, costs: Sequence[float], examples: int, lines: Sequence[str], floor: float
-    ) -> tuple[float, ...]:
-        if len(costs) != len(lines) - 1:
-            raise PolicyError(f"the model gave {len(costs)} scores for {len(lines) - 1} arms")
-        scores = [-cost for cost in costs]
-        return with_floor(self._explorer.probabilities(scores, examples), floor)
+
+def explorer_for(exploration: Exploration, reward: RewardSpec) -> Explorer:
+    """How a policy explores: a unit of score is the width of the reward range (:func:`cost_of`)."""
+    low, high = reward.range
+    return Explorer(exploration, width=high - low)
+
+
+def _explored(
+    costs: Sequence[float],
+    examples: int,
+    lines: Sequence[str],
+    explorer: Explorer,
+    nothing: int | None,
+) -> tuple[float, ...]:
+    if len(costs) != len(lines) - 1:
+        raise PolicyError(f"the model gave {len(costs)} scores for {len(lines) - 1} arms")
+    return explorer.pmf([-cost for cost in costs], examples, nothing)
 
 
 def cost_of(reward: float, spec: RewardSpec) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bandit_platform.domain.pmf import sound_pmf, with_floor
+from bandit_platform.domain.pmf import sound_pmf
 from bandit_platform.policies.vowpal import VowpalModel
 
 
@@ -17,12 +17,11 @@ class SelfExploringModel:
     def __init__(self, model: VowpalModel) -> None:
         self.model = model
 
-    def pmf(self, lines: Sequence[str], floor: float) -> tuple[float, ...]:
+    def pmf(self, lines: Sequence[str]) -> tuple[float, ...]:
         """The probability of each eligible arm, in their order.
 
         Args:
             lines: the decision's text, from :class:`FeatureText`.
-            floor: mass spread evenly over the arms.
 
         Raises:
             PolicyError: the model gives no probability distribution.
@@ -30,12 +29,11 @@ class SelfExploringModel:
         size = len(lines) - 1
         if size == 1:
             return (1.0,)
-        return with_floor(sound_pmf(self.model.predict(lines), size), floor)
+        return sound_pmf(self.model.predict(lines), size)
 
     def predict_and_learn(
         self,
         lines: Sequence[str],
-        floor: float,
         *,
         position: int,
         cost: float,
@@ -49,4 +47,4 @@ class SelfExploringModel:
         if size == 1:
             return (1.0,)
         raw = self.model.predict_and_learn(lines, position, cost, propensity)
-        return with_floor(sound_pmf(raw, size), floor)
+        return sound_pmf(raw, size)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.policy_spec import EXPLORATIONS
 from bandit_platform.domain.reward import RESERVED
 from dashboards.setup.spec_notation import list_text, scalar_text
@@ -23,7 +24,8 @@ _LISTED_OPERATORS = frozenset({"in", "not_in"})
 #: what the tables leave to their defaults, as the form shows it
 _EXPLORATION = {
     "exploration": "squarecb",
-    "floor": 0.05,
+    "floor": FloorTable().model_dump(),
+    "minimum_value": 0.0,
     "interactions": ["context*arm"],
     "learning_rate": 0.05,
 }
@@ -40,7 +42,10 @@ NEW_ROWS: Mapping[str, Fields] = {
     "candidates": {
         "name": "",
         "exploration": "epsilon_greedy",
-        "floor": "0.05",
+        "floor_kind": "table",
+        "floor_nothing": "0.04",
+        "floor_offers": "0.02",
+        "minimum_value": "0",
         "interactions": "context*arm",
         "learning_rate": "0.05",
     },
@@ -141,11 +146,22 @@ def _reward(reward: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _exploration(row: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield f"{row}-exploration", str(table["exploration"])
-    yield f"{row}-floor", _shown(table["floor"])
+    yield from _floor(row, table["floor"])
+    yield f"{row}-minimum_value", _shown(table["minimum_value"])
     yield f"{row}-interactions", _listed(table["interactions"])
     yield f"{row}-learning_rate", _shown(table["learning_rate"])
     for name, value in _table(table.get("parameters")).items():
         yield f"{row}-{name}", _shown(value)
+
+
+def _floor(row: str, floor: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(floor, Mapping):
+        yield f"{row}-floor_kind", "table"
+        for name, value in {**FloorTable().model_dump(), **floor}.items():
+            yield f"{row}-floor_{name}", _shown(value)
+    else:
+        yield f"{row}-floor_kind", "number"
+        yield f"{row}-floor", _shown(floor)
 
 
 def _segment_row(row: str, segment: Any) -> Iterator[tuple[str, str]]:

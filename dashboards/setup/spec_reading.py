@@ -14,7 +14,8 @@ from dashboards.setup.spec_fields import OFFER_TEXTS, PARAMETERS, Fields
 from dashboards.setup.spec_notation import read_list, read_number, read_text
 
 _KINDS_OF_NO_CONTENT = re.compile(
-    r"-(kind|op|exploration|floor|interactions|learning_rate)$|^context-\d+-type$"
+    r"-(kind|op|exploration|floor|floor_kind|floor_nothing|floor_offers|minimum_value|interactions"
+    r"|learning_rate)$|^context-\d+-type$"
 )
 
 
@@ -272,10 +273,26 @@ class _Reader:
         self.places[f"{path}.parameters"] = f"{row}-exploration"
         return {
             **self._stripped(path, row, ("exploration",)),
-            **self._numbers(path, row, ("floor", "learning_rate")),
+            **self._floor(path, row),
+            **self._numbers(path, row, ("minimum_value", "learning_rate")),
             "interactions": self._list(f"{path}.interactions", f"{row}-interactions"),
             "parameters": parameters,
         }
+
+    def _floor(self, path: str, row: str) -> dict[str, Any]:
+        """The floor of the chosen kind; without a choice, a number where one was typed."""
+        typed = "number" if self.get(f"{row}-floor").strip() else "table"
+        if (self.get(f"{row}-floor_kind") or typed) == "number":
+            return self._numbers(path, row, ("floor",))
+        here = f"{path}.floor"
+        self.places[here] = f"{row}-floor_nothing"
+        floors = {}
+        for name in ("nothing", "offers"):
+            self.places[f"{here}.{name}"] = f"{row}-floor_{name}"
+            text = self.get(f"{row}-floor_{name}").strip()
+            if text:
+                floors[name] = read_number(text)
+        return {"floor": floors} if floors else {}
 
     def _segment(self, index: int, row: str) -> Any:
         path = f"report.segments[{index}]"

@@ -63,7 +63,7 @@ def test_every_arm_has_its_share_of_the_floor_and_all_sum_to_one(
     mass: list[float], floor: float
 ) -> None:
     total = math.fsum(mass)
-    pmf = with_floor(sound_pmf([each / total for each in mass], len(mass)), floor)
+    pmf = with_floor(sound_pmf([each / total for each in mass], len(mass)), floor, 0)
     assert min(pmf) >= floor / len(mass)
     assert math.fsum(pmf) == pytest.approx(1.0, abs=1e-12)
     assert sum(pmf) == pytest.approx(1.0, abs=1e-12)
@@ -73,11 +73,11 @@ def test_every_arm_has_its_share_of_the_floor_and_all_sum_to_one(
 def test_the_floor_keeps_the_order_of_the_arms(mass: list[float], floor: float) -> None:
     total = math.fsum(mass)
     before = [each / total for each in mass]
-    after = with_floor(before, floor)
+    after = with_floor(before, floor, 0)
     best = max(range(len(before)), key=before.__getitem__)
     assert after[best] == max(after)
 
 
 def test_the_floor_is_mass_spread_evenly() -> None:
-    assert with_floor((1.0, 0.0, 0.0, 0.0), 0.2) == pytest.approx((0.85, 0.05, 0.05, 0.05))
-    assert with_floor((0.7, 0.3), 1.0) == (0.5, 0.5)
+    assert with_floor((1.0, 0.0, 0.0, 0.0), 0.2, 0) == pytest.approx((0.85, 0.05, 0.05, 0.05))
+    assert with_floor((0.7, 0.3), 1.0, 0) == (0.5, 0.5)

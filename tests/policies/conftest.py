@@ -12,6 +12,7 @@ from vowpalwabbit import LabelType, Workspace
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.domain.spec_file import parse_tables
+from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
 
@@ -102,7 +103,8 @@ def train() -> Callable[[LearnedPolicy, Sequence[Step]], list[tuple[float, ...]]
         return [
             policy.predict_and_learn(
                 step.lines,
-                0.05,
+                Explorer(policy.exploration, floor=0.05),
+                0,
                 position=step.position,
                 cost=step.cost,
                 interaction=next(numbers),

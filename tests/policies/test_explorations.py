@@ -10,7 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bandit_platform.domain.floor import FloorTable, least_nothing, least_offer
 from bandit_platform.domain.policy_spec import EXPLORATIONS, Exploration
+from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
 
@@ -29,8 +31,12 @@ Fresh = Callable[[str], LearnedPolicy]
 every_exploration = pytest.mark.parametrize("name", list(EXPLORATIONS))
 
 
+def explorer(policy: LearnedPolicy) -> Explorer:
+    return Explorer(policy.exploration, floor=FLOOR)
+
+
 def pmfs(policy: LearnedPolicy, text: FeatureText) -> list[tuple[float, ...]]:
-    return [policy.pmf(text.lines(context, ELIGIBLE), FLOOR) for context in CONTEXTS]
+    return [policy.pmf(text.lines(context, ELIGIBLE), explorer(policy), 0) for context in CONTEXTS]
 
 
 @every_exploration
@@ -95,7 +101,7 @@ def test_the_pmf_before_learning_is_the_one_that_would_have_been_served(
 ) -> None:
     policy = fresh(name)
     for step in steps[:60]:
-        served = policy.pmf(step.lines, FLOOR)
+        served = policy.pmf(step.lines, explorer(policy), 0)
         assert train(policy, [step]) == [served]
 
 
@@ -111,13 +117,14 @@ def test_the_arm_that_always_earns_is_found_whatever_its_position(
         for arm in (best, next(each for each in order if each != best)):
             policy.predict_and_learn(
                 text.lines(context, order),
-                FLOOR,
+                explorer(policy),
+                order.index("nothing"),
                 position=order.index(arm),
                 cost=-1.0 if arm == best else 0.0,
                 interaction=next(numbers),
             )
     for order, context in zip(orders, itertools.cycle(CONTEXTS)):
-        pmf = policy.pmf(text.lines(context, order), FLOOR)
+        pmf = policy.pmf(text.lines(context, order), explorer(policy), order.index("nothing"))
         assert order[pmf.index(max(pmf))] == best
         assert max(pmf) > 0.5
 
@@ -129,8 +136,10 @@ def test_a_choice_of_one_arm_is_certain_and_teaches_nothing(
     policy = fresh(name)
     before = policy.save()
     lines = text.lines({"country": "GB"}, ("nothing",))
-    assert policy.pmf(lines, FLOOR) == (1.0,)
-    assert policy.predict_and_learn(lines, FLOOR, position=0, cost=-1.0, interaction=1) == (1.0,)
+    assert policy.pmf(lines, explorer(policy), 0) == (1.0,)
+    assert policy.predict_and_learn(
+        lines, explorer(policy), 0, position=0, cost=-1.0, interaction=1
+    ) == (1.0,)
     assert policy.save() == before
 
 
@@ -145,7 +154,9 @@ explorations = st.sampled_from(list(EXPLORATIONS)).flatmap(
         Exploration,
         exploration=st.just(name),
         parameters=st.fixed_dictionaries({p: parameters[p] for p in EXPLORATIONS[name]}),
-        floor=st.floats(0.001, 1.0),
+        floor=st.floats(0.001, 1.0)
+        | st.builds(FloorTable, nothing=st.floats(0.001, 0.5), offers=st.floats(0.001, 0.499)),
+        minimum_value=st.just(0.0) | st.floats(0.0, 1e6),
         learning_rate=st.floats(1e-6, 100.0),
         interactions=st.sampled_from(
             [(), ("context*arm",), ("context*context*arm", "arm*arm"), ("context*context*context",)]
@@ -166,11 +177,13 @@ def test_every_accepted_exploration_learns_extremes_and_stays_sound(
     for place, value in enumerate([0.0, 1.0, -3e38, 1e300, 1e-300, 1e6] * 3):
         pmf = policy.predict_and_learn(
             text.lines({"cart_value": value, "country": "GB"}, ELIGIBLE),
-            exploration.floor,
+            Explorer(exploration),
+            0,
             position=place % 4,
             cost=(-1.0) ** place,
             interaction=place,
         )
         assert math.fsum(pmf) == pytest.approx(1.0, abs=1e-12)
-        assert min(pmf) >= exploration.floor / 4
+        assert pmf[0] >= least_nothing(exploration.floor, 3)
+        assert min(pmf[1:]) >= least_offer(exploration.floor, 3)
     policy.model.close()

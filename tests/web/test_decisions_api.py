@@ -137,7 +137,7 @@ def test_an_experiment_that_does_not_run_answers_nothing(
 
 def test_a_failing_model_is_a_fallback_and_no_error(running: Any) -> None:
     class Broken:
-        def pmf(self, lines: Any, floor: float) -> Any:
+        def pmf(self, lines: Any, explorer: Any, nothing: int) -> Any:
             raise RuntimeError("VW broke")
 
     registry = running.serving.registry

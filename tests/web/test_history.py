@@ -13,6 +13,7 @@ from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.policies.arguments import policy_hash, vowpal_arguments
+from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.policies.vowpal import blob_hash
@@ -29,10 +30,10 @@ def client(deployment: Any, role: Role = Role.EXPERIMENTER) -> Any:
 
 def publish(deployment: Any, spec: Any, version: int, lessons: int) -> bytes:
     """A model version that has learned from so many accepted insurances."""
-    policy = LearnedPolicy.fresh(spec.policy)
+    policy, explorer = LearnedPolicy.fresh(spec.policy), Explorer(spec.policy)
     lines = FeatureText(spec).lines({"cart_value": 20.0}, ("nothing", "insurance"))
     for lesson in range(lessons):
-        policy.predict_and_learn(lines, 0.1, position=1, cost=-1.0, interaction=lesson)
+        policy.predict_and_learn(lines, explorer, 0, position=1, cost=-1.0, interaction=lesson)
     blob = policy.save()
     described = ModelVersion(
         experiment=KEY,
@@ -147,7 +148,7 @@ def test_a_model_can_be_downloaded_by_analysts(learned: Any, spec: Any) -> None:
     restored = LearnedPolicy.load(blob.data)
     arms = ("nothing", "insurance")
     lines = FeatureText(spec).lines({"cart_value": 20.0}, arms)
-    assert sum(restored.pmf(lines, 0.1)) == pytest.approx(1)
+    assert sum(restored.pmf(lines, Explorer(spec.policy), 0)) == pytest.approx(1)
     viewer = client(learned, Role.VIEWER)
     assert viewer.get(path).status_code == 403
     assert "/models/1" not in viewer.get(PAGE).text

@@ -135,7 +135,7 @@ def test_nothing_of_a_good_request_is_in_the_log_either(
     running: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
-        def pmf(self, lines: Any, floor: float) -> Any:
+        def pmf(self, lines: Any, explorer: Any, nothing: int) -> Any:
             raise RuntimeError("VW broke")
 
     caplog.set_level(logging.DEBUG)

@@ -95,6 +95,7 @@ def test_every_error_stands_beside_its_field_and_what_was_typed_is_kept(
             "reward-range_low": "1",
             "reward-range_high": "low",
             "reward-weights-0-value": "",
+            "policy-floor_kind": "number",
             "policy-floor": "7",
             "policy-lambda": "3",
             "report-time_zone": "Mars/North",

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import EXPLORATIONS, Exploration
 from bandit_platform.errors import InputError, PolicyArgumentsError, PolicyError
-from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.log import NOTHING, DecisionLog
 from bandit_platform.ope.logs.targets import Target, TargetSource, from_pmf
 from bandit_platform.ope.reward_range import RewardRange
 
 if TYPE_CHECKING:
+    from bandit_platform.policies.exploration import Explorer
     from bandit_platform.policies.learned import LearnedPolicy
     from bandit_platform.policies.self_exploring import SelfExploringModel
 
@@ -37,7 +38,7 @@ class ModelTarget:
         model: LearnedPolicy | SelfExploringModel,
         *,
         learns: bool,
-        mix: float,
+        explorer: Explorer | None,
         floor: float,
         scale: RewardRange,
         spec: ExperimentSpec | None,
@@ -49,14 +50,14 @@ class ModelTarget:
             policy: the specification under which the policy was asked for.
             model: predicts, and learns if so.
             learns: learn each row after predicting it.
-            mix: mass spread evenly over the eligible arms of the target policy.
+            explorer: how a model of ours explores; None for one of Vowpal Wabbit's own.
             floor: least propensity of the logging policy.
             scale: declared reward range; the learner minimises the shortfall from its top.
             spec: experiment whose arm features and encoding the model knows.
             progress: told how many rows were done.
         """
         self.policy, self.model, self.learns = policy, model, learns
-        self.mix, self.floor, self.scale = mix, floor, scale
+        self.explorer, self.floor, self.scale = explorer, floor, scale
         self.progress = progress
         self._spec = spec
         self._rows = 0
@@ -78,20 +79,25 @@ class ModelTarget:
     ) -> tuple[float, ...]:
         from bandit_platform.policies.learned import LearnedPolicy  # noqa: PLC0415 - slow
 
-        model, mix = self.model, self.mix
+        model, explorer = self.model, self.explorer
         try:
-            if not self.learns:
-                return model.pmf(lines, mix)
             position = int(np.searchsorted(codes, log.arm[row]))
             cost = self._cost(float(log.reward[row]))
-            if isinstance(model, LearnedPolicy):
+            if isinstance(model, LearnedPolicy) and explorer is not None:
+                nothing = _position_of_nothing(log, codes)
+                if not self.learns:
+                    return model.pmf(lines, explorer, nothing)
                 self._rows += 1
                 return model.predict_and_learn(
-                    lines, mix, position=position, cost=cost, interaction=self._rows
+                    lines, explorer, nothing, position=position, cost=cost, interaction=self._rows
                 )
+            if isinstance(model, LearnedPolicy):
+                raise InputError(f"{self.policy}: no exploration is given")
+            if not self.learns:
+                return model.pmf(lines)
             propensity = float(log.propensity[row])
             return model.predict_and_learn(
-                lines, mix, position=position, cost=cost, propensity=propensity
+                lines, position=position, cost=cost, propensity=propensity
             )
         except PolicyError as why:
             raise InputError(
@@ -101,6 +107,15 @@ class ModelTarget:
     def _cost(self, reward: float) -> float:
         """Shortfall against no reward, in widths of the range, so that an unseen arm costs 0."""
         return -(reward - self.scale.clip(0.0)) / self.scale.width
+
+
+def _position_of_nothing(log: DecisionLog, codes: npt.NDArray[np.intp]) -> int | None:
+    """Where ``nothing`` is among the eligible arms of a row; None where it is not."""
+    if NOTHING not in log.arms:
+        return None
+    code = log.code(NOTHING)
+    position = int(np.searchsorted(codes, code))
+    return position if position < len(codes) and codes[position] == code else None
 
 
 def _examples(
@@ -140,20 +155,23 @@ def _plain(cell: Any) -> float | str | bool:
     return str(cell)
 
 
-def learning_model(policy: str) -> tuple[LearnedPolicy | SelfExploringModel, float]:
-    """A fresh model for a ``learn:`` specification, and the floor mixed into its PMF.
+def learning_model(
+    policy: str,
+) -> tuple[LearnedPolicy | SelfExploringModel, Explorer | None]:
+    """A fresh model for a ``learn:`` specification, and how a model of ours explores.
 
     Raises:
         PolicyArgumentsError: neither a preset nor arguments that give a PMF.
     """
-    from bandit_platform.policies.learned import LearnedPolicy  # noqa: PLC0415 - slow
+    from bandit_platform.policies.exploration import Explorer  # noqa: PLC0415 - slow
+    from bandit_platform.policies.learned import LearnedPolicy  # noqa: PLC0415
     from bandit_platform.policies.self_exploring import SelfExploringModel  # noqa: PLC0415
     from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415
 
     asked = policy.partition(":")[2].strip()
     if asked in EXPLORATIONS:
         exploration = Exploration(exploration=asked)
-        return LearnedPolicy.fresh(exploration), exploration.floor
+        return LearnedPolicy.fresh(exploration), Explorer(exploration)
     presets = ", ".join(EXPLORATIONS)
     if "--cb_explore_adf" not in asked.split():
         raise PolicyArgumentsError(
@@ -161,7 +179,7 @@ def learning_model(policy: str) -> tuple[LearnedPolicy | SelfExploringModel, flo
         )
     _refuse_files(policy, asked.split())
     try:
-        return SelfExploringModel(VowpalModel.fresh(f"{asked} --quiet")), 0.0
+        return SelfExploringModel(VowpalModel.fresh(f"{asked} --quiet")), None
     except PolicyError as why:
         raise PolicyArgumentsError(f"{policy}: {why}") from why
 
@@ -183,13 +201,14 @@ _FILES = frozenset(
 )  # fmt: skip
 
 
-def loaded_model(policy: str) -> LearnedPolicy | SelfExploringModel:
+def loaded_model(policy: str) -> tuple[LearnedPolicy | SelfExploringModel, Explorer | None]:
     """The model in the file of a ``model:`` specification: one of ours, or Vowpal Wabbit's.
 
     Raises:
         InputError: no such file, or it holds no model.
     """
-    from bandit_platform.policies.learned import LearnedPolicy  # noqa: PLC0415 - slow
+    from bandit_platform.policies.exploration import Explorer  # noqa: PLC0415 - slow
+    from bandit_platform.policies.learned import LearnedPolicy  # noqa: PLC0415
     from bandit_platform.policies.self_exploring import SelfExploringModel  # noqa: PLC0415
     from bandit_platform.policies.stored_model import is_packed  # noqa: PLC0415
     from bandit_platform.policies.vowpal import VowpalModel  # noqa: PLC0415
@@ -198,8 +217,9 @@ def loaded_model(policy: str) -> LearnedPolicy | SelfExploringModel:
     try:
         blob = path.read_bytes()
         if is_packed(blob):
-            return LearnedPolicy.load(blob)
-        return SelfExploringModel(VowpalModel.load(blob))
+            learned = LearnedPolicy.load(blob)
+            return learned, Explorer(learned.exploration, floor=0.0)
+        return SelfExploringModel(VowpalModel.load(blob)), None
     except OSError as why:
         raise InputError(f"{policy}: {why.strerror}") from why
     except PolicyError as why:
@@ -240,12 +260,12 @@ def model_sources(
         if not is_model(policy):
             continue
         learns = policy.startswith("learn:")
-        model, mix = learning_model(policy) if learns else (loaded_model(policy), 0.0)
+        model, explorer = learning_model(policy) if learns else loaded_model(policy)
         found[policy] = ModelTarget(
             policy,
             model,
             learns=learns,
-            mix=mix,
+            explorer=explorer,
             floor=floor,
             scale=scale,
             spec=spec,

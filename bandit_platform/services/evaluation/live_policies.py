@@ -10,10 +10,12 @@ from typing import Protocol
 import numpy as np
 
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.errors import EvaluationError, NotFoundError, PolicyError
 from bandit_platform.ope.logs.log import DecisionLog
 from bandit_platform.ope.logs.targets import Target, from_pmf
 from bandit_platform.ope.reward_range import Floats
+from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.fixed import something
 from bandit_platform.policies.learned import LearnedPolicy
@@ -92,11 +94,10 @@ class Versions:
         """
         self.names = [name for name in policies if is_version(name)]
         self._loaded: dict[str, LearnedPolicy] = {}
+        self._explorers: dict[tuple[str, int], Explorer] = {}
         with database.read() as connection:
-            self._specs = {
-                each.number: (FeatureText(each.spec), each.spec.policy.floor)
-                for each in revisions(connection, spec.key)
-            }
+            self._specs = {each.number: each.spec for each in revisions(connection, spec.key)}
+            self._texts = {number: FeatureText(each) for number, each in self._specs.items()}
             for name in self.names:
                 stored = model_blob(connection, spec.key, int(name.partition(":")[2]))
                 if stored is None or blob_hash(stored[0]) != stored[1]:
@@ -107,13 +108,25 @@ class Versions:
         """Version → its PMF on the next rows."""
         made = {name: np.zeros((len(log), len(log.arms))) for name in self.names}
         for place, row in enumerate(rows if made else ()):
-            text, floor = self._specs[row.decision.revision]
+            revision = row.decision.revision
+            text = self._texts[revision]
             eligible = row.decision.eligible
+            nothing = eligible.index(NOTHING)
             lines = text.lines(row.decision.context, eligible)
             codes = [log.code(arm) for arm in eligible]
             for name, policy in self._loaded.items():
-                made[name][place, codes] = policy.pmf(lines, floor)
+                made[name][place, codes] = policy.pmf(
+                    lines, self._explorer(name, revision), nothing
+                )
         return made
+
+    def _explorer(self, name: str, revision: int) -> Explorer:
+        """How a version would have explored under a revision."""
+        if (name, revision) not in self._explorers:
+            spec = self._specs[revision]
+            explorer = self._loaded[name].explorer_under(spec.policy, spec.reward)
+            self._explorers[name, revision] = explorer
+        return self._explorers[name, revision]
 
     def close(self) -> None:
         """Let the models go."""

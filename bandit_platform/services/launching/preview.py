@@ -12,7 +12,7 @@ from bandit_platform.domain.context import validate_context
 from bandit_platform.domain.eligibility import eligible_arms
 from bandit_platform.domain.exclusion import Exclusion
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.pmf import uniform_pmf
+from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.errors import PolicyError
 from bandit_platform.policies.arguments import policy_hash
 from bandit_platform.policies.features import FeatureText
@@ -27,7 +27,7 @@ class Preview:
     """The arms of one situation.
 
     Attributes:
-        eligible: arms, ``nothing`` first, each with its probability.
+        eligible: each eligible arm with its probability.
         excluded: arm → why it is out.
         model_version: the version that gave the probabilities; None for uniform.
         trouble: why a published model could not be used.
@@ -62,7 +62,7 @@ def preview(
     context = validate_context(spec.context, adapted)
     eligible = eligible_arms(spec, context, at)
     version, blob = _served(database, spec)
-    pmf, trouble = uniform_pmf(len(eligible.arms)), ""
+    pmf, trouble = spec.policy.untrained(eligible.arms), ""
     if blob is not None:
         try:
             pmf = model_pmf(blob, spec, context, eligible.arms)
@@ -83,7 +83,7 @@ def model_pmf(
     context: Mapping[str, Any],
     arms: tuple[str, ...],
 ) -> tuple[float, ...]:
-    """The probabilities a stored model gives eligible arms, the spec's floor applied.
+    """The probabilities that a stored model and the spec's policy give eligible arms.
 
     Raises:
         PolicyError: the model is damaged or gives no distribution.
@@ -92,7 +92,8 @@ def model_pmf(
         raise PolicyError("the stored model does not have its hash")
     policy = LearnedPolicy.load(blob[0])
     with closing(policy.model):
-        return policy.pmf(FeatureText(spec).lines(context, arms), spec.policy.floor)
+        explorer = policy.explorer_under(spec.policy, spec.reward)
+        return policy.pmf(FeatureText(spec).lines(context, arms), explorer, arms.index(NOTHING))
 
 
 def _served(

@@ -109,7 +109,7 @@ def _weights(
     batch: Sequence[Interaction], standing: Standing, specs: Mapping[int, ExperimentSpec]
 ) -> Weights:
     decisions = [interaction.decision for interaction in batch]
-    largest = {number: spec.largest_weight for number, spec in specs.items()}
+    largest = {number: spec.largest_nothing_weight for number, spec in specs.items()}
     return Weights(
         policy=standing.weights,
         nothing=np.array([1.0 / d.propensity if d.arm == NOTHING else 0.0 for d in decisions]),

@@ -88,25 +88,31 @@ def _learned_elsewhere(
 ) -> PolicyState | None:
     """The state that a policy without one of its own has under another name.
 
-    Policies that differ in their floor only have the same identity. So a state counts only where
-    it was valued with the floors that this policy has in earlier revisions.
+    Policies that differ only in floor and minimum value have the same identity. So a state counts
+    only where it was valued with those that this policy has in earlier revisions.
     """
     own = states.get(policy.name)
     if policy.exploration is None or (own is not None and own.policy_hash == policy.identity):
         return None
     same = {name: each for name, each in states.items() if each.policy_hash == policy.identity}
     earlier = [text for text in texts.values() if text.later is not None] if same else []
-    floors = [policy.floor(text) for text in earlier]
+    limits = [_limits(policy, text) for text in earlier]
     alike = {
         name: each
         for name, each in same.items()
-        if [policy.under_name(name).floor(text) for text in earlier] == floors
+        if [_limits(policy.under_name(name), text) for text in earlier] == limits
     }
     state = _furthest(policy.identity, alike)
     if state is None:
         return None
     renamed = replace(state, policy=policy.name)
     return replace(renamed, digest=renamed.own_digest())
+
+
+def _limits(policy: TrackedPolicy, text: RevisionText) -> tuple[object, ...]:
+    """Floor and minimum value that a policy has in a revision."""
+    explored = policy.explored_under(text)
+    return () if explored is None else (explored.floor, explored.minimum_value)
 
 
 def _furthest(identity: str, states: Mapping[str, PolicyState]) -> PolicyState | None:

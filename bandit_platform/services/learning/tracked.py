@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.policy_spec import NOTHING, Exploration
 from bandit_platform.errors import InputError, PolicyError
 from bandit_platform.policies import fixed
 from bandit_platform.policies.arguments import policy_hash
-from bandit_platform.policies.learned import LearnedPolicy, cost_of
+from bandit_platform.policies.exploration import Explorer
+from bandit_platform.policies.learned import LearnedPolicy, cost_of, explorer_for
 from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.storage.interactions import Interaction
 
@@ -47,32 +49,32 @@ class TrackedPolicy:
         """The same policy as it would be called otherwise."""
         return replace(self, name=name, kind="serving" if name == SERVING else "candidate")
 
-    def floor(self, revision: RevisionText) -> float:
-        """The floor that a revision gives this policy, whatever its name was there.
+    def explored_under(self, revision: RevisionText) -> Exploration | None:
+        """The policy as a revision has it, whatever its name was there; None for a fixed one.
 
-        A policy that was promoted was a candidate in earlier revisions. One that a revision does
-        not have gets the floor of the next revision that has it, so that a later change of the
-        floor changes no value of earlier interactions.
+        Its floor and minimum value may differ between revisions. A policy that was promoted was a
+        candidate in earlier revisions. One that a revision does not have is taken from the next
+        revision that has it, so that a later change changes no value of earlier interactions.
         """
         if self.exploration is None:
-            return 0.0
+            return None
         one: RevisionText | None = revision
         while one is not None:
-            found = self._floor_in(one.spec)
+            found = self._named_in(one.spec)
             if found is not None:
                 return found
             one = one.later
-        return self.exploration.floor
+        return self.exploration
 
-    def _floor_in(self, spec: ExperimentSpec) -> float | None:
-        """The floor in one revision; None where the revision does not have the policy."""
+    def _named_in(self, spec: ExperimentSpec) -> Exploration | None:
+        """The policy in one revision; None where the revision does not have it."""
         named: Exploration | None = spec.policy if self.kind == "serving" else None
         for candidate in spec.candidates:
             if candidate.name == self.name:
                 named = candidate
         for one in (named, spec.policy, *spec.candidates):
             if one is not None and policy_hash(one) == self.identity:
-                return one.floor
+                return one
         return None
 
 
@@ -105,8 +107,8 @@ class Runner:
         self.policy = policy
         self.learned = learned
         self._failures: list[str] = []
-        #: the revision last met, its floor, whether it is learned under: revisions rarely change
-        self._under: tuple[RevisionText | None, float, bool] = (None, 0.0, False)
+        #: the revision last met, how the policy explores under it, whether it is learned under
+        self._under: tuple[RevisionText, Explorer, bool] | None = None
 
     def take_failures(self) -> list[str]:
         """The interactions on which the model failed since this was last asked, and why."""
@@ -129,16 +131,15 @@ class Runner:
         decision = interaction.decision
         if self.learned is None:
             return self._fixed(decision.eligible, decision.pmf)
-        if self._under[0] is not revision:
-            learns = self.policy.learns_under(revision.spec)
-            self._under = (revision, self.policy.floor(revision), learns)
-        _, floor, learns = self._under
+        explorer, learns = self._under_revision(revision)
+        nothing = decision.eligible.index(NOTHING)
         try:
             if not learns:
-                return self.learned.pmf(lines, floor)
+                return self.learned.pmf(lines, explorer, nothing)
             return self.learned.predict_and_learn(
                 lines,
-                floor,
+                explorer,
+                nothing,
                 position=decision.eligible.index(decision.arm),
                 cost=cost_of(interaction.reward, revision.spec.reward),
                 interaction=interaction.number,
@@ -146,6 +147,16 @@ class Runner:
         except (PolicyError, InputError) as error:
             self._failures.append(f"interaction {interaction.number}: {error}")
             return fixed.always(NOTHING, decision.eligible)
+
+    def _under_revision(self, revision: RevisionText) -> tuple[Explorer, bool]:
+        """How the policy explores under a revision, and whether it learns; kept while it lasts."""
+        if self._under is None or self._under[0] is not revision:
+            explored = self.policy.explored_under(revision)
+            if explored is None:
+                raise PolicyError(f"{self.policy.name} does not learn")
+            explorer = explorer_for(explored, revision.spec.reward)
+            self._under = (revision, explorer, self.policy.learns_under(revision.spec))
+        return self._under[1:]
 
     def _fixed(self, eligible: tuple[str, ...], logged: tuple[float, ...]) -> tuple[float, ...]:
         name = self.policy.name
@@ -159,9 +170,36 @@ class Runner:
 
 
 def largest_weight(policy: TrackedPolicy, spec: ExperimentSpec) -> float:
-    """The largest importance weight a revision's floor permits this policy."""
+    """The largest importance weight that decisions of a revision permit this policy.
+
+    Whatever subset of the arms is eligible, a policy's probability of the drawn arm divided by its
+    propensity is at most this. With N offers and floors f_0 of ``nothing`` and f_1 of the offers,
+    the propensity is at least f_0, or f_1 / n of each of n <= N eligible offers.
+    """
     if policy.kind == "logging":
         return 1.0
+    if policy.name == ALWAYS_NOTHING:
+        return spec.largest_nothing_weight
     if policy.name == UNIFORM:
-        return 1.0 if spec.policy.mode in {"uniform", "shadow"} else 1.0 / spec.policy.floor
+        return _largest_uniform_weight(spec)
+    if policy.name == SOMETHING:
+        return _largest_something_weight(spec)
     return spec.largest_weight
+
+
+def _largest_uniform_weight(spec: ExperimentSpec) -> float:
+    """Of 1 / (n + 1) for each arm where n offers are eligible."""
+    floor, offers = spec.policy.floor, len(spec.arms)
+    if spec.policy.mode in {"uniform", "shadow"}:
+        return 1.0
+    if isinstance(floor, FloorTable):
+        return max(1.0, 0.5 / floor.nothing, offers / ((offers + 1) * floor.offers))
+    return 1.0 / floor
+
+
+def _largest_something_weight(spec: ExperimentSpec) -> float:
+    """Of 1 / n for each of n eligible offers; where there is none, ``nothing`` gets 1 anyway."""
+    floor = spec.policy.floor
+    if spec.policy.mode in {"uniform", "shadow"}:
+        return 2.0
+    return 1.0 / floor.offers if isinstance(floor, FloorTable) else 2.0 / floor

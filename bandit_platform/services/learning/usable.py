@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.floor import least_nothing, least_offer
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.storage.interactions import Interaction
@@ -53,10 +54,12 @@ def _arms_problem(decision: Decision, spec: ExperimentSpec) -> str | None:
 @lru_cache(maxsize=4096)
 def _eligible_problem(eligible: tuple[str, ...], known: tuple[str, ...]) -> str | None:
     """What is wrong with a list of eligible arms: the same few come again and again."""
-    if not eligible or eligible[0] != NOTHING:
-        return "the first eligible arm is not nothing"
+    if NOTHING not in eligible:
+        return "nothing is not among the eligible arms"
     if any(arm not in known for arm in eligible):
         return "an eligible arm is not in its revision"
+    if len(set(eligible)) != len(eligible):
+        return "an arm is eligible twice"
     return None
 
 
@@ -67,11 +70,18 @@ def _chances_problem(decision: Decision, spec: ExperimentSpec) -> str | None:
     drawn = pmf[decision.eligible.index(decision.arm)]
     if not math.isclose(drawn, decision.propensity, rel_tol=_SLACK):
         return "its propensity is not the arm's probability"
-    policy = spec.policy
-    floor = 1.0 if policy.mode in {"uniform", "shadow"} else policy.floor
-    if not decision.propensity * size >= floor * (1.0 - _SLACK):
+    if not decision.propensity >= _least_propensity(spec, decision) * (1.0 - _SLACK):
         return "its propensity is below what its revision permits"
     return None
+
+
+def _least_propensity(spec: ExperimentSpec, decision: Decision) -> float:
+    """The least probability that a revision gives the arm that was drawn."""
+    size, policy = len(decision.eligible), spec.policy
+    if policy.mode in {"uniform", "shadow"}:
+        return 1.0 / size
+    least = least_nothing if decision.arm == NOTHING else least_offer
+    return least(policy.floor, size - 1)
 
 
 def _are_probabilities(pmf: tuple[float, ...]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.ope import PolicyAccumulator, RewardRange
 from bandit_platform.policies.learned import LearnedPolicy
 from bandit_platform.services.learning.revision_text import RevisionText
@@ -81,7 +82,7 @@ def walk(
         for column, standing in enumerate(standings):
             pmf = standing.runner.step(interaction, lines, revision)
             weights[column, row] = pmf[drawn] / decision.propensity
-        nothing[row] = 1.0 / decision.propensity if drawn == 0 else 0.0
+        nothing[row] = 1.0 / decision.propensity if decision.arm == NOTHING else 0.0
     rewards = np.array([interaction.reward for interaction in batch])
     return [
         _after(
@@ -107,7 +108,7 @@ def _after(
 ) -> Standing:
     policy = standing.runner.policy
     bounds = {number: largest_weight(policy, each.spec) for number, each in specs.items()}
-    baseline = {number: each.spec.largest_weight for number, each in specs.items()}
+    baseline = {number: each.spec.largest_nothing_weight for number, each in specs.items()}
     largest = np.array([bounds[i.decision.revision] for i in batch])
     teaching = {number for number, each in specs.items() if policy.learns_under(each.spec)}
     lessons = (n for n in range(len(batch), 0, -1) if batch[n - 1].decision.revision in teaching)

@@ -18,7 +18,6 @@ from bandit_platform.domain.eligibility import eligible_arms
 from bandit_platform.domain.exclusion import ExclusionCode
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import decision_id_for, is_genuine
-from bandit_platform.domain.pmf import uniform_pmf
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.errors import BanditPlatformError, PolicyError, StorageError
 from bandit_platform.policies.features import FeatureText
@@ -264,11 +263,13 @@ def _expected_pmf(
     if decision.reason is not Reason.POLICY:
         if decision.model_version is not None:
             raise PolicyError("a model version is recorded, and no model decided")
-        return uniform_pmf(len(decision.eligible))
+        return spec.policy.untrained(decision.eligible)
     if decision.model_version is None:
         raise PolicyError("no model version is recorded")
     policy = models.get(decision.model_version)
-    return policy.pmf(text.lines(decision.context, decision.eligible), spec.policy.floor)
+    lines = text.lines(decision.context, decision.eligible)
+    explorer = policy.explorer_under(spec.policy, spec.reward)
+    return policy.pmf(lines, explorer, decision.eligible.index(NOTHING))
 
 
 def _draw_mismatch(decision: Decision, pmf: tuple[float, ...]) -> str | None:

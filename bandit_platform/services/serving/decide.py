@@ -29,7 +29,6 @@ from bandit_platform.domain.identity import (
 )
 from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.domain.pmf import uniform_pmf
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.errors import ConflictError, InputError, JournalError
 from bandit_platform.journal.records import RequestConflict, conflict_line, decision_line
@@ -251,10 +250,11 @@ class Decider:
             spec, context, now, only=query.eligible_arms, without=query.excluded_arms
         )
         if live.policy is None:
-            pmf = uniform_pmf(len(eligible.arms))
+            pmf = spec.policy.untrained(eligible.arms)
             return _Choice(reason=Reason.UNIFORM, eligible=eligible, pmf=pmf)
         try:
-            pmf = live.policy.pmf(live.text.lines(context, eligible.arms), spec.policy.floor)
+            lines = live.text.lines(context, eligible.arms)
+            pmf = live.policy.pmf(lines, live.explorer, eligible.arms.index(NOTHING))
         except Exception as error:  # noqa: BLE001 - whatever a model does, the shop gets an answer
             _seldom.error("policy failed", spec.key, experiment=spec.key, exc_info=error)
             return _only_nothing(Reason.FALLBACK)

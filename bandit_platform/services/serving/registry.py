@@ -21,8 +21,9 @@ from bandit_platform.errors import (
 )
 from bandit_platform.logs import SeldomLog
 from bandit_platform.policies.arguments import policy_hash
+from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.features import FeatureText
-from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.learned import LearnedPolicy, explorer_for
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.services.serving.key_ring import KeyRing
 from bandit_platform.storage.database import Database
@@ -51,6 +52,8 @@ class LiveExperiment:
     specs: Mapping[int, ExperimentSpec]
     #: every arm any revision ever listed, with its newest offer
     offers: Mapping[str, Mapping[str, Any] | None]
+    #: how the served policy makes probabilities of the model's scores
+    explorer: Explorer
     #: the model in use; None means uniform
     policy: LearnedPolicy | None
     model_version: int | None
@@ -245,6 +248,7 @@ def _renewed(
         state=state,
         revision=stored[-1].number,
         text=FeatureText(spec),
+        explorer=explorer_for(spec.policy, spec.reward),
         specs={each.number: each.spec for each in stored},
         offers=offers,
         policy=known.policy if known is not None and same_model else None,

@@ -10,7 +10,7 @@ import pytest
 
 from bandit_platform.domain.policy_spec import EXPLORATIONS
 from bandit_platform.errors import UnavailableError
-from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.learned import LearnedPolicy, explorer_for
 from bandit_platform.services.learning.learn import Learner
 from tests.services.learned_world import ALL_POLICIES, collected, versions
 
@@ -99,7 +99,9 @@ def test_the_pmf_that_is_valued_comes_from_before_the_interaction_was_learned(
     text = lite.server.registry.get(KEY).text
     first = next(iter(lite.recomputed_rows()))
     lines = text.lines(first.context, first.eligible)
-    assert first.policies["serving"] == untrained.pmf(lines, spec.policy.floor)
+    assert first.policies["serving"] == untrained.pmf(
+        lines, explorer_for(spec.policy, spec.reward), first.eligible.index("nothing")
+    )
 
 
 @pytest.mark.parametrize("step", ["roll_up", "add_timeline_point", "_publish", "publish_version"])

@@ -21,7 +21,7 @@ DAMAGES = {
     "revision": ("decision", "revision = 9", "revision 9 is not stored"),
     "reward": ("interaction", "reward = 7.5", "the reward is outside the declared range"),
     "eligible": ("decision", 'eligible = \'["nothing", "nowhere"]\'', "is not in its revision"),
-    "no arms": ("decision", "eligible = '[]'", "the first eligible arm is not nothing"),
+    "no arms": ("decision", "eligible = '[]'", "nothing is not among the eligible arms"),
     "arm": ("decision", "arm = 'nowhere'", "the arm is not among the eligible ones"),
     "pmf": ("decision", "pmf = '[2.0, -1.0]'", "its distribution is none"),
     "propensity": ("decision", "propensity = 1e-9", "its propensity is not the arm's probability"),
@@ -108,10 +108,10 @@ def failing(marked: str) -> Iterator[None]:
     """A greedy candidate's model that fails where the context says so."""
     real = LearnedPolicy.predict_and_learn
 
-    def learn(self: LearnedPolicy, lines: Any, floor: float, **label: Any) -> Any:
-        if marked in lines[0] and floor == 0.25:
+    def learn(self: LearnedPolicy, lines: Any, explorer: Any, *rest: Any, **label: Any) -> Any:
+        if marked in lines[0] and explorer.floor == 0.25:
             raise PolicyError("the model gave no probability distribution")
-        return real(self, lines, floor, **label)
+        return real(self, lines, explorer, *rest, **label)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LearnedPolicy, "predict_and_learn", learn)

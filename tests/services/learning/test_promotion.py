@@ -61,7 +61,9 @@ def test_the_next_refresh_serves_what_the_candidate_learned(learned: Any, spec_t
     assert (decision.reason, decision.model_version) == ("policy", newest.version)
     live = world.server.registry.get(KEY)
     expected = LearnedPolicy.load(stored[0]).pmf(
-        live.text.lines(decision.context, decision.eligible), live.spec.policy.floor
+        live.text.lines(decision.context, decision.eligible),
+        live.explorer,
+        decision.eligible.index("nothing"),
     )
     assert decision.pmf == expected
 

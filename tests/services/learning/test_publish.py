@@ -28,7 +28,7 @@ def blob_of(world: Any, version: int) -> bytes:
 
 def answers(world: Any, blob: bytes) -> list[tuple[float, ...]]:
     """What a model says to a few shoppers."""
-    policy, text = LearnedPolicy.load(blob), world.server.registry.get(KEY).text
+    policy, live = LearnedPolicy.load(blob), world.server.registry.get(KEY)
     contexts = [
         {"cart_value": value, "country": country, "returning": returning}
         for value in (60.0, 100.0)
@@ -36,7 +36,7 @@ def answers(world: Any, blob: bytes) -> list[tuple[float, ...]]:
         for returning in (True, False)
     ]
     arms = ("nothing", "upgrade", "insurance")
-    return [policy.pmf(text.lines(context, arms), 0.1) for context in contexts]
+    return [policy.pmf(live.text.lines(context, arms), live.explorer, 0) for context in contexts]
 
 
 def test_a_frozen_policy_learns_from_what_was_decided_before_and_from_nothing_after(

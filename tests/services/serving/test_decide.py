@@ -34,7 +34,7 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def pmf(self, lines: Any, floor: float) -> tuple[float, ...]:
+    def pmf(self, lines: Any, explorer: Any, nothing: int) -> tuple[float, ...]:
         raise self.error
 
 
@@ -108,7 +108,7 @@ def test_a_published_model_decides_and_keeps_the_floor(lite: Any, spec: Any) -> 
     live = lite.server.registry.get(spec.key)
     context = {"cart_value": 80.0, "country": "GB", "returning": True}
     lines = live.text.lines(context, decisions[0].eligible)
-    assert live.policy.pmf(lines, spec.policy.floor) == pmf
+    assert live.policy.pmf(lines, live.explorer, decisions[0].eligible.index("nothing")) == pmf
 
 
 @pytest.mark.parametrize("mode", ["uniform", "shadow"])

@@ -20,7 +20,7 @@ _EXCLUDED = Exclusion(code=ExclusionCode.EXCLUDED_BY_REQUEST)
 class Eligibility:
     """The arms a request may get, in the experiment's order, and why the others are out."""
 
-    #: always starts with ``nothing``
+    #: ``nothing`` is always among them
     arms: tuple[str, ...]
     #: arm → why it is out
     excluded: dict[str, Exclusion]

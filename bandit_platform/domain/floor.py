@@ -31,6 +31,9 @@ class FloorTable(BaseModel):
             raise ValueError("nothing and offers must add up to less than 1")
         return self
 
+    def __str__(self) -> str:
+        return f"nothing {self.nothing:g}, offers {self.offers:g}"
+
 
 def _kind(value: Any) -> str:
     return "FloorTable" if isinstance(value, (Mapping, FloorTable)) else "number"

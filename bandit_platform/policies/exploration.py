@@ -5,8 +5,9 @@ precision of the scores, its parameters, the number of examples that the model h
 scale of reward differences; only operations are used that give the same bits on every machine, so
 every logged probability can be recomputed anywhere. Arms with equal scores are equally likely.
 
-Before the rule, the policy's minimum value is taken off every offer's score: an offer competes with
-``nothing`` only by what it is expected to bring beyond that. After it, the floor is mixed in
+Before the rule, the policy's minimum value is added to the score of ``nothing``, which is as good
+as lowering every offer's: an offer competes with ``nothing`` only by what it is expected to bring
+beyond that value. After the rule, the floor is mixed in
 (:func:`bandit_platform.domain.pmf.with_floor`).
 """
 
@@ -55,7 +56,7 @@ class Explorer:
         self._known = (-1, 0.0)
 
     def pmf(self, scores: Scores, examples: int, nothing: int | None) -> Pmf:
-        """What a policy gives each arm: the rule on lowered scores, then the floor.
+        """What a policy gives each arm: minimum value, rule, floor.
 
         Args:
             scores: expected rewards, at least one.
@@ -65,11 +66,9 @@ class Explorer:
         Raises:
             PolicyError: a score is not a finite number.
         """
-        minimum = self._minimum
-        if minimum and nothing is not None:
-            kept = scores[nothing]
-            scores = [score - minimum for score in scores]
-            scores[nothing] = kept
+        if self._minimum and nothing is not None:
+            scores = [*scores]  # rules feel differences only: so offers keep theirs to the bit
+            scores[nothing] += self._minimum
         return with_floor(self.probabilities(scores, examples), self.floor, nothing)
 
     def probabilities(self, scores: Scores, examples: int) -> Pmf:

@@ -197,6 +197,32 @@ def test_the_floor_is_never_zero(floor: Any) -> None:
     assert problem_of((("policy", "floor"), floor)).path == "policy.floor"
 
 
+@pytest.mark.parametrize(
+    ("floor", "path", "words"),
+    [
+        ({"nothing": 0.0}, "policy.floor.nothing", "greater than or equal to 0.001"),
+        ({"offers": 0.0009}, "policy.floor.offers", "greater than or equal to 0.001"),
+        ({"nothing": 1.0}, "policy.floor.nothing", "less than 1"),
+        ({"nothing": "0.1"}, "policy.floor.nothing", "valid number"),
+        ({"nothing": 0.5, "offers": 0.5}, "policy.floor", "must add up to less than 1"),
+        ({"nothing": 0.1, "upgrade": 0.1}, "policy.floor.upgrade", "is not known here"),
+        ([0.1], "policy.floor", "valid number"),
+    ],
+)
+def test_what_is_wrong_with_a_table_of_floors_is_said(floor: Any, path: str, words: str) -> None:
+    problem = problem_of((("policy", "floor"), floor))
+    assert problem.path == path
+    assert words in problem.message
+    nested = problem_of((("candidates", 0, "floor"), floor))
+    assert nested.path == path.replace("policy", "candidates[0]")
+
+
+@pytest.mark.parametrize("value", [-0.1, 2e6, float("nan"), "1"])
+def test_a_minimum_value_is_a_number_of_at_least_zero(value: Any) -> None:
+    problem = problem_of((("policy", "minimum_value"), value))
+    assert problem.path == "policy.minimum_value"
+
+
 @pytest.mark.parametrize("zone", ["", "Mars", "Europe/Londn", "../../etc/passwd", "/etc/passwd"])
 def test_unknown_time_zones_are_refused(zone: str) -> None:
     assert problem_of((("report", "time_zone"), zone)).path == "report.time_zone"

@@ -303,11 +303,12 @@ class World:
                     for row, at, p in zip(rows, drawn, propensity, strict=True)
                 ],
                 baseline_weight=[
-                    1.0 / p if at == 0 else 0.0 for at, p in zip(drawn, propensity, strict=True)
+                    1.0 / p if row.arm == "nothing" else 0.0
+                    for row, p in zip(rows, propensity, strict=True)
                 ],
                 reward=[row.reward for row in rows],
                 max_weight=largest_weight(policy, spec),
-                baseline_max_weight=spec.largest_weight,
+                baseline_max_weight=spec.largest_nothing_weight,
             )
             found[policy.name] = json.dumps(accumulator.to_state())
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,12 +50,13 @@ def test_a_fresh_draft_shows_what_is_open(draft: Any, team: Any) -> None:
         "arms": True,
         "reward": True,
         "money": False,
+        "floors": True,
         "holdout": True,
         "key": True,
         "test-decision": False,
         "test-event": False,
     }
-    assert "3 of 7 open" in page
+    assert "3 of 8 open" in page
     assert "disabled" in page
 
 
@@ -90,6 +92,31 @@ def test_where_no_amount_counts_nothing_is_asked_about_money(
     assert "money" not in checks(team.get(PAGE).text)
 
 
+@pytest.mark.parametrize(
+    ("floor", "said"),
+    [
+        ("0.1", ["weigh as much as 30 others", "nothing = 0.04, offers = 0.02"]),
+        (
+            "0.01",
+            ["weigh as much as 300 others", "160,000 decisions, and about 10,000 at 4 %"],
+        ),
+        ("{ nothing = 0.01, offers = 0.3 }", ["as 100 others", "about 45,000 decisions"]),
+        ("0.3", []),
+        ("{ nothing = 0.04, offers = 0.02 }", []),
+    ],
+)
+def test_a_floor_that_leaves_nothing_little_is_warned_of(
+    deployment: Any, team: Any, spec_text: str, floor: str, said: list[str]
+) -> None:
+    text = spec_text.replace("floor = 0.1", f"floor = {floor}")
+    deployment.platform.apply_experiment(parse_toml(text))
+    page = html.unescape(team.get(PAGE).text)
+    assert checks(page)["floors"]
+    assert ("A decision where nothing was drawn can weigh" in page) == bool(said)
+    for words in said:
+        assert words in page
+
+
 def test_a_test_decision_and_event_settle_the_rest(draft: Any, team: Any, spec_text: str) -> None:
     draft.platform.apply_experiment(parse_toml(settled(spec_text)))
     tried(draft)
@@ -110,7 +137,7 @@ def test_what_is_not_stated_or_worthless_blocks(deployment: Any, team: Any, spec
     deployment.platform.apply_experiment(parse_toml(text))
     for each in deployment.platform.keys.all():
         deployment.platform.keys.revoke(each.key.key_id)
-    assert not any(checks(team.get(PAGE).text).values())
+    assert [name for name, passed in checks(team.get(PAGE).text).items() if passed] == ["floors"]
 
 
 def test_a_range_that_always_cuts_an_outcome_is_told_before_it_is_locked(

@@ -13,7 +13,9 @@ from bandit_platform.domain.access import Permission
 from bandit_platform.domain.decision import Reason
 from bandit_platform.domain.duration import format_duration
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.floor import ADVISED_NOTHING
 from bandit_platform.domain.reward import AmountWeight
+from bandit_platform.services.launching.planning import decisions_at_floor
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment
@@ -81,6 +83,7 @@ def launch(database: Database, key: str, now: datetime) -> Launch:
         _arms(spec, now),
         _reward(spec),
         *_money(spec),
+        _floors(spec),
         _holdout(spec),
         _key(usable),
         _decision(tried),
@@ -165,6 +168,39 @@ def _money(spec: ExperimentSpec) -> tuple[Check, ...]:
             mend=" ".join(mend),
         ),
     )
+
+
+def _floors(spec: ExperimentSpec) -> Check:
+    """What the floors leave to ``nothing`` and to each offer, and how soon uplift could show."""
+    nothing = 1.0 / spec.largest_nothing_weight
+    offer = 1.0 / spec.largest_offer_weight
+    caution = ""
+    if nothing < ADVISED_NOTHING * (1.0 - 1e-9):
+        caution = (
+            f"A decision where nothing was drawn can weigh as much as {1.0 / nothing:,.0f} others. "
+            f"While nothing is drawn that rarely, showing an uplift over nothing of 2 % of the "
+            f"reward range takes {_about(nothing)} decisions, and {_about(ADVISED_NOTHING)} at "
+            f"{100 * ADVISED_NOTHING:g} % (if rewards vary by 10 % of the range). "
+        )
+        caution += (
+            "Mode learning keeps separate floors."
+            if spec.policy.mode in {"uniform", "shadow"}
+            else "Give nothing a floor of its own: floor = { nothing = 0.04, offers = 0.02 }."
+        )
+    return Check(
+        name="floors",
+        label="Nothing drawn often enough to compare with",
+        passed=True,
+        found=f"Nothing is drawn with probability {100 * nothing:.3g} % or more, and each offer "
+        f"with {100 * offer:.3g} % or more where all are eligible.",
+        mend="",
+        caution=caution,
+    )
+
+
+def _about(nothing: float) -> str:
+    needed = decisions_at_floor(nothing)
+    return "too many" if needed is None else f"about {float(f'{needed:.2g}'):,.0f}"
 
 
 def _holdout(spec: ExperimentSpec) -> Check:

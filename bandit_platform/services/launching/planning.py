@@ -145,6 +145,18 @@ def _line(
     return PlanLine(uplift=uplift, decisions=decisions, wait=wait)
 
 
+def decisions_at_floor(nothing: float) -> int | None:
+    """Decisions until an uplift over nothing shows while ``nothing`` is as rare as it may be.
+
+    The uplift is 2 % of the reward range, and rewards vary by 10 % of it (standard deviation).
+
+    Args:
+        nothing: the least probability of ``nothing``, below 1.
+    """
+    situation = Situation(mean=0.5, variance=0.01, nothing=nothing, bound=1.0 / nothing)
+    return decisions_needed(situation, 0.02)
+
+
 def usual_uplifts(rewards: Rewards) -> list[float]:
     """A few round uplifts to begin with: parts of a standard deviation of the reward."""
     spread = rewards.variance**0.5

@@ -38,7 +38,13 @@ def explorations(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "exploration": name,
         "parameters": {each: draw(st.floats(0, 1)) for each in sorted(taken)},
-        "floor": draw(st.floats(0.001, 1)),
+        "floor": draw(
+            st.floats(0.001, 1)
+            | st.fixed_dictionaries(
+                {}, optional={"nothing": st.floats(0.001, 0.5), "offers": st.floats(0.001, 0.45)}
+            )
+        ),
+        "minimum_value": draw(st.just(0.0) | st.floats(0, 100)),
         "learning_rate": draw(st.floats(0.01, 10)),
         "interactions": draw(
             st.lists(st.sampled_from(["context*arm", "arm*arm", "context*context*arm"]), max_size=2)

@@ -38,7 +38,8 @@ MAX_OFFER_BYTES = 8192
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 ContextName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=MAX_KEY_LENGTH)]
-Segment = str | dict[str, tuple[FiniteFloat, ...]]
+#: a field; or a number field and where to cut it, or a set and its values with a segment each
+Segment = str | dict[str, tuple[FiniteFloat | str, ...]]
 
 
 class _Frozen(BaseModel):

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bandit_platform.domain.actor import Actor
+from bandit_platform.domain.context import SetField
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import EXPLORATIONS
 from bandit_platform.domain.selection import parse_moment, parse_where
@@ -161,7 +162,6 @@ def question_problems(
         estimators: the known ones.
     """
     spec, known = specs[-1], policy_choices(specs)
-    fields = ", ".join(spec.context) or "it declares none"
     problems = []
     if not question.policies:
         problems.append(Problem(path="policies", message="choose at least one policy"))
@@ -179,11 +179,39 @@ def question_problems(
         message = f"must be at least {LEAST_ALPHA:f} and at most 0.5"
         problems.append(Problem(path="alpha", message=message))
     problems += [
-        Problem(path=f"by[{place}]", message=f"give a declared context field: {fields}")
+        Problem(path=f"by[{place}]", message=message)
         for place, name in enumerate(question.by)
-        if name not in spec.context
+        if (message := _by_fault(name, spec))
     ]
     return [*problems, *_selection_problems(question, spec)]
+
+
+def _by_fault(text: str, spec: ExperimentSpec) -> str:
+    name, equals, value = text.partition("=")
+    field = spec.context.get(name)
+    if field is None or (equals and field.type != "set"):
+        return f"give a declared context field: {', '.join(spec.context) or 'it declares none'}"
+    if field.type == "set" and not value:
+        return f"{name} is a set: name a value to cut by, such as {name}=VALUE"
+    return ""
+
+
+def set_segments(spec: ExperimentSpec) -> tuple[str, ...]:
+    """The segments that a set can be cut into: its values that the definition names."""
+    listed: dict[str, list[str]] = {
+        name: list(field.values or ())
+        for name, field in spec.context.items()
+        if isinstance(field, SetField)
+    }
+    for segment in spec.report.segments:
+        for name, values in segment.items() if isinstance(segment, dict) else ():
+            listed.get(name, []).extend(map(str, values))
+    for arm in spec.arms:
+        if arm.sku is not None and arm.not_if_in is not None:
+            listed[arm.not_if_in].append(arm.sku)
+    return tuple(
+        f"{name}={value}" for name, values in listed.items() for value in dict.fromkeys(values)
+    )
 
 
 def _policy_fault(policy: str, known: Collection[str]) -> str:

@@ -24,6 +24,8 @@ _MOST_STOPS = 500
 _LONG_NUMBER = re.compile(r"0[xob][0-9a-fA-F_]{3000}")
 #: tables in tables and lists in lists, further than any experiment goes
 _DEEPEST = 100
+#: values of a set that a segment may list
+MOST_LISTED = 12
 _FIELD: TypeAdapter[Any] = TypeAdapter(ContextField)
 _UNION_TAGS = frozenset(
     {"number", "category", "boolean", "set", "float", "str", "bool", "AmountWeight", "FloorTable"}
@@ -279,9 +281,24 @@ def _segment_problems(tables: Mapping[str, Any], schema: Mapping[str, Any]) -> l
                 continue  # another problem's business
             if name not in schema:
                 problems.append(Problem(path=path, message="is not declared under [context]"))
-            elif isinstance(segment, Mapping) and schema[name].type != "number":
-                problems.append(Problem(path=path, message="cuts need a number field"))
+            elif isinstance(segment, Mapping):
+                message = _cuts_problem(schema[name], _list(segment[name]))
+                problems += [Problem(path=path, message=message)] if message else []
     return problems
+
+
+def _cuts_problem(field: Any, cuts: list[Any]) -> str | None:
+    if isinstance(field, SetField):
+        if not all(isinstance(cut, str) for cut in cuts):
+            return "lists what is not text, for a set"
+        if len(cuts) > MOST_LISTED:
+            return f"lists more than {MOST_LISTED} values"
+        known = field.values is None or set(cuts) <= set(field.values)
+        return None if known else "lists a value that is not one of the declared values"
+    if field.type != "number":
+        return "cuts need a number field, or listed values a set"
+    numbers = all(isinstance(cut, int | float) and not isinstance(cut, bool) for cut in cuts)
+    return None if numbers else "must list numbers, for a number field"
 
 
 def _secret_only_problems(tables: Mapping[str, Any]) -> list[Problem]:

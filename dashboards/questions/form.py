@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import EXPLORATIONS
-from bandit_platform.domain.question import Question
+from bandit_platform.domain.question import Question, set_segments
 from bandit_platform.domain.selection import parse_moment
 from bandit_platform.errors import InputError, Problem, QuestionError
 from bandit_platform.ope.evaluating.plan import DEFAULT_ESTIMATORS, ESTIMATORS
@@ -223,7 +223,11 @@ def question_form(
             *((name, name) for name in listed if name != "always:nothing"),
         ),
         presets=(("", "none"), *((name, name) for name in EXPLORATIONS)),
-        fields=(("", "no segments"), *((name, name) for name in spec.context)),
+        fields=(
+            ("", "no segments"),
+            *((name, name) for name, field in spec.context.items() if field.type != "set"),
+            *((text, " contains ".join(text.split("=", 1))) for text in set_segments(spec)),
+        ),
         where_fields=(("", "everybody"), *((name, name) for name in spec.context)),
         conditions=choices.conditions + (("", ""),) * _room(len(choices.conditions)),
         errors=_beside(problems, choices),

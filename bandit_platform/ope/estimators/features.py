@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from bandit_platform.ope.logs.sets import has_sets, member_counts
 from bandit_platform.ope.reward_range import Floats
 
 if TYPE_CHECKING:
@@ -74,6 +75,39 @@ class CategoryColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetColumn:
+    """A column of sets, one feature for each common value that a set contains.
+
+    Attributes:
+        name: the column.
+        levels: the common values.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        return len(self.levels)
+
+    def encoded(self, column: pd.Series) -> Floats:
+        """Features of the rows, shape (n, levels)."""
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
+        cells = [cell if isinstance(cell, tuple) else () for cell in column]
+        rows = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells])
+        texts = pd.Index([text for cell in cells for text in cell], dtype=object)
+        codes = pd.Index(self.levels, dtype=object).get_indexer(texts)
+        made = np.zeros((len(cells), len(self.levels)))
+        made[rows[codes >= 0], codes[codes >= 0]] = 1.0
+        return made
+
+
+AnyColumn = NumberColumn | CategoryColumn | SetColumn
+
+
+@dataclass(frozen=True, kw_only=True)
 class Encoder:
     """Features of a context, fixed on the rows it was made from.
 
@@ -81,7 +115,7 @@ class Encoder:
         columns: how each column is encoded; none means the constant alone.
     """
 
-    columns: tuple[NumberColumn | CategoryColumn, ...] = ()
+    columns: tuple[AnyColumn, ...] = ()
 
     @property
     def width(self) -> int:
@@ -91,7 +125,7 @@ class Encoder:
     @classmethod
     def of(cls, context: pd.DataFrame | None) -> Encoder:
         """An encoder for columns like these; needs no rewards."""
-        chosen: list[NumberColumn | CategoryColumn] = []
+        chosen: list[AnyColumn] = []
         width = 1
         for name in [] if context is None else context.columns:
             column = _column(str(name), context[name])  # type: ignore[index]
@@ -108,7 +142,7 @@ class Encoder:
         return np.concatenate(parts, axis=1)
 
 
-def _column(name: str, column: pd.Series) -> NumberColumn | CategoryColumn | None:
+def _column(name: str, column: pd.Series) -> AnyColumn | None:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype  # noqa: PLC0415 - slow
 
     if is_numeric_dtype(column.dtype) or is_bool_dtype(column.dtype):
@@ -117,6 +151,9 @@ def _column(name: str, column: pd.Series) -> NumberColumn | CategoryColumn | Non
         if values.size == 0 or float(values.std()) == 0.0:
             return None
         return NumberColumn(name=name, centre=float(values.mean()), scale=float(values.std()))
+    if has_sets(column):
+        common = member_counts(column).most_common(MOST_LEVELS)
+        return SetColumn(name=name, levels=tuple(text for text, _ in common)) if common else None
     counts = column.astype(str).value_counts()
     levels = tuple(str(level) for level in counts.index[:MOST_LEVELS])
     return CategoryColumn(name=name, levels=levels) if len(counts) > 1 else None

@@ -12,6 +12,7 @@ from bandit_platform.errors import LogError
 from bandit_platform.ope.logs.frame_arms import arm_table, options_of, reconcile
 from bandit_platform.ope.logs.log import DecisionLog
 from bandit_platform.ope.logs.problems import Problems
+from bandit_platform.ope.logs.sets import with_sets
 
 REQUIRED = ("arm", "propensity", "reward")
 
@@ -147,4 +148,9 @@ def _context(frame: pd.DataFrame, kept: npt.NDArray[np.intp]) -> pd.DataFrame | 
         return None
     columns = frame[[f"context.{name}" for name in names]].iloc[kept].reset_index(drop=True)
     columns.columns = pd.Index(names)
+    for name in names:
+        column = columns[name]
+        read = with_sets(column)
+        if read is not column:
+            columns = columns.assign(**{name: read})
     return columns

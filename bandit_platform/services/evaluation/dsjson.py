@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from bandit_platform.errors import LogError
 
 _NAMES = ("_tag", "id", "actionid", "action_id", "payloadid", "name")
 _PMF_SLACK = 1e-3
+#: holds the values of a set, in the object of its field
+SET_VALUES = "_values"
 
 
 @dataclass(kw_only=True)
@@ -126,13 +128,28 @@ def _name(action: Any) -> str | None:
 
 
 def _context(shared: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Scalar features of the shared context, one level deep, as context columns."""
+    """Scalar features and sets of the shared context, one level deep, as context columns."""
     for key, value in shared.items():
         if key.startswith("_"):
             continue
         if isinstance(value, dict):
+            if isinstance(value.get(SET_VALUES), list):
+                yield f"context.{key}", value[SET_VALUES]
+                continue
             for name, inner in value.items():
                 if not name.startswith("_") and isinstance(inner, (str, int, float, bool)):
                     yield f"context.{key}.{name}", inner
-        elif isinstance(value, (str, int, float, bool)):
+        elif isinstance(value, (str, int, float, bool)) or _is_set(value):
             yield f"context.{key}", value
+
+
+def _is_set(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def set_object(values: Iterable[str]) -> dict[str, Any]:
+    """A set as DSJSON holds it: the values for readers, one feature each for Vowpal Wabbit.
+
+    Vowpal Wabbit reads no lists of texts, and passes over names that begin with ``_``.
+    """
+    return {SET_VALUES: list(values), **{f"={value}": True for value in values}}

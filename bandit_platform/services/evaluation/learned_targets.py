@@ -147,7 +147,9 @@ def _missing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, float) and not np.isfinite(cell))
 
 
-def _plain(cell: Any) -> float | str | bool:
+def _plain(cell: Any) -> float | str | bool | tuple[str, ...]:
+    if isinstance(cell, tuple):
+        return cell
     if isinstance(cell, (bool, np.bool_)):
         return bool(cell)
     if isinstance(cell, (int, float, np.number)):

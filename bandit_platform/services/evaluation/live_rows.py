@@ -86,7 +86,7 @@ def decision_log(rows: Sequence[Interaction], types: Mapping[str, str]) -> Decis
 
     Args:
         rows: in order.
-        types: context field → number, category or boolean.
+        types: context field → number, category, boolean or set.
     """
     import pandas as pd  # noqa: PLC0415 - slow to import
 

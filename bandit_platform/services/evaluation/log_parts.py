@@ -12,6 +12,7 @@ import numpy as np
 from bandit_platform.errors import LogError
 from bandit_platform.ope.evaluating.evaluation import survey_of
 from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.segments import column_of
 from bandit_platform.ope.logs.survey import Survey
 from bandit_platform.services.evaluation.decision_log import TEXT, LogFile, from_frame
 
@@ -141,7 +142,8 @@ class RowGroup:
 
     def lean(self, by: Iterable[str]) -> RowGroup:
         """The same with only the columns that a survey and segments need."""
-        names = {*_LEAN, *(f"context.{name.removeprefix('context.')}" for name in by)}
+        known = [name.removeprefix("context.") for name in self.columns]
+        names = {*_LEAN, *(f"context.{column_of(name, known)[0]}" for name in by)}
         return replace(self, columns=tuple(name for name in self.columns if name in names))
 
 

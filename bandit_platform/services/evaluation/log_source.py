@@ -12,6 +12,7 @@ import numpy as np
 from bandit_platform.errors import InputError
 from bandit_platform.ope.evaluating.evaluation import survey_of
 from bandit_platform.ope.logs.log import DecisionLog
+from bandit_platform.ope.logs.segments import column_of
 from bandit_platform.ope.logs.survey import Survey
 from bandit_platform.services.evaluation.csv_parts import SUFFIXES as CSV_SUFFIXES
 from bandit_platform.services.evaluation.csv_parts import CsvReader, csv_files
@@ -55,8 +56,8 @@ class HeldShare:
 
     def lean(self, by: Sequence[str]) -> HeldShare:
         """Without the columns that a survey and these segments do not need."""
-        names = [name.removeprefix("context.") for name in by]
         context = self.log.context
+        names = [column_of(name, () if context is None else context.columns)[0] for name in by]
         kept = None if context is None else context[[name for name in names if name in context]]
         return HeldShare(log=replace(self.log, context=kept, unit=None, targets={}))
 

@@ -13,6 +13,7 @@ from typing import IO, Any, Protocol
 
 from bandit_platform.errors import InputError
 from bandit_platform.services.evaluation.csv_cells import guarded
+from bandit_platform.services.evaluation.dsjson import set_object
 
 _FIXED = ("arm", "propensity", "reward", "decision_id", "unit_id", "decided_at")
 _AS_JSON = ("eligible_arms", "pmf")
@@ -42,7 +43,7 @@ def open_writer(
     Args:
         kind: of the file.
         path: of the file; for CSV, one ending in ``.gz`` (or ``.gz.draft``) is packed.
-        context: context field → number, category or boolean.
+        context: context field → number, category, boolean or set.
         policies: those whose probability of the logged arm each row has.
     """
     if kind is Kind.PARQUET:
@@ -84,7 +85,7 @@ class _Csv:
         for row in rows:
             flat = _flat(row, self._context, self._policies)
             for name in self._sent:
-                flat[name] = guarded(flat[name])
+                flat[name] = guarded(_listed(flat[name]))
             self._writer.writerow(flat)
 
 
@@ -116,9 +117,16 @@ def _event(row: dict[str, Any]) -> dict[str, Any]:
         "EventId": row["decision_id"],
         "UnitId": row["unit_id"],  # Vowpal Wabbit passes over it; forgetting a unit finds it
         "a": list(range(1, len(arms) + 1)),
-        "c": {**row["context"], "_multi": actions},
+        "c": {**_plain(row["context"]), "_multi": actions},
         "p": list(row["pmf"].values()),
         "VWState": {"m": str(row["model_version"] or "uniform")},
+    }
+
+
+def _plain(context: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: set_object(value) if isinstance(value, tuple) else value
+        for name, value in context.items()
     }
 
 
@@ -130,6 +138,7 @@ def _parquet(path: Path, context: dict[str, str], policies: Sequence[str]) -> It
     except ModuleNotFoundError:
         raise InputError("Parquet needs: pip install 'bandit-platform[parquet]'") from None
     kinds = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.string()}
+    kinds["set"] = pa.list_(pa.string())
     numbers = {"propensity", "reward"}
     schema = pa.schema(
         [(name, pa.float64() if name in numbers else pa.string()) for name in _FIXED]
@@ -148,6 +157,11 @@ def _parquet(path: Path, context: dict[str, str], policies: Sequence[str]) -> It
 
     with ParquetWriter(path, schema, compression="zstd") as writer:
         yield _Parquet()
+
+
+def _listed(value: Any) -> Any:
+    """A set as a JSON list."""
+    return json.dumps(value) if isinstance(value, tuple) else value
 
 
 def _text(value: Any) -> str | None:

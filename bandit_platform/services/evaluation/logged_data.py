@@ -7,6 +7,7 @@ is refused with file and line, and never repeated in the message.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_platform.domain.context import ContextValue
+from bandit_platform.domain.context import ContextValue, set_value
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
@@ -144,6 +145,7 @@ def _context_reader(spec: ExperimentSpec, name: str) -> Callable[[str], ContextV
         "number": _number,
         "boolean": _boolean,
         "category": str,
+        "set": _set,
     }
 
     def convert(text: str) -> ContextValue | None:
@@ -153,7 +155,7 @@ def _context_reader(spec: ExperimentSpec, name: str) -> Callable[[str], ContextV
         problem = field.problem(value)
         if problem is not None:
             raise ValueError(problem)
-        return value
+        return set_value(value) if isinstance(value, tuple) else value
 
     return convert
 
@@ -173,6 +175,16 @@ def _boolean(text: str) -> bool:
     if lowered not in _TRUE | _FALSE:
         raise ValueError("must be 1 or 0, true or false")
     return lowered in _TRUE
+
+
+def _set(text: str) -> tuple[str, ...]:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, list):
+        raise ValueError("must be a JSON list of texts")  # noqa: TRY004 - the text is at fault
+    return tuple(values)
 
 
 def _happened(text: str) -> bool:

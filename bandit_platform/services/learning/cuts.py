@@ -1,10 +1,14 @@
-"""How context fields are cut into segments: by value, or by ranges of a number."""
+"""How context fields are cut into segments: by value, or by ranges of a number.
+
+A set is cut by the values that it contains: a row is in the segment of each, so these overlap.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +17,7 @@ from bandit_platform.domain.context import (
     CategoryField,
     ContextField,
     ContextValue,
+    SetField,
 )
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.ope.reward_range import Floats
@@ -27,8 +32,13 @@ NUMBERS_FOR_EDGES = 200
 """Numbers whose quarters become the ranges of a field without declared ones."""
 MISSING = "missing"
 OTHER = "other"
+NONE = "none"
+"""A set without any of the values that have a segment."""
 _QUARTER_EDGES = 3
-_VALUE, _RANGE = "value:", "range:"
+_VALUE, _RANGE, _MEMBER = "value:", "range:", "member:"
+
+
+_FIXED = MappingProxyType({MISSING: "not given", OTHER: "other values", NONE: "none of these"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +50,16 @@ class Cut:
         number: cut into ranges; else by value.
         edges: inner edges of the ranges, each belonging to the range above it, as the experiment
             declares them; None where the first interactions decide.
+        contains: a set, cut by the values that it contains.
+        values: the values of a set that have a segment; None where the first interactions decide.
         closed: whether the definition names every value, and there is room for all of them.
     """
 
     field: str
     number: bool
     edges: tuple[float, ...] | None = None
+    contains: bool = False
+    values: tuple[str, ...] | None = None
     closed: bool = attribute(default=False, compare=False)
 
 
@@ -61,15 +75,29 @@ def cuts_of(spec: ExperimentSpec) -> tuple[Cut, ...]:
     return tuple(made.values())[:MOST_FIELDS]
 
 
-def _cut(spec: ExperimentSpec, field: str, edges: Sequence[float] | None) -> Cut:
-    number = spec.context[field].type == "number"
-    sorted_edges = tuple(sorted({float(edge) for edge in edges})) if edges else None
+def _cut(spec: ExperimentSpec, field: str, listed: Sequence[float | str] | None) -> Cut:
+    declared = spec.context[field]
+    if isinstance(declared, SetField):
+        values = _set_values(declared, listed)
+        return Cut(
+            field=field, number=False, contains=True, values=values, closed=values is not None
+        )
+    number = declared.type == "number"
+    sorted_edges = tuple(sorted({float(edge) for edge in listed})) if listed else None
     return Cut(
         field=field,
         number=number,
         edges=sorted_edges if number else None,
-        closed=_is_closed(spec.context[field]),
+        closed=_is_closed(declared),
     )
+
+
+def _set_values(declared: SetField, listed: Sequence[float | str] | None) -> tuple[str, ...] | None:
+    """The values of a set that the definition gives a segment, in its order."""
+    values = declared.values if not listed else tuple(map(str, listed))
+    if values is None or len(values) > MOST_VALUES:
+        return None
+    return tuple(dict.fromkeys(values))
 
 
 def _is_closed(declared: ContextField) -> bool:
@@ -88,6 +116,8 @@ def most_segments(cut: Cut, spec: ExperimentSpec) -> int:
         if field.values is None or len(field.values) > MOST_VALUES:
             return MOST_VALUES + 1 + missing
         return len(field.values) + missing
+    if isinstance(field, SetField):
+        return (MOST_VALUES if cut.values is None else len(cut.values)) + 1 + missing
     edges = _QUARTER_EDGES if cut.edges is None else len(cut.edges)
     return edges + 1 + missing
 
@@ -126,6 +156,43 @@ def value_keys(
     return keys
 
 
+def member_rows(
+    values: Sequence[ContextValue | None],
+    sources: Sequence[Source],
+    known: Sequence[str],
+    waiting: WaitingValues | None,
+    listed: Sequence[str] | None,
+) -> dict[str, list[int]]:
+    """Segment → the rows in it, where a set is cut by the values that it contains.
+
+    Args:
+        values: as in :func:`value_keys`.
+        sources: as in :func:`value_keys`.
+        known: as in :func:`value_keys`.
+        waiting: as in :func:`value_keys`.
+        listed: the values that have a segment; None where the first ones get theirs.
+    """
+    names = {key for key in known if key.startswith(_MEMBER)}
+    rows: dict[str, list[int]] = {}
+    for row, (value, source) in enumerate(zip(values, sources, strict=True)):
+        if not isinstance(value, tuple):
+            rows.setdefault(MISSING, []).append(row)
+            continue
+        found = False
+        for text in value if listed is None else (each for each in listed if each in value):
+            key = f"{_MEMBER}{text}"
+            if listed is None and key not in names:
+                full = len(names) >= MOST_VALUES
+                if full or waiting is None or not waiting.takes_place(key, source):
+                    continue
+                names.add(key)
+            rows.setdefault(key, []).append(row)
+            found = True
+        if not found:
+            rows.setdefault(NONE, []).append(row)
+    return rows
+
+
 def range_keys(numbers: Floats, edges: Sequence[float]) -> list[str]:
     """Each row's segment where a field is cut into ranges; NaN is missing."""
     places = np.searchsorted(np.array(edges), numbers, side="right")
@@ -139,7 +206,7 @@ def numbers_of(values: Sequence[ContextValue | None]) -> Floats:
     """The values as numbers; NaN where a value is missing or no number."""
     return np.array(
         [
-            float("nan") if value is None or isinstance(value, (bool, str)) else value
+            float("nan") if value is None or isinstance(value, (bool, str, tuple)) else value
             for value in values
         ],
         dtype=np.float64,
@@ -157,12 +224,13 @@ def found_edges(numbers: Sequence[float]) -> tuple[float, ...]:
 
 def label_of(key: str, edges: Sequence[float]) -> str:
     """What a segment is called."""
-    if key == MISSING:
-        return "not given"
-    if key == OTHER:
-        return "other values"
-    if key.startswith(_VALUE):
-        return key.removeprefix(_VALUE)
+    if key in _FIXED:
+        return _FIXED[key]
+    kind, _, value = key.partition(":")
+    if kind == "member":
+        return f"contains {value}"
+    if kind == "value":
+        return value
     place, shown = int(key.removeprefix(_RANGE)), [f"{edge:,g}" for edge in edges]
     if place == 0:
         return f"below {shown[0]}"
@@ -173,10 +241,13 @@ def label_of(key: str, edges: Sequence[float]) -> str:
 
 def kind_of(key: str) -> str:
     """value, range, missing or other."""
-    return key.partition(":")[0]
+    kind = key.partition(":")[0]
+    return {"member": "value", NONE: OTHER}.get(kind, kind)
 
 
 def _text(value: ContextValue | None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):  # the field was a set once
+        return ", ".join(value)
     return value if isinstance(value, str) else f"{value:g}"

@@ -78,6 +78,8 @@ def _segment_header(block: SegmentBlock, tables: list[Floats]) -> dict[str, Any]
             "field": cut.field,
             "number": cut.number,
             "edges": cut.edges,
+            "contains": cut.contains,
+            "values": cut.values,
             "closed": cut.closed,
         },
         "members": [_names(each) for each in block.members],
@@ -113,6 +115,8 @@ def _segment_block(header: dict[str, Any], take: Take) -> SegmentBlock:
             field=cut["field"],
             number=cut["number"],
             edges=None if cut["edges"] is None else tuple(cut["edges"]),
+            contains=cut.get("contains", False),
+            values=None if cut.get("values") is None else tuple(cut["values"]),
             closed=cut.get("closed", False),  # states of earlier versions say none of it
         ),
         members=_members(header["members"]),

@@ -8,6 +8,7 @@ from math import isnan
 
 import numpy as np
 
+from bandit_platform.domain.context import ContextValue
 from bandit_platform.ope.live.uplift_bank import UpliftBank
 from bandit_platform.ope.live.weight_bank import WeightBank
 from bandit_platform.ope.reward_range import Floats
@@ -16,6 +17,7 @@ from bandit_platform.services.learning.cuts import (
     NUMBERS_FOR_EDGES,
     Cut,
     found_edges,
+    member_rows,
     numbers_of,
     range_keys,
     value_keys,
@@ -141,6 +143,8 @@ class SegmentBlock:
         values = [each.decision.context.get(self.cut.field) for each in walked.batch[rows]]
         if not values:
             return self
+        if self.cut.contains:
+            return self._updated_set(walked, scaled, values, rows.start)
         if not self.cut.number:
             waiting = None if self.cut.closed else WaitingValues(self.waiting)
             keys = value_keys(values, walked.sources[rows], list(self.segments), waiting)
@@ -155,6 +159,21 @@ class SegmentBlock:
         return block._taken(  # its own kind
             walked, scaled, range_keys(numbers[used:], block.edges), rows.start + used
         )
+
+    def _updated_set(
+        self,
+        walked: WalkedBatch,
+        scaled: Floats,
+        values: Sequence[ContextValue | None],
+        first: int,
+    ) -> SegmentBlock:
+        waiting = None if self.cut.closed else WaitingValues(self.waiting)
+        found = member_rows(
+            values, walked.sources[first:], list(self.segments), waiting, self.cut.values
+        )
+        block = self if waiting is None else replace(self, waiting=waiting.state())
+        rows = {key: np.array(places) + first for key, places in found.items()}
+        return block._with_rows(walked, scaled, rows)  # its own kind
 
     def _gathered(self, numbers: Floats, sources: Sequence[Source]) -> tuple[SegmentBlock, int]:
         """Take numbers until there are enough for edges; how many rows that took."""
@@ -181,13 +200,18 @@ class SegmentBlock:
         self, walked: WalkedBatch, scaled: Floats, keys: Sequence[str], first: int
     ) -> SegmentBlock:
         """With the rows from ``first`` on, each in the segment that its key says."""
-        columns = walked.columns(self.members)
-        names = dict.fromkeys([*self.segments, *keys])
-        code = {key: number for number, key in enumerate(names)}
+        code = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         codes = np.array([code[key] for key in keys])
-        segments = {}
-        for key, number in code.items():
-            sums = self.segments.get(key) or SegmentSums.empty(len(self.members))
-            rows = np.flatnonzero(codes == number) + first
-            segments[key] = sums.updated(columns, scaled, rows) if len(rows) else sums
+        rows = {key: np.flatnonzero(codes == number) + first for key, number in code.items()}
+        return self._with_rows(walked, scaled, rows)
+
+    def _with_rows(
+        self, walked: WalkedBatch, scaled: Floats, rows: Mapping[str, Places]
+    ) -> SegmentBlock:
+        """With the rows of each segment."""
+        columns = walked.columns(self.members)
+        segments = dict(self.segments)
+        for key, places in rows.items():
+            sums = segments.get(key) or SegmentSums.empty(len(self.members))
+            segments[key] = sums.updated(columns, scaled, places)
         return replace(self, segments=segments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 
 from bandit_platform.domain.condition import unmet_condition
@@ -11,12 +10,13 @@ from bandit_platform.domain.context import Context
 from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.domain.experiment import Arm, ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.record import record
 
 _NOT_REQUESTED = Exclusion(code=ExclusionCode.NOT_REQUESTED)
 _EXCLUDED = Exclusion(code=ExclusionCode.EXCLUDED_BY_REQUEST)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Eligibility:
     """The arms a request may get, in the experiment's order, and why the others are out."""
 
@@ -43,6 +43,8 @@ def eligible_arms(
         only: the arms the caller allows, or None for all. ``nothing`` is allowed regardless.
         without: arms the caller rules out. ``nothing`` cannot be ruled out.
     """
+    if only is None and not without and spec.all_always_eligible:
+        return Eligibility(arms=spec.arm_keys, excluded={})
     arms = [NOTHING]
     excluded: dict[str, Exclusion] = {}
     for arm in spec.arms:

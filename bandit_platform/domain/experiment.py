@@ -96,6 +96,12 @@ class Arm(_Frozen):
             raise ValueError("must be after starts_at")
         return value
 
+    @property
+    def is_always_eligible(self) -> bool:
+        """Whether only a request can rule it out, whatever the context and the moment."""
+        limits = (self.not_if_in, self.starts_at, self.ends_at)
+        return not self.when and all(limit is None for limit in limits)
+
 
 class Holdout(_Frozen):
     """The share of units that always gets nothing and never trains a model."""
@@ -153,6 +159,11 @@ class ExperimentSpec(_Frozen):
     def arm_keys(self) -> tuple[str, ...]:
         """Every arm's key, ``nothing`` first: the order in which eligible arms are listed."""
         return (NOTHING, *(arm.key for arm in self.arms))
+
+    @cached_property
+    def all_always_eligible(self) -> bool:
+        """Whether only a request can rule arms out."""
+        return all(arm.is_always_eligible for arm in self.arms)
 
     @cached_property
     def arms_by_key(self) -> Mapping[str, Arm]:

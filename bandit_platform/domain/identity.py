@@ -15,7 +15,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from bandit_platform.domain.keyed_hash import equal, keyed_hash
+from bandit_platform.domain.keyed_hash import PreparedHash, equal, fraction, keyed_hash
 from bandit_platform.domain.randomness import random_bytes
 
 _IDENTITY_LENGTH = 32
@@ -28,9 +28,39 @@ _MILLISECONDS_DIGITS = 12
 
 def new_decision_id(secret: bytes, experiment: str, now: datetime) -> str:
     """A fresh id: 48 hexadecimal characters."""
-    milliseconds = int(now.timestamp() * 1000)
-    identity = milliseconds.to_bytes(6, "big") + random_bytes()[:7]
-    return _proven(secret, identity.hex() + _tag(secret, experiment))
+    return DecisionHashes(secret, experiment).new_decision_id(now)
+
+
+class DecisionHashes:
+    """The keyed hashes that each decision of an experiment needs, prepared because they are many.
+
+    They are those of the functions of the same purpose, here and in ``assignment``.
+    """
+
+    def __init__(self, secret: bytes, experiment: str) -> None:
+        self._unit = PreparedHash(secret, b"unit", size=16)
+        self._holdout = PreparedHash(secret, b"holdout", experiment)
+        self._draw = PreparedHash(secret, b"draw", experiment)
+        self._proof = PreparedHash(secret, b"decision-proof")
+        self._tag = _tag(secret, experiment)
+
+    def pseudonym(self, unit_id: str) -> str:
+        """As :func:`pseudonym`."""
+        return self._unit.of(unit_id).hex()
+
+    def new_decision_id(self, now: datetime) -> str:
+        """As :func:`new_decision_id`."""
+        milliseconds = int(now.timestamp() * 1000)
+        identity = (milliseconds.to_bytes(6, "big") + random_bytes()[:7]).hex() + self._tag
+        return identity + self._proof.of(identity).hex()
+
+    def in_holdout(self, unit: str, share: float) -> bool:
+        """As ``in_holdout``."""
+        return fraction(self._holdout.of(unit)) < share
+
+    def draw_seed(self, decision_id: str) -> str:
+        """As ``draw_seed``."""
+        return self._draw.of(decision_id).hex()
 
 
 def request_hash(secret: bytes, experiment: str, request_key: str) -> str:

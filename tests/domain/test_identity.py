@@ -6,7 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bandit_platform.domain.assignment import draw_seed, in_holdout
 from bandit_platform.domain.identity import (
+    DecisionHashes,
     belongs_to,
     decision_id_for,
     is_genuine,
@@ -115,3 +117,18 @@ def test_an_id_tells_for_which_experiment_it_was_issued(secret: bytes) -> None:
         assert not belongs_to(secret, issued, ["another"])
         assert not belongs_to(secret, issued, [])
         assert not belongs_to(OTHER, issued, ["e"])
+
+
+@given(unit=st.text(), share=st.floats(0, 1))
+@example(unit="u", share=0.3)
+def test_the_hashes_that_decisions_use_are_those_that_an_audit_recomputes(
+    unit: str, share: float
+) -> None:
+    unit = unit.encode(errors="replace").decode()
+    hashes = DecisionHashes(OTHER, "e")
+    assert hashes.pseudonym(unit) == pseudonym(OTHER, unit)
+    assert hashes.in_holdout(unit, share) == in_holdout(OTHER, "e", unit, share)
+    issued = hashes.new_decision_id(NOW)
+    assert is_genuine(OTHER, issued)
+    assert belongs_to(OTHER, issued, {"e"})
+    assert hashes.draw_seed(issued) == draw_seed(OTHER, "e", issued)

@@ -2,11 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from bandit_platform.domain.keyed_hash import fraction, keyed_hash
+from bandit_platform.domain.keyed_hash import PreparedHash, fraction, keyed_hash
 
 
 def test_the_hash_never_changes_or_every_unit_would_move() -> None:
     assert keyed_hash(b"k" * 32, b"purpose", "experiment", "unit").hex() == "8047adecfc45d0f3"
+
+
+@pytest.mark.parametrize("parts", [("unit",), ("experiment", "unit"), ("a", "", "b\x1fc"), ("",)])
+def test_a_prepared_hash_is_the_same_each_time(parts: tuple[str, ...]) -> None:
+    secret = b"a secret of tests, longer than 32"
+    prepared = PreparedHash(secret, b"p", *parts[:-1], size=16)
+    expected = keyed_hash(secret, b"p", *parts, size=16)
+    assert [prepared.of(parts[-1]) for _ in range(2)] == [expected, expected]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from bandit_platform.bootstrap import configure_logs
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.identity import decision_id_for
+from bandit_platform.domain.identity import DecisionHashes, decision_id_for
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.journal.writer import JournalWriter
@@ -333,10 +333,15 @@ def _same_draws_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decision ids seed the draws; these are genuine and, unlike real ones, not random."""
     numbers = itertools.count()
 
-    def new_decision_id(secret: bytes, experiment: str, now: datetime) -> str:
-        return decision_id_for(secret, "new", str(next(numbers)))
+    class SameInEveryRun(DecisionHashes):
+        def __init__(self, secret: bytes, experiment: str) -> None:
+            super().__init__(secret, experiment)
+            self._secret = secret
 
-    monkeypatch.setattr("bandit_platform.services.serving.decide.new_decision_id", new_decision_id)
+        def new_decision_id(self, now: datetime) -> str:
+            return decision_id_for(self._secret, "new", str(next(numbers)))
+
+    monkeypatch.setattr("bandit_platform.services.serving.decide.DecisionHashes", SameInEveryRun)
 
 
 @pytest.fixture

@@ -5,31 +5,31 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 import structlog
 
-from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
+from bandit_platform.domain.assignment import draw
 from bandit_platform.domain.caller import INTERNAL, Caller
 from bandit_platform.domain.context import Context, validate_context
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.eligibility import Eligibility, eligible_arms
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import (
+    DecisionHashes,
     address_pseudonym,
     belongs_to,
     decision_id_for,
     is_genuine,
-    new_decision_id,
-    pseudonym,
     request_hash,
 )
 from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.record import record
 from bandit_platform.errors import ConflictError, InputError, JournalError
 from bandit_platform.journal.records import RequestConflict, conflict_line, decision_line
 from bandit_platform.journal.requests import Claim, SharedRequests
@@ -50,7 +50,7 @@ _NOT_RUNNING = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Query:
     """What a shop asks."""
 
@@ -65,7 +65,7 @@ class Query:
     dropped_fields: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Answer:
     """What the shop is told."""
 
@@ -96,6 +96,7 @@ class Decider:
         self._limits = limits
         self._requests = SharedRequests(journal.folder)
         self._remembered: OrderedDict[str, Decision] = OrderedDict()
+        self._hashes: dict[str, DecisionHashes] = {}
 
     def decide(self, key: str, query: Query) -> Answer:
         """One decision.
@@ -110,7 +111,7 @@ class Decider:
         asked = query
         if not live.spec.request.strict:
             query = _adapted(live.spec, query)
-        unit = pseudonym(self._secret, query.unit_id)
+        unit = self._hashes_of(key).pseudonym(query.unit_id)
         if query.request_key is None:
             return self._answer(live, self._make(live, query, unit, None))
         named = self._named(key, query, unit)
@@ -196,16 +197,15 @@ class Decider:
         context = validate_context(spec.context, query.context)
         _demand_known_arms(live, query)
         now = self._clock()
+        hashes = self._hashes_of(spec.key)
         caller = query.caller
         over_limit = (
             not caller.trusted
             and self._limits is not None
             and self._limits.over(spec.key, unit, caller.address)
         )
-        identity = (
-            new_decision_id(self._secret, spec.key, now) if named is None else named.decision_id
-        )
-        seed = draw_seed(self._secret, spec.key, identity)
+        identity = hashes.new_decision_id(now) if named is None else named.decision_id
+        seed = hashes.draw_seed(identity)
         choice = self._choose(live, query, context, unit, now)
         position = draw(choice.pmf, seed)
         return Decision(
@@ -223,7 +223,7 @@ class Decider:
             eligible=choice.eligible.arms,
             pmf=choice.pmf,
             excluded=choice.eligible.excluded,
-            context=dict(context),
+            context=context,
             seed=seed,
             model_version=live.model_version if choice.reason is Reason.POLICY else None,
             deferred=query.defer_activation,
@@ -244,7 +244,7 @@ class Decider:
         spec = live.spec
         if live.state is not State.RUNNING:
             return _only_nothing(_NOT_RUNNING[live.state])
-        if in_holdout(self._secret, spec.key, unit, spec.holdout.share):
+        if self._hashes_of(spec.key).in_holdout(unit, spec.holdout.share):
             return _only_nothing(Reason.HOLDOUT)
         eligible = eligible_arms(
             spec, context, now, only=query.eligible_arms, without=query.excluded_arms
@@ -259,6 +259,12 @@ class Decider:
             _seldom.error("policy failed", spec.key, experiment=spec.key, exc_info=error)
             return _only_nothing(Reason.FALLBACK)
         return _Choice(reason=Reason.POLICY, eligible=eligible, pmf=pmf)
+
+    def _hashes_of(self, experiment: str) -> DecisionHashes:
+        known = self._hashes.get(experiment)
+        if known is None:
+            known = self._hashes[experiment] = DecisionHashes(self._secret, experiment)
+        return known
 
     def _remember(self, decision: Decision) -> None:
         self._remembered[decision.decision_id] = decision
@@ -282,7 +288,7 @@ class Decider:
         return keyed_hash(self._secret, b"request-body", body).hex()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class _Named:
     """The decision that a request key leads to."""
 
@@ -292,7 +298,7 @@ class _Named:
     body_hash: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class _Choice:
     reason: Reason
     eligible: Eligibility
@@ -336,6 +342,8 @@ def _canonical(value: Any) -> Any:
 
 
 def _demand_known_arms(live: LiveExperiment, query: Query) -> None:
+    if query.eligible_arms is None and not query.excluded_arms:
+        return
     named = (*(query.eligible_arms or ()), *query.excluded_arms)
     unknown = sum(1 for arm in named if arm not in live.offers)
     if unknown:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from bandit_platform.client.connections import Connections, Reply
-from bandit_platform.client.decision import Decision, decision_from, unavailable
+from bandit_platform.client.decision import ContextValue, Decision, decision_from, unavailable
 from bandit_platform.client.outbox import Outbox, Report, event_report, moment_text
 from bandit_platform.errors import InputError, UnavailableError
 
@@ -46,7 +46,7 @@ class Client:
         self,
         experiment: str,
         unit_id: str,
-        context: Mapping[str, float | Decimal | str | bool | None] | None = None,
+        context: Mapping[str, ContextValue] | None = None,
         *,
         request_key: str | None = None,
         eligible_arms: Sequence[str] | None = None,

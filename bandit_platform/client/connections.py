@@ -8,6 +8,7 @@ import re
 import select
 import time
 from collections import deque
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -147,10 +148,12 @@ def as_json(body: Any) -> str:
         ValueError: it cannot be written as JSON.
         TypeError: as above.
     """
-    return json.dumps(body, allow_nan=False, default=_number)
+    return json.dumps(body, allow_nan=False, default=_plain)
 
 
-def _number(value: Any) -> float:
+def _plain(value: Any) -> float | list[Any]:
+    if isinstance(value, Set):
+        return sorted(value)
     if isinstance(value, Decimal | Real):
         return float(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 NOTHING = "nothing"
+#: a value of the context; lists and sets of texts are for fields of type set
+ContextValue = float | Decimal | str | bool | Sequence[str] | Set[str] | None
 #: reason of a decision that this client made itself, because the service did not
 UNAVAILABLE = "unavailable"
 

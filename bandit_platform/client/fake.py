@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Self
 
 from bandit_platform.client.client import Client
-from bandit_platform.client.decision import NOTHING, Decision
+from bandit_platform.client.decision import NOTHING, ContextValue, Decision
 from bandit_platform.client.outbox import moment_text
 from bandit_platform.errors import InputError
 
@@ -39,7 +39,7 @@ class FakeClient(Client):
         self,
         experiment: str,
         unit_id: str,
-        context: Mapping[str, float | Decimal | str | bool | None] | None = None,
+        context: Mapping[str, ContextValue] | None = None,
         *,
         request_key: str | None = None,
         eligible_arms: Sequence[str] | None = None,

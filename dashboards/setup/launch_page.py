@@ -118,7 +118,7 @@ def example_commands(spec: ExperimentSpec, service_url: str) -> tuple[str, str]:
 
 
 _EXAMPLES: MappingProxyType[str, object] = MappingProxyType(
-    {"number": 1, "category": "example", "boolean": True}
+    {"number": 1, "category": "example", "boolean": True, "set": ["example"]}
 )
 
 #: what a state means for shoppers, in a sentence

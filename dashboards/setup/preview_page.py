@@ -16,10 +16,10 @@ class PreviewField:
 
     name: str
     label: str
-    #: number, category or boolean
+    #: number, category, boolean or set
     kind: str
     value: str
-    #: what may be said, for a category with declared values
+    #: what may be said, for a category or set with declared values
     values: tuple[str, ...]
     required: bool
     error: str

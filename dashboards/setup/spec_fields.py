@@ -20,7 +20,7 @@ Fields = dict[str, str]
 
 OFFER_TEXTS = ("title", "url", "image", "text")
 PARAMETERS = tuple(name for names in EXPLORATIONS.values() for name in names)
-_LISTED_OPERATORS = frozenset({"in", "not_in"})
+LISTED_OPERATORS = frozenset({"in", "not_in", "contains_any", "contains_none"})
 #: what the tables leave to their defaults, as the form shows it
 _EXPLORATION = {
     "exploration": "squarecb",
@@ -91,7 +91,7 @@ def _context_row(row: str, name: str, field: Mapping[str, Any]) -> Iterator[tupl
     for flag in ("required", "allow_personal"):
         if field.get(flag):
             yield f"{row}-{flag}", "on"
-    for bound in ("min", "max"):
+    for bound in ("min", "max", "max_items"):
         yield f"{row}-{bound}", _shown(field.get(bound))
     values = field.get("values")
     yield f"{row}-values", "[]" if values == [] else _listed(values)
@@ -116,10 +116,10 @@ def _arm_rows(row: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for i, (name, operator, wanted) in enumerate(conditions):
         yield f"{row}-when-{i}-field", name
         yield f"{row}-when-{i}-op", operator
-        listed = operator in _LISTED_OPERATORS
+        listed = operator in LISTED_OPERATORS
         yield f"{row}-when-{i}-value", (_listed(wanted) or "[]") if listed else _shown(wanted)
-    for moment in ("starts_at", "ends_at"):
-        yield f"{row}-{moment}", _shown(arm.get(moment))
+    for name in ("starts_at", "ends_at", "sku", "not_if_in"):
+        yield f"{row}-{name}", _shown(arm.get(name))
 
 
 def _is_plain(name: str, value: Any) -> bool:

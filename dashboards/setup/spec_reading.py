@@ -10,7 +10,7 @@ from typing import Any
 
 from bandit_platform.domain.reward import RESERVED
 from bandit_platform.errors import Problem
-from dashboards.setup.spec_fields import OFFER_TEXTS, PARAMETERS, Fields
+from dashboards.setup.spec_fields import LISTED_OPERATORS, OFFER_TEXTS, PARAMETERS, Fields
 from dashboards.setup.spec_notation import read_list, read_number, read_text
 
 _KINDS_OF_NO_CONTENT = re.compile(
@@ -92,7 +92,10 @@ class _Reader:
         self.places["request.lenient"] = "request-lenient"
         tables["report"] = {
             **self._stripped("report", "report", ("time_zone",)),
-            "segments": [self._segment(i, row) for i, row in self._listed("report-segments")],
+            "segments": [
+                self._segment(i, row, tables["context"])
+                for i, row in self._listed("report-segments")
+            ],
         }
         for path in ("holdout.share", "arms", "candidates", "holdout"):
             self.places.setdefault(path, "holdout-share" if "holdout" in path else path)
@@ -142,6 +145,13 @@ class _Reader:
         texts = self._stripped(path, row, names)
         return {name: read_number(text) for name, text in texts.items()}
 
+    def _whole(self, path: str, row: str, names: tuple[str, ...]) -> dict[str, Any]:
+        numbers = self._numbers(path, row, names)
+        return {
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in numbers.items()
+        }
+
     def _list(self, path: str, name: str) -> list[str]:
         self.places[path] = name
         try:
@@ -156,6 +166,7 @@ class _Reader:
             schema[name] = {
                 **self._stripped(path, row, ("type",)),
                 **self._numbers(path, row, ("min", "max")),
+                **self._whole(path, row, ("max_items",)),
                 **{
                     flag: True
                     for flag in ("required", "allow_personal")
@@ -175,11 +186,16 @@ class _Reader:
     def _arm(self, index: int, row: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         path = f"arms[{index}]"
         return {
-            **self._stripped(path, row, ("key", "starts_at", "ends_at")),
+            **self._stripped(path, row, ("key", "starts_at", "ends_at", "not_if_in")),
+            **self._sku(path, row),
             "features": self._features(f"{path}.features", f"{row}-features"),
             "offer": self._offer(f"{path}.offer", row),
             "when": self._conditions(f"{path}.when", f"{row}-when", schema),
         }
+
+    def _sku(self, path: str, row: str) -> dict[str, Any]:
+        texts = self._stripped(path, row, ("sku",))
+        return {name: read_text(text) for name, text in texts.items()}
 
     def _features(self, path: str, prefix: str) -> dict[str, Any]:
         features: dict[str, Any] = {}
@@ -242,7 +258,7 @@ class _Reader:
         text = self.get(f"{row}-value").strip()
         if not text:
             self.problem(path, "is missing")
-        if self.get(f"{row}-op") in {"in", "not_in"}:
+        if self.get(f"{row}-op") in LISTED_OPERATORS:
             words = [] if text == "[]" else self._list(path, f"{row}-value")
             return [_typed(word, kind) for word in words]
         if self.get(f"{row}-op") in {"gt", "gte", "lt", "lte"}:
@@ -294,7 +310,7 @@ class _Reader:
                 floors[name] = read_number(text)
         return {"floor": floors} if floors else {}
 
-    def _segment(self, index: int, row: str) -> Any:
+    def _segment(self, index: int, row: str, schema: Mapping[str, Any]) -> Any:
         path = f"report.segments[{index}]"
         name = self.get(f"{row}-field").strip()
         if name.startswith("{"):
@@ -305,6 +321,8 @@ class _Reader:
         if self.get(f"{row}-cuts").strip():
             cuts = self._list(path, f"{row}-cuts")
             self.places[path] = f"{row}-field"
+            if schema.get(name, {}).get("type") == "set":
+                return {name: cuts}
             return {name: [read_number(cut) for cut in cuts]}
         return name
 

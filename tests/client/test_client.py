@@ -114,6 +114,14 @@ def test_decimals_are_numbers(client: Client, service: tuple[Site, str]) -> None
     assert '"amount":14.5' in journal
 
 
+def test_a_context_may_hold_lists_and_sets_of_texts(
+    client: Client, service: tuple[Site, str]
+) -> None:
+    for cart in (["b", "a"], ("b", "a"), {"b", "a"}, frozenset({"a", "b"})):
+        refused = client.decide(KEY, "ann", {**CONTEXT, "country": cart})
+        assert refused.why == "status 422: context.country: must be text"
+
+
 def test_a_wrong_key_and_a_service_that_is_away_are_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -1,9 +1,9 @@
 // How a shop written in TypeScript uses the script; test_sdk_types.py compiles it.
 import type { Context, Decision, Handlers, Offers, Reason } from "../../bandit_platform/web/sdk/offers";
 
-async function thankYou(order: { id: string; value: number; country?: string }): Promise<void> {
+async function thankYou(order: { id: string; value: number; country?: string; skus: readonly string[] }): Promise<void> {
   offers("init", { service: "https://decisions.shop.example", key: "pk_x", consent: true, timeout: 250 });
-  const context: Context = { order_value: order.value, returning: false, country: order.country ?? null };
+  const context: Context = { order_value: order.value, returning: false, cart_skus: order.skus, country: order.country ?? null };
   const decision: Decision = await offers("decide", "thank-you-page", {
     context,
     personalContext: order.country ? { country: order.country } : undefined,
@@ -27,15 +27,15 @@ async function thankYou(order: { id: string; value: number; country?: string }):
 
 const same: Offers = window.offers;
 same.version.toUpperCase();
-thankYou({ id: "order-8841", value: 82.5 });
+thankYou({ id: "order-8841", value: 82.5, skus: ["MUG-1", "PEN-2"] });
 
 // What the compiler must refuse; it complains of each of these lines that it would let pass.
 // @ts-expect-error the key is missing
 offers("init", { service: "https://decisions.shop.example" });
 // @ts-expect-error no such command
 offers("show", "#offer");
-// @ts-expect-error values are texts, numbers and booleans
-offers("decide", "thank-you-page", { context: { items: ["a", "b"] } });
+// @ts-expect-error values are texts, numbers, booleans and lists of texts
+offers("decide", "thank-you-page", { context: { items: [1, 2] } });
 // @ts-expect-error an event has a type
 offers("last", "thank-you-page").then((decision) => offers("track", decision));
 // @ts-expect-error amounts are numbers

@@ -14,7 +14,7 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import ContextError, InputError, Problem
 from dashboards.setup.editor import MOST_FIELDS, Typed
 from dashboards.setup.spec_fields import Fields, fields_of
-from dashboards.setup.spec_notation import read_number
+from dashboards.setup.spec_notation import read_list, read_number
 
 #: bytes a definition may have; a hundred arms with large offers fit
 LARGEST = 4_000_000
@@ -90,9 +90,19 @@ def tried_context(spec: ExperimentSpec, tried: dict[str, str]) -> dict[str, Any]
             context[name] = read_number(text)
         elif field.type == "boolean":
             context[name] = {"true": True, "false": False}.get(text, text)
+        elif field.type == "set":
+            context[name] = _set(text)
         else:
             context[name] = text
     return context
+
+
+def _set(text: str) -> Any:
+    """The values between commas; text that is no such list as it is, which the schema refuses."""
+    try:
+        return [] if text == "[]" else read_list(text)
+    except ValueError:
+        return text
 
 
 def tried_moment(spec: ExperimentSpec, tried: dict[str, str], now: datetime) -> datetime:

@@ -36,8 +36,8 @@ export interface Offer {
   [name: string]: unknown;
 }
 
-/** Null and undefined mean that the field is absent. */
-export type Context = Record<string, string | number | boolean | null | undefined>;
+/** An array is a set, such as the SKUs in a cart. Null and undefined mean that the field is absent. */
+export type Context = Record<string, string | number | boolean | readonly string[] | null | undefined>;
 
 export interface Settings {
   /** Address of the decision service, such as https://decisions.shop.example. */

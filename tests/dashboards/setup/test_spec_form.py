@@ -54,13 +54,15 @@ def explorations(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def fields_of_context(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["number", "category", "boolean"]))
+    kind = draw(st.sampled_from(["number", "category", "boolean", "set"]))
     field: dict[str, Any] = {"type": kind, "required": draw(st.booleans())}
     if kind == "number":
         bounds = sorted(draw(st.tuples(NUMBERS, NUMBERS)))
         field |= dict(zip(("min", "max"), bounds, strict=True)) if draw(st.booleans()) else {}
     if kind == "category" and draw(st.booleans()):
         field["values"] = draw(st.lists(TEXTS, max_size=3))
+    if kind == "set":
+        field["max_items"] = draw(st.integers(1, 50))
     if kind != "boolean":
         field["allow_personal"] = draw(st.booleans())
     return field
@@ -68,8 +70,13 @@ def fields_of_context(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def conditions(draw: st.DrawFn, kind: str) -> dict[str, Any]:
-    values = {"number": NUMBERS, "category": TEXTS, "boolean": st.booleans()}[kind]
     condition: dict[str, Any] = {}
+    if kind == "set":
+        for operator in ("contains_any", "contains_none"):
+            if draw(st.booleans()):
+                condition[operator] = draw(st.lists(TEXTS, min_size=1, max_size=3))
+        return condition or {"contains": draw(TEXTS)}
+    values = {"number": NUMBERS, "category": TEXTS, "boolean": st.booleans()}[kind]
     for operator in ("eq", "ne"):
         if draw(st.booleans()):
             condition[operator] = draw(values)
@@ -79,6 +86,15 @@ def conditions(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     if kind == "number" and draw(st.booleans()):
         condition["gte"] = draw(NUMBERS)
     return condition or {"eq": draw(values)}
+
+
+@st.composite
+def carts(draw: st.DrawFn, context: dict[str, Any]) -> dict[str, Any]:
+    sets = sorted(name for name, field in context.items() if field["type"] == "set")
+    if not draw(st.booleans()):
+        return {}
+    sku = {"sku": draw(TEXTS.filter(bool))}
+    return {**sku, "not_if_in": draw(st.sampled_from(sets))} if sets else sku
 
 
 @st.composite
@@ -99,6 +115,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
             }
             if context
             else {},
+            **draw(carts(context)),
             **({"starts_at": "2026-12-01T00:00:00+01:00"} if draw(st.booleans()) else {}),
         }
         for key in draw(st.lists(KEYS, min_size=1, max_size=3, unique=True))
@@ -111,6 +128,11 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     numbers = sorted(name for name, field in context.items() if field["type"] == "number")
     segments: list[Any] = list(draw(st.sets(st.sampled_from(sorted(context))))) if context else []
     segments += [{name: [1.0, 2.5]} for name in numbers]
+    segments += [
+        {name: draw(st.lists(TEXTS, min_size=1, max_size=3))}
+        for name, field in sorted(context.items())
+        if field["type"] == "set"
+    ]
     segments += [{name: [] for name in numbers}]
     tables = {
         "key": draw(KEYS),

@@ -299,6 +299,8 @@ class _Reader:
         """The floor of the chosen kind; without a choice, a number where one was typed."""
         typed = "number" if self.get(f"{row}-floor").strip() else "table"
         if (self.get(f"{row}-floor_kind") or typed) == "number":
+            if typed == "table":
+                self.problem(f"{path}.floor", "is missing")
             return self._numbers(path, row, ("floor",))
         here = f"{path}.floor"
         self.places[here] = f"{row}-floor_nothing"

@@ -14,6 +14,7 @@ from werkzeug.serving import make_server
 
 from bandit_platform.bootstrap import build
 from bandit_platform.domain.access import Role
+from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.settings import Settings
@@ -121,6 +122,7 @@ def test_rows_come_and_go_with_the_focus_where_one_goes_on(
 
 def test_toml_and_form_follow_each_other(a_browser: Any, console: Any, spec_text: str) -> None:
     page, complaints = window(a_browser, console, applied(console, spec_text, "both"))
+    page.locator("#policy-floor_kind").select_option("number")
     page.locator("#policy-floor").fill("0.3")
     page.locator("#policy-floor").press("Tab")
     expect_value(page, "#toml", "floor = 0.3")
@@ -131,6 +133,27 @@ def test_toml_and_form_follow_each_other(a_browser: Any, console: Any, spec_text
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("Saved as revision 2.").wait_for()
     assert spec_of(console, "both").policy.floor == 0.4
+    assert complaints == []
+
+
+def test_floors_and_minimum_value_are_set_in_the_form(
+    a_browser: Any, console: Any, spec_text: str
+) -> None:
+    page, complaints = window(a_browser, console, applied(console, spec_text, "floors"))
+    assert page.locator("#policy-floor").is_visible()
+    assert not page.locator("#policy-floor_nothing").is_visible()
+    page.locator("#policy-floor_kind").select_option("table")
+    assert not page.locator("#policy-floor").is_visible()
+    page.locator("#policy-floor_nothing").fill("0.2")
+    page.locator("#policy-floor_offers").fill("0.05")
+    page.locator("#policy-minimum_value").fill("0.15")
+    page.locator("#policy-minimum_value").press("Tab")
+    expect_value(page, "#toml", r"floor = \{ nothing = 0\.2, offers = 0\.05 \}")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Saved as revision 2.").wait_for()
+    policy = spec_of(console, "floors").policy
+    assert policy.floor == FloorTable(nothing=0.2, offers=0.05)
+    assert policy.minimum_value == 0.15
     assert complaints == []
 
 
@@ -204,6 +227,10 @@ def test_hostile_values_stay_text(a_browser: Any, console: Any, spec_text: str) 
         ).all()
     ]
     for name in names:
+        row, floor, rest = name.partition("-floor")
+        if floor:  # only those of the chosen kind are shown
+            kind = "table" if rest else "number"
+            page.locator(f'[name="{row}-floor_kind"]').select_option(kind)
         page.locator(f'[name="{name}"]').fill(HOSTILE)
     page.locator("#hypothesis").fill(HOSTILE)
     page.locator("#arms-0-text").fill(HOSTILE)

@@ -307,3 +307,26 @@ def test_a_definition_of_a_hundred_arms_with_real_offers_fits_every_form(
     assert saved.status_code == 303
     assert len(stored(deployment).spec.arms) == 99
     assert stored(deployment).revision == 2
+
+
+def test_the_chosen_kind_of_floor_counts_and_its_faults_stand_beside_it(
+    deployment: Any, team: Any, spec_text: str
+) -> None:
+    page = team.get("/experiments/new")
+    start = {**form_of(page.text), "do": "save", "key": "floors", "placement": "cart"}
+    given = {"arms-0-key": "a", "reward-range_low": "0", "reward-range_high": "1"}
+    typed = {"reward-weights-0-value": "1", **start, **given, "policy-floor": "0.3"}
+    typed["reward-weights-0-value"] = "1"
+    answer = team.post("/experiments/new", data={**typed, "policy-floor_nothing": "0.6"})
+    assert answer.status_code == 303, answer.text
+    floor = deployment.platform.experiments.get("floors").spec.policy.floor
+    assert str(floor) == "nothing 0.6, offers 0.02"
+    wrong = {"key": "other", "policy-floor_nothing": "0.6", "policy-floor_offers": "0.4"}
+    answer = team.post("/experiments/new", data={**typed, **wrong})
+    assert "must add up to less than 1" in error_at(answer.text, "policy-floor_nothing")
+    wrong = {"key": "other", "policy-floor_kind": "number", "policy-floor": ""}
+    answer = team.post("/experiments/new", data={**typed, **wrong})
+    assert "is missing" in error_at(answer.text, "policy-floor")
+    wrong = {"key": "other", "policy-minimum_value": "-1"}
+    answer = team.post("/experiments/new", data={**typed, **wrong})
+    assert "must be at least 0" in error_at(answer.text, "policy-minimum_value")

@@ -21,6 +21,8 @@ MAX_VALUE_LENGTH = 256
 #: values of one field of type set, and characters of each
 MAX_SET_VALUES = 50
 MAX_SET_VALUE_LENGTH = 128
+#: between texts that are looked at together; no shape of personal data goes across it
+_APART = "\0"
 
 #: the values of a set are sorted, each once
 ContextValue = float | str | bool | tuple[str, ...]
@@ -79,12 +81,15 @@ class CategoryField(_Field):
 
     def problem(self, value: object) -> str | None:
         """Why ``value`` is not acceptable, or None."""
-        problem = _text_problem(value, MAX_VALUE_LENGTH)
-        if problem is not None:
-            return problem
+        if not isinstance(value, str):
+            return "must be text"
+        if len(value) > MAX_VALUE_LENGTH:
+            return f"must have at most {MAX_VALUE_LENGTH} characters"
+        if not _is_unicode(value):
+            return "must be valid Unicode text"
         if self.values is not None:
             return None if value in self.values else "is not one of the declared values"
-        shape = None if self.allow_personal else personal_shape(value)  # type: ignore[arg-type]
+        shape = None if self.allow_personal else personal_shape(value)
         return None if shape is None else _personal(shape)
 
 
@@ -104,33 +109,34 @@ class SetField(_Field):
         """Why ``value`` is not acceptable, or None."""
         if not isinstance(value, (list, tuple)):
             return "must be a list of texts"
-        for item in value:
-            problem = _text_problem(item, MAX_SET_VALUE_LENGTH)
-            if problem is not None:
-                return f"each value {problem}"
-        if len(set(value)) > self.max_items:
+        if not all(isinstance(item, str) for item in value):
+            return "each value must be text"
+        joined = _APART.join(value)
+        if max(map(len, value), default=0) > MAX_SET_VALUE_LENGTH:
+            return f"each value must have at most {MAX_SET_VALUE_LENGTH} characters"
+        if not _is_unicode(joined):
+            return "each value must be valid Unicode text"
+        if len(value) > self.max_items and len(set(value)) > self.max_items:
             return f"must have at most {self.max_items} different values"
-        return self._values_problem(value)
+        return self._values_problem(value, joined)
 
-    def _values_problem(self, texts: Iterable[str]) -> str | None:
+    def _values_problem(self, texts: Iterable[str], joined: str) -> str | None:
         if self.values is not None:
             known = set(texts) <= set(self.values)
             return None if known else "holds a value that is not one of the declared values"
-        shapes = () if self.allow_personal else map(personal_shape, texts)
-        shape = next(filter(None, shapes), None)
+        if self.allow_personal or personal_shape(joined) is None:  # at once, almost always
+            return None
+        shape = next(filter(None, map(personal_shape, texts)), None)
         return None if shape is None else f"holds a value that {_personal(shape)}"
 
 
-def _text_problem(value: object, longest: int) -> str | None:
-    if not isinstance(value, str):
-        return "must be text"
-    if len(value) > longest:
-        return f"must have at most {longest} characters"
+def _is_unicode(text: str) -> bool:
+    """Whether a log can hold it: no half of a surrogate pair."""
     try:
-        value.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which no log could hold
-        return "must be valid Unicode text"
-    return None
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _personal(shape: str) -> str:

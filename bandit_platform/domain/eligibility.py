@@ -47,8 +47,11 @@ def eligible_arms(
         return Eligibility(arms=spec.arm_keys, excluded={})
     arms = [NOTHING]
     excluded: dict[str, Exclusion] = {}
+    in_carts = spec.has_not_if_in
     for arm in spec.arms:
         reason = _reason_out(arm, context, now, only, without)
+        if reason is None and in_carts:
+            reason = _in_cart(arm, context)
         if reason is None:
             arms.append(arm.key)
         else:
@@ -71,6 +74,11 @@ def _reason_out(
         return Exclusion(code=ExclusionCode.NOT_STARTED, moment=arm.starts_at)
     if arm.ends_at is not None and now >= arm.ends_at:
         return Exclusion(code=ExclusionCode.ENDED, moment=arm.ends_at)
-    if arm.not_if_in is not None and arm.sku in context.get(arm.not_if_in, ()):  # type: ignore[operator] # a set field
-        return Exclusion(code=ExclusionCode.IN_CART, field=arm.not_if_in)
     return unmet_condition(arm.when, context) if arm.when else None
+
+
+def _in_cart(arm: Arm, context: Context) -> Exclusion | None:
+    cart = context.get(arm.not_if_in or "")
+    if isinstance(cart, tuple) and arm.sku in cart:
+        return Exclusion(code=ExclusionCode.IN_CART, field=arm.not_if_in)
+    return None

@@ -170,6 +170,11 @@ class ExperimentSpec(_Frozen):
         """The listed arms by key (without ``nothing``)."""
         return {arm.key: arm for arm in self.arms}
 
+    @cached_property
+    def has_not_if_in(self) -> bool:
+        """Whether any arm stays away from carts that hold it."""
+        return any(arm.not_if_in is not None for arm in self.arms)
+
     @property
     def largest_weight(self) -> float:
         """The largest importance weight that a decision permits any target policy."""

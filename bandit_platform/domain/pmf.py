@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bandit_platform.domain.floor import FloorTable
 from bandit_platform.errors import PolicyError
 
 #: How far a model's probabilities may miss 1 in sum (they are single precision).
 TOLERANCE = 1e-4
+
+Mixer = Callable[[Sequence[float], int | None], tuple[float, ...]]
 
 
 def uniform_pmf(size: int) -> tuple[float, ...]:
@@ -53,20 +55,41 @@ def with_floor(
         nothing: position of ``nothing``; None for a log without it, where the two masses of a
             table are spread evenly over all arms.
     """
-    size = len(pmf)
-    if not isinstance(floor, FloorTable):
-        share = floor / size
-        rest = 1.0 - floor
+    return floor_mixer(floor)(pmf, nothing)
+
+
+def floor_mixer(floor: float | FloorTable) -> Mixer:
+    """:func:`with_floor` for one floor, without looking at it each time."""
+    return _table_mixer(floor) if isinstance(floor, FloorTable) else _number_mixer(floor)
+
+
+def _number_mixer(floor: float) -> Mixer:
+    rest = 1.0 - floor
+
+    def mixed(pmf: Sequence[float], nothing: int | None) -> tuple[float, ...]:  # noqa: ARG001
+        share = floor / len(pmf)
         return tuple([rest * p + share for p in pmf])
-    if nothing is None:
-        return with_floor(pmf, floor.nothing + floor.offers, None)
-    if size == 1:
-        return (1.0,)
-    rest = 1.0 - floor.nothing - floor.offers
-    share = floor.offers / (size - 1)
-    mixed = [rest * p + share for p in pmf]
-    mixed[nothing] = rest * pmf[nothing] + floor.nothing
-    return tuple(mixed)
+
+    return mixed
+
+
+def _table_mixer(floor: FloorTable) -> Mixer:
+    least, offers = floor.nothing, floor.offers
+    rest = 1.0 - least - offers
+    without_nothing = _number_mixer(least + offers)
+
+    def mixed(pmf: Sequence[float], nothing: int | None) -> tuple[float, ...]:
+        size = len(pmf)
+        if nothing is None:
+            return without_nothing(pmf, None)
+        if size == 1:
+            return (1.0,)
+        share = offers / (size - 1)
+        found = [rest * p + share for p in pmf]
+        found[nothing] = rest * pmf[nothing] + least
+        return tuple(found)
+
+    return mixed
 
 
 def untrained_pmf(size: int, floor: float | FloorTable, nothing: int) -> tuple[float, ...]:

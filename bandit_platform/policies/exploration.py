@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from bandit_platform.domain.floor import FloorTable
-from bandit_platform.domain.pmf import with_floor
+from bandit_platform.domain.pmf import floor_mixer
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.errors import PolicyError
 from bandit_platform.policies.portable_math import exp, power
@@ -48,6 +48,7 @@ class Explorer:
         scale: float = 1.0,
     ) -> None:
         self.floor = exploration.floor if floor is None else floor
+        self._mixed = floor_mixer(self.floor)
         self._minimum = min(exploration.minimum_value / width, _LARGEST_MINIMUM)
         self._rule, self._sharpness = _RULES[exploration.exploration]
         self._parameters = exploration.all_parameters()
@@ -69,7 +70,7 @@ class Explorer:
         if self._minimum and nothing is not None:
             scores = [*scores]  # rules feel differences only: so offers keep theirs to the bit
             scores[nothing] += self._minimum
-        return with_floor(self.probabilities(scores, examples), self.floor, nothing)
+        return self._mixed(self.probabilities(scores, examples), nothing)
 
     def probabilities(self, scores: Scores, examples: int) -> Pmf:
         """What the rule alone gives each arm, in the order of the scores.

@@ -76,7 +76,9 @@ class LearnedPolicy:
         """
         if len(lines) == 2:
             return (1.0,)
-        return _explored(self.model.predict(lines), self.model.examples, lines, explorer, nothing)
+        scores = [-cost for cost in self.model.predict(lines)]
+        _demand_scores(scores, lines)
+        return explorer.pmf(scores, self.model.examples, nothing)
 
     def predict_and_learn(
         self,
@@ -96,7 +98,9 @@ class LearnedPolicy:
         if len(lines) == 2:
             return (1.0,)
         scored = self.model.score_and_learn(lines, position, cost, interaction)
-        return _explored(scored.costs, scored.examples, lines, explorer, nothing)
+        scores = [-cost for cost in scored.costs]
+        _demand_scores(scores, lines)
+        return explorer.pmf(scores, scored.examples, nothing)
 
 
 def explorer_for(exploration: Exploration, reward: RewardSpec) -> Explorer:
@@ -105,16 +109,10 @@ def explorer_for(exploration: Exploration, reward: RewardSpec) -> Explorer:
     return Explorer(exploration, width=high - low)
 
 
-def _explored(
-    costs: Sequence[float],
-    examples: int,
-    lines: Sequence[str],
-    explorer: Explorer,
-    nothing: int | None,
-) -> tuple[float, ...]:
-    if len(costs) != len(lines) - 1:
-        raise PolicyError(f"the model gave {len(costs)} scores for {len(lines) - 1} arms")
-    return explorer.pmf([-cost for cost in costs], examples, nothing)
+def _demand_scores(scores: Sequence[float], lines: Sequence[str]) -> None:
+    """Refuse anything but one score for each arm."""
+    if len(scores) != len(lines) - 1:
+        raise PolicyError(f"the model gave {len(scores)} scores for {len(lines) - 1} arms")
 
 
 def cost_of(reward: float, spec: RewardSpec) -> float:

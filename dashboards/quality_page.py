@@ -115,9 +115,16 @@ _WORDS = MappingProxyType(
         ),
         "torn": Words(
             label="Torn lines",
-            meaning="Journal lines that were no records, since the beginning: a power cut, a "
-            "full disk. They were skipped.",
+            meaning="Journal lines cut off at the end of a segment by a power cut or a full disk, "
+            "since the beginning. They were skipped.",
             mend="Nothing can be got back. See what happened to the machine.",
+        ),
+        "damaged_lines": Words(
+            label="Damaged lines",
+            meaning="Journal lines before the end of a segment that could not be read, since the "
+            "beginning. Each is kept in a .damaged file beside the journal.",
+            mend="Check the node's disk. Repair the line if you can and append it to the journal "
+            "folder as a segment of its own, or delete the file.",
         ),
         "orphan": Words(
             label="Orphan events",

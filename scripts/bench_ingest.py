@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.decision import Decision, Draw, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.identity import decision_id_for, new_decision_id
 from bandit_platform.journal.records import decision_line, event_line
@@ -47,19 +47,20 @@ def decision(number: int, arms: int) -> Decision:
         experiment="bench",
         revision=1,
         unit=f"{number:032x}",
-        slate_id=identity,
-        slot=0,
         decided_at=moment,
         expires_at=moment + timedelta(days=7),
         reason=Reason.POLICY,
-        arm=names[number % arms],
-        propensity=1 / arms,
-        eligible=names,
-        pmf=(1 / arms,) * arms,
-        excluded={},
+        draws=(
+            Draw(
+                arm=names[number % arms],
+                propensity=1 / arms,
+                eligible=names,
+                pmf=(1 / arms,) * arms,
+                seed="00ff00ff00ff00ff",
+            ),
+        ),
         context={"cart_value": 20.0 + number % 90, "country": "GB", "returning": number % 3 == 0},
-        seed="00ff00ff00ff00ff",
-        model_version=7,
+        model_versions=(7,),
         deferred=False,
         request_key="11" * 8 if keyed else None,
         body_hash="22" * 8 if keyed else None,

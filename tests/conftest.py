@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import itertools
 import os
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.decision import Decision, Draw, Reason
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import new_decision_id
@@ -119,7 +120,7 @@ def spec(spec_text: str) -> ExperimentSpec:
 
 @pytest.fixture
 def make_decision(secret: bytes, spec: ExperimentSpec) -> Callable[..., Decision]:
-    """Makes valid decisions of ``spec``, a second apart; any field can be given."""
+    """Makes valid decisions of ``spec``, a second apart; any field can be given, also a draw's."""
     numbers = itertools.count()
 
     def make(**changed: Any) -> Decision:
@@ -132,24 +133,23 @@ def make_decision(secret: bytes, spec: ExperimentSpec) -> Callable[..., Decision
             "experiment": spec.key,
             "revision": 1,
             "unit": f"{number:032x}",
-            "slate_id": identity,
-            "slot": 0,
             "decided_at": decided_at,
             "expires_at": decided_at + spec.reward.window,
             "reason": Reason.POLICY,
+            "context": {"cart_value": 82.5, "country": "GB", "returning": True},
+            "model_versions": (7,),
+        }
+        draw: dict[str, Any] = {
             "arm": "insurance",
             "propensity": 0.1 + 0.2,
             "eligible": ("nothing", "upgrade", "insurance"),
             "pmf": (1 / 3, 1.0 - 1 / 3 - (0.1 + 0.2), 0.1 + 0.2),
-            "excluded": {},
-            "context": {"cart_value": 82.5, "country": "GB", "returning": True},
             "seed": "00ff00ff00ff00ff",
-            "model_version": 7,
-            "deferred": False,
-            "request_key": None,
-            "body_hash": None,
         }
-        return Decision(**{**fields, **changed})
+        for field in dataclasses.fields(Draw):
+            if field.name in changed:
+                draw[field.name] = changed.pop(field.name)
+        return Decision(**{**fields, "draws": (Draw(**draw),), **changed})
 
     return make
 

@@ -204,10 +204,3 @@ def validate_context(schema: ContextSchema, raw: Mapping[str, Any]) -> dict[str,
 def set_value(texts: Iterable[str]) -> tuple[str, ...]:
     """The value of a set field: sorted, each text once."""
     return tuple(sorted(set(texts)))
-
-
-def context_from_json(data: Any) -> dict[str, ContextValue]:
-    """A stored context as it was when deciding: JSON knows a set as a list."""
-    if list not in map(type, data.values()):
-        return data  # type: ignore[no-any-return]
-    return {name: tuple(it) if type(it) is list else it for name, it in data.items()}

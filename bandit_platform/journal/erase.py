@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from bandit_platform.journal.header import first_record
 from bandit_platform.journal.reader import segments
 from bandit_platform.journal.records import Record, parse_line
 
@@ -27,6 +28,9 @@ def erase(folder: Path, chosen: Callable[[Record], bool]) -> int:
 
     Returns:
         How many there were.
+
+    Raises:
+        OutdatedError: a segment has a format that this version does not read.
     """
     erased = 0
     for path in segments(folder):
@@ -53,8 +57,9 @@ def _blank(path: Path, offsets: list[int]) -> int:
 
 def _lines(path: Path) -> Iterator[tuple[int, Record]]:
     """Where each whole record begins, and the record."""
-    offset = 0
     with suppress(FileNotFoundError), path.open("rb") as file:
+        offset = first_record(file, path.name)
+        file.seek(offset)
         for line in file:
             if line.endswith(b"\n"):
                 with suppress(ValueError):  # torn, or erased before

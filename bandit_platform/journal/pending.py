@@ -7,10 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.request_event import RequestEvent
+from bandit_platform.errors import OutdatedError
+from bandit_platform.journal.header import first_record
 from bandit_platform.journal.reader import segments
 from bandit_platform.journal.records import Activation, Record, RequestConflict, parse_line
 
@@ -33,12 +36,21 @@ def pending(folder: Path, positions: Mapping[str, int]) -> Pending:
     for path in segments(folder):
         position = positions.get(path.name, 0)
         with suppress(OSError, ValueError), path.open("rb") as file:
+            position = max(position, _first_record(file, path.name))
             left = path.stat().st_size - position
             if left > 0:
                 size += left
                 file.seek(position)
                 moments.append(_moment(parse_line(file.readline(_LONGEST_LINE))))
     return Pending(size=size, oldest=min(moments, default=None))
+
+
+def _first_record(file: BinaryIO, segment: str) -> int:
+    """As :func:`first_record`; 0 where this version does not read the segment."""
+    try:
+        return first_record(file, segment)
+    except OutdatedError:  # the worker reports it; all of the segment is pending
+        return 0
 
 
 def _moment(record: Record) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +9,11 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
+from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
-from bandit_platform.domain.context import context_from_json
-from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
-from bandit_platform.domain.exclusion import exclusions_from, exclusions_to_data
 from bandit_platform.domain.request_event import RequestEvent
 
 
@@ -40,39 +38,20 @@ class RequestConflict:
 Record = Decision | Event | Activation | RequestConflict | RequestEvent
 
 
-def decision_line(d: Decision) -> bytes:
-    """A decision as one line, newline included."""
-    data = {
-        "k": "decision",
-        "id": d.decision_id,
-        "experiment": d.experiment,
-        "revision": d.revision,
-        "unit": d.unit,
-        "slate": d.slate_id,
-        "slot": d.slot,
-        "at": _text(d.decided_at),
-        "expires": _text(d.expires_at),
-        "reason": d.reason,
-        "arm": d.arm,
-        "propensity": d.propensity,
-        "eligible": d.eligible,
-        "pmf": d.pmf,
-        "excluded": exclusions_to_data(d.excluded),
-        "context": d.context,
-        "seed": d.seed,
-        "model": d.model_version,
-        "deferred": d.deferred,
-        "request": d.request_key,
-        "body": d.body_hash,
-        "key": d.key_id,
-        "trusted": d.trusted,
-        "address": d.address,
-    }
-    if d.over_limit:
-        data["over_limit"] = True
-    if d.dropped_fields:
-        data["dropped"] = d.dropped_fields
-    return _line(data)
+#: what a decision's line begins with; the rest are the fields of :class:`Decision`
+_DECISION_PREFIX = b'{"k":"decision",'
+_DECISIONS = TypeAdapter(Decision)
+
+
+def decision_line(decision: Decision) -> bytes:
+    """A decision as one line, newline included, without the fields that have their default.
+
+    Raises:
+        ValueError: a number of it is none.
+    """
+    line = _DECISIONS.dump_json(decision, exclude_defaults=True)
+    _demand_numbers(line)
+    return _DECISION_PREFIX + line[1:] + b"\n"
 
 
 def event_line(e: Event) -> bytes:
@@ -130,11 +109,11 @@ def parse_line(line: bytes) -> Record:
     Raises:
         ValueError: the line is torn or not a record.
     """
+    if line.startswith(_DECISION_PREFIX):
+        return _DECISIONS.validate_json(b"{" + line[len(_DECISION_PREFIX) :], strict=True)
     data = from_json(line)
     try:
         match data["k"]:
-            case "decision":
-                return _decision(data)
             case "event":
                 return _event(data)
             case "request_event":
@@ -154,9 +133,17 @@ def parse_line(line: bytes) -> Record:
 
 def _line(data: Mapping[str, Any]) -> bytes:
     line = to_json(data)
-    if b"NaN" in line or b"Infinity" in line:  # in a text, or as a number, which is refused
-        json.dumps(data, allow_nan=False)
+    _demand_numbers(line)
     return line + b"\n"
+
+
+def _demand_numbers(line: bytes) -> None:
+    """Refuse a line in which a number is infinite or none."""
+    if b"NaN" in line or b"Infinity" in line:  # as a number, or in a text
+        try:
+            from_json(line, allow_inf_nan=False)
+        except ValueError:
+            raise ValueError("a number of the record is infinite or not a number") from None
 
 
 @lru_cache(maxsize=16)
@@ -167,36 +154,6 @@ def _text(moment: datetime) -> str:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _decision(data: Mapping[str, Any]) -> Decision:
-    return Decision(
-        decision_id=data["id"],
-        experiment=data["experiment"],
-        revision=data["revision"],
-        unit=data["unit"],
-        slate_id=data["slate"],
-        slot=data["slot"],
-        decided_at=_moment(data["at"]),
-        expires_at=_moment(data["expires"]),
-        reason=Reason(data["reason"]),
-        arm=data["arm"],
-        propensity=data["propensity"],
-        eligible=tuple(data["eligible"]),
-        pmf=tuple(data["pmf"]),
-        excluded=exclusions_from(data["excluded"]),
-        context=context_from_json(data["context"]),
-        seed=data["seed"],
-        model_version=data["model"],
-        deferred=data["deferred"],
-        request_key=data["request"],
-        body_hash=data["body"],
-        key_id=data.get("key"),
-        trusted=data.get("trusted", True),
-        address=data.get("address"),
-        over_limit=data.get("over_limit", False),
-        dropped_fields=data.get("dropped", 0),
-    )
 
 
 def _event(data: Mapping[str, Any]) -> Event:

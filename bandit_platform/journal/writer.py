@@ -19,6 +19,7 @@ from secrets import token_hex
 from threading import Event, Lock, Thread
 
 from bandit_platform.errors import JournalError
+from bandit_platform.journal.header import header_line
 from bandit_platform.journal.node import note_writer
 from bandit_platform.private_files import make_folder
 
@@ -135,14 +136,16 @@ class JournalWriter:
             # The lock is taken before the file gets the name that readers look for.
             draft = path.with_suffix(".new")
             descriptor = os.open(draft, flags, 0o600)
+            header = header_line()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _write_header(descriptor, header)
                 draft.rename(path)
             except OSError:
                 os.close(descriptor)
                 draft.unlink(missing_ok=True)
                 raise
-            self._descriptor, self._size, self._segment = descriptor, 0, path.name
+            self._descriptor, self._size, self._segment = descriptor, len(header), path.name
         return self._descriptor
 
     def _abandon(self) -> None:
@@ -177,3 +180,8 @@ class JournalWriter:
                 self._dirty = True
             finally:
                 os.close(descriptor)
+
+
+def _write_header(descriptor: int, header: bytes) -> None:
+    if os.write(descriptor, header) != len(header):
+        raise OSError(errno.ENOSPC, "no space for a segment's header")

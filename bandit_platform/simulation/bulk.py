@@ -91,16 +91,14 @@ def _chunk(
     same = {
         "experiment": spec.key,
         "revision": 1,
-        "slot": 0,
         "reason": Reason.UNIFORM.value,
         "propensity": 1.0 / len(arms),
         "eligible": json.dumps(arms),
         "pmf": json.dumps([1.0 / len(arms)] * len(arms)),
-        "excluded": "{}",
-        "model_version": None,
         "deferred": False,
-        "request_key": None,
-        "body_hash": None,
+        "trusted": True,
+        "over_limit": False,
+        "test": False,
     }
     weight = spec.reward.weights.get("accept", 0.0)
     reward = weight if isinstance(weight, float) else 0.0
@@ -116,7 +114,6 @@ def _chunk(
                 **same,
                 "decision_id": identity,
                 "unit": unit,
-                "slate_id": identity,
                 "decided_at": moment,
                 "expires_at": moment + 60_000_000,
                 "arm": arm,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
-from bandit_platform.domain.context import context_from_json
 from bandit_platform.domain.decision import MEASURED, Decision, Reason
-from bandit_platform.domain.exclusion import exclusions_from, exclusions_to_data
 from bandit_platform.errors import UnreadableError
+from bandit_platform.storage.decision_rows import COLUMNS, decision_from, decision_values
 from bandit_platform.storage.statements import (
     batches,
     from_micros,
@@ -33,9 +29,7 @@ from bandit_platform.storage.tables import (
 _DECISION = table(DecisionRow)
 _IMMATURE = table(ImmatureRow)
 _ACTIVATION = table(ActivationRow)
-_COLUMNS = tuple(column.name for column in _DECISION.c)
 DecisionRows = Sequence[Row[Any]]
-_REASONS = {reason.value: reason for reason in Reason}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +60,7 @@ def insert_decisions(connection: Connection, decisions: Iterable[Decision]) -> l
         by_id.setdefault(decision.decision_id, decision)
     fresh = list(by_id.values())
     values = [decision_values(decision) for decision in fresh]
-    new = insert_many(connection, DecisionRow, _COLUMNS, values)
+    new = insert_many(connection, DecisionRow, COLUMNS, values)
     if new is not None:
         fresh = [decision for key, decision in by_id.items() if (key,) in new]
     waiting = [
@@ -277,112 +271,4 @@ def overdue_statement(experiment: str, before: datetime) -> Select[int]:
             _IMMATURE.c.experiment.concat("") == experiment,  # so that its index is left alone
             _IMMATURE.c.matures_at < to_micros(before),
         )
-    )
-
-
-def decision_values(d: Decision) -> tuple[Any, ...]:
-    """A decision as the values of its columns, in the order of the table."""
-    return (
-        d.decision_id,
-        d.experiment,
-        d.revision,
-        d.unit,
-        d.slate_id,
-        d.slot,
-        to_micros(d.decided_at),
-        to_micros(d.expires_at),
-        str(d.reason),
-        d.arm,
-        d.propensity,
-        _names_json(d.eligible),
-        to_json(d.pmf).decode(),
-        _json(exclusions_to_data(d.excluded)) if d.excluded else "{}",
-        _json(d.context),
-        d.seed,
-        d.model_version,
-        d.deferred,
-        d.request_key,
-        d.body_hash,
-        d.key_id,
-        d.trusted,
-        d.address,
-        d.over_limit,
-    )
-
-
-def decision_row(d: Decision) -> dict[str, Any]:
-    """A decision as columns."""
-    return dict(zip(_COLUMNS, decision_values(d), strict=True))
-
-
-def _json(value: object) -> str:
-    """JSON in ASCII, which every database can keep."""
-    text = to_json(value)
-    return text.decode() if text.isascii() else json.dumps(value)
-
-
-@lru_cache(maxsize=4096)
-def _names_json(names: tuple[str, ...]) -> str:
-    """A list of arms as JSON: few lists come again and again."""
-    return json.dumps(names)
-
-
-@lru_cache(maxsize=4096)
-def _names_from(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
-
-
-def decision_from(row: Row[Any]) -> Decision:
-    """A decision from a row that begins with the table's columns, in their order."""
-    (
-        decision_id,
-        experiment,
-        revision,
-        unit,
-        slate_id,
-        slot,
-        decided_at,
-        expires_at,
-        reason,
-        arm,
-        propensity,
-        eligible,
-        pmf,
-        excluded,
-        context,
-        seed,
-        model_version,
-        deferred,
-        request_key,
-        body_hash,
-        key_id,
-        trusted,
-        address,
-        over_limit,
-    ) = row[: len(_COLUMNS)]
-    return Decision(
-        decision_id=decision_id,
-        experiment=experiment,
-        revision=revision,
-        unit=unit,
-        slate_id=slate_id,
-        slot=slot,
-        decided_at=from_micros(decided_at),
-        expires_at=from_micros(expires_at),
-        reason=_REASONS.get(reason) or Reason(reason),
-        arm=arm,
-        propensity=propensity,
-        eligible=_names_from(eligible),
-        pmf=tuple(from_json(pmf)),
-        excluded=exclusions_from(from_json(excluded)) if excluded != "{}" else {},
-        context=context_from_json(from_json(context)),
-        seed=seed,
-        model_version=model_version,
-        deferred=deferred,
-        request_key=request_key,
-        body_hash=body_hash,
-        key_id=key_id,
-        trusted=trusted,
-        address=address,
-        over_limit=over_limit,
     )

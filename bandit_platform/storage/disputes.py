@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection, select
 
 from bandit_platform.domain.decision import Decision
-from bandit_platform.storage.decisions import decision_row, readable
+from bandit_platform.storage.decision_rows import decision_row
+from bandit_platform.storage.decisions import readable
 from bandit_platform.storage.statements import batches, insert_new, table
 from bandit_platform.storage.tables import DecisionRow, DisputeRow
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, func, insert, select
 
 from bandit_platform.domain.decision import Decision
-from bandit_platform.storage.decisions import decision_from
+from bandit_platform.storage.decision_rows import decision_from
 from bandit_platform.storage.statements import batches, put, table, to_micros
 from bandit_platform.storage.tables import (
     DecisionRow,

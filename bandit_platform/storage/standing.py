@@ -36,8 +36,10 @@ class Standing:
     left_out: Mapping[str, int]
     #: experiment → interactions on which some policy's model failed
     failures: Mapping[str, int]
-    #: journal lines that were no records
+    #: journal lines that were cut off at the end of a segment
     torn: float
+    #: other journal lines that were no records
+    damaged_lines: float
     #: nodes that may hold records which are not in the database
     nodes: tuple[Node, ...] = ()
     #: experiment → (decisions the worker recomputed, those that did not agree)
@@ -60,6 +62,7 @@ def standing(connection: Connection, *, policy: str, deployment: str) -> Standin
         policy: name of the policy whose learning counts.
         deployment: the name under which counters of no experiment are kept.
     """
+    everywhere = counters(connection, deployment)
     led_until = connection.execute(select(func.max(_LEASE.c.expires_at))).scalar()
     learned = select(_STATE.c.experiment, _STATE.c.interactions).where(_STATE.c.policy == policy)
     return Standing(
@@ -68,7 +71,8 @@ def standing(connection: Connection, *, policy: str, deployment: str) -> Standin
         learned={row.experiment: row.interactions for row in connection.execute(learned)},
         left_out=skipped_counts(connection),
         failures=_failures(connection),
-        torn=counters(connection, deployment).get("journal.torn", 0.0),
+        torn=everywhere.get("journal.torn", 0.0),
+        damaged_lines=everywhere.get("journal.damaged", 0.0),
         led_until=from_micros(led_until) if led_until else None,
         nodes=nodes(connection),
         audited={

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Index,
     Integer,
@@ -57,7 +56,7 @@ class RevisionRow(SQLModel, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """A logged choice with its whole distribution."""
+    """A logged answer with its whole distribution; columns as ``decision_rows`` writes them."""
 
     __tablename__ = "decision"
     __table_args__ = (
@@ -76,26 +75,37 @@ class DecisionRow(SQLModel, table=True):
     experiment: str
     revision: int
     unit: str
-    slate_id: str
-    slot: int
     decided_at: int = Field(sa_column=_moment())
     expires_at: int = Field(sa_column=_moment())
     reason: str
-    arm: str
-    propensity: float
-    eligible: str = Field(sa_column=Column(Text, nullable=False))
-    pmf: str = Field(sa_column=Column(Text, nullable=False))
-    excluded: str = Field(sa_column=Column(Text, nullable=False))
     context: str = Field(sa_column=Column(Text, nullable=False))
-    seed: str
-    model_version: int | None = None
+    deployment: int | None = None
+    model_versions: str | None = None
     deferred: bool
     request_key: str | None = None
     body_hash: str | None = None
     key_id: str | None = None
-    trusted: bool = Field(sa_column=Column(Boolean, nullable=False))
+    trusted: bool
     address: str | None = None
-    over_limit: bool = Field(sa_column=Column(Boolean, nullable=False))
+    over_limit: bool
+    session_id: str | None = None
+    baseline_arms: str | None = Field(default=None, sa_column=Column(Text))
+    parent: str | None = None
+    step: str | None = None
+    page_id: str | None = None
+    exposures: str | None = Field(default=None, sa_column=Column(Text))
+    cap_counts: str | None = Field(default=None, sa_column=Column(Text))
+    pacing: str | None = Field(default=None, sa_column=Column(Text))
+    test: bool
+    arm: str
+    propensity: float
+    eligible: str = Field(sa_column=Column(Text, nullable=False))
+    pmf: str = Field(sa_column=Column(Text, nullable=False))
+    seed: str
+    exclusions: str | None = Field(default=None, sa_column=Column(Text))
+    arms_hash: str | None = None
+    #: the draws of further slots
+    more_draws: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class ImmatureRow(SQLModel, table=True):

@@ -178,8 +178,12 @@ class _Given:
 
 def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
     """The state of the loop behind the decisions, as metrics."""
-    torn = CounterMetricFamily(f"{_P}journal_torn_lines", "Journal lines that were no records.")
+    torn = CounterMetricFamily(f"{_P}journal_torn_lines", "Journal lines cut off at their end.")
     torn.add_metric([], upkeep.torn)
+    damaged = CounterMetricFamily(
+        f"{_P}journal_damaged_lines", "Other journal lines that were no records; kept."
+    )
+    damaged.add_metric([], upkeep.damaged_lines)
     return [
         _gauge("ready", "1 while the process can do its work.", trouble is None),
         _gauge("database_up", "1 while the database answers.", upkeep.database_answers),
@@ -187,6 +191,7 @@ def upkeep_families(upkeep: Upkeep, trouble: str | None) -> list[Metric]:
         _gauge("journal_pending_bytes", "Journal not yet in the database.", upkeep.pending_bytes),
         _gauge("ingest_lag_seconds", "Age of the oldest pending record.", upkeep.lag_seconds),
         torn,
+        damaged,
         _by_experiment("model_version", "Newest model version.", upkeep.model_version.items()),
         _by_experiment(
             "model_age_seconds", "Time since it was published.", upkeep.model_age.items()

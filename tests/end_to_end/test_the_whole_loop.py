@@ -293,12 +293,13 @@ def check_decisions(world: World, shop: Shop) -> None:
     for decision_id, told in shop.decisions.items():
         row = stored[decision_id]
         pmf = dict(zip(json.loads(row.eligible), json.loads(row.pmf), strict=True))
-        assert (row.arm, row.propensity, pmf, row.reason, row.model_version) == (
+        versions = json.loads(row.model_versions or "[]")
+        assert (row.arm, row.propensity, pmf, row.reason, versions[:1]) == (
             told["arm"],
             told["propensity"],
             told["pmf"],
             told["reason"],
-            told["model_version"],
+            [] if told["model_version"] is None else [told["model_version"]],
         )
     reasons = Counter(row.reason for row in stored.values())
     for reason, count in reasons.items():

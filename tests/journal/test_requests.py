@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bandit_platform.domain.decision import Decision
+from bandit_platform.journal.header import header_line
 from bandit_platform.journal.records import decision_line
 from bandit_platform.journal.requests import FILE, SharedRequests
 from bandit_platform.journal.writer import JournalWriter
@@ -55,7 +56,7 @@ def test_a_note_that_leads_to_nothing_is_no_decision(
     record(requests, writer, other)
     (segment,) = tmp_path.glob("*.jsonl")
     with requests.claim(crashed.decision_id) as claim:
-        claim.note(segment.name, 0)  # where another decision stands
+        claim.note(segment.name, len(header_line()))  # where another decision stands
     assert found(requests, crashed.decision_id) is None
     with requests.claim(crashed.decision_id) as claim:
         claim.note(segment.name, 7)  # in the middle of a line

@@ -5,12 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.errors import JournalError
+from bandit_platform.journal.header import header_line
 from bandit_platform.journal.reader import read_chunk, segments
 from bandit_platform.journal.records import Record, activation_line, decision_line, event_line
 from bandit_platform.journal.writer import JournalWriter
@@ -25,12 +27,15 @@ class Trouble:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch
         self.written_of_next: int | None = None
+        #: whether that concerns the next header, instead of the next records
+        self.of_header = False
         self.calls: list[str] = []
         self._real_write = os.write
         monkeypatch.setattr(os, "write", self._write)
 
     def _write(self, descriptor: int, data: bytes) -> int:
-        if self.written_of_next is None or not data.startswith(b'{"k"'):
+        is_header = data == header_line()
+        if self.written_of_next is None or is_header != self.of_header or data[:4] != b'{"k"':
             return self._real_write(descriptor, data)
         written, self.written_of_next = self.written_of_next, None
         if written < 0:
@@ -154,7 +159,8 @@ def test_several_writers_use_segments_of_their_own(
     append(one, decisions[2])
     assert len(segments(folder)) == 2
     records, torn = read_all()
-    assert sorted(map(repr, records)) == sorted(map(repr, decisions[:3]))
+    identity = attrgetter("decision_id")
+    assert sorted(records, key=identity) == sorted(decisions[:3], key=identity)
     assert torn == 0
 
 
@@ -196,6 +202,23 @@ def test_a_write_that_fails_leaves_nothing_and_later_ones_work(
         append(writer, decisions[1])
     append(writer, *decisions[2:])
     assert read_all() == ([decisions[0], *decisions[2:]], 0)
+
+
+@pytest.mark.parametrize("written", [-1, 0, 10])
+def test_a_header_that_cannot_be_written_leaves_no_segment(
+    open_writer: OpenWriter,
+    decisions: list[Decision],
+    folder: Path,
+    trouble: Trouble,
+    written: int,
+) -> None:
+    writer = open_writer()
+    trouble.written_of_next, trouble.of_header = written, True
+    with pytest.raises(JournalError):
+        append(writer, decisions[0])
+    assert [*folder.glob("*.jsonl"), *folder.glob("*.new")] == []
+    append(writer, decisions[1])
+    assert read_chunk(segments(folder)[0], 0).records == (decisions[1],)
 
 
 @pytest.mark.parametrize("written", [-1, 100])
@@ -320,7 +343,7 @@ def test_always_means_on_the_disk_before_append_returns(
 
     monkeypatch.setattr(os, "fdatasync", sync)
     writer = open_writer(fsync="always")
-    size = 0
+    size = len(header_line())
     for count, decision in enumerate(decisions, 1):
         append(writer, decision)
         size += len(decision_line(decision))
@@ -347,7 +370,7 @@ def test_background_reaches_the_disk_soon_after(
     monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.fstat(fd).st_size))
     writer = open_writer()
     append(writer, decisions[0])
-    wait_until(lambda: synced == [len(decision_line(decisions[0]))])
+    wait_until(lambda: synced == [len(header_line() + decision_line(decisions[0]))])
     append(writer, decisions[1])
     wait_until(lambda: len(synced) == 2)
     time.sleep(0.15)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event, Lateness
@@ -11,6 +10,7 @@ from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import get_decision, insert_decisions
 from bandit_platform.storage.events import events_of, insert_events
+from tests.support.decisions import redrawn
 
 ODD = 'tab\t newline\n backslash\\N quote" \\. ünï🎟'
 UNLIKE_ODD = Exclusion(code=ExclusionCode.CONDITION, field="country", operator="ne", limit=ODD)
@@ -22,16 +22,16 @@ def test_rows_already_there_stay_and_the_others_come_back_as_they_were(
     decisions = [
         make_decision(
             context={"country": ODD, "cart_value": 0.1 + 0.2, "returning": number % 2 == 0},
-            excluded={"upgrade": UNLIKE_ODD} if number % 3 else {},
+            exclusions={"upgrade": UNLIKE_ODD} if number % 3 else None,
             request_key=None if number % 2 else "11" * 8,
-            model_version=None if number % 5 else number,
+            model_versions=() if number % 5 else (number,),
             pmf=(1e-17, 1 / 3, 2 / 3 - 1e-17),
         )
         for number in range(1200)
     ]
     with database.write() as connection:
         assert insert_decisions(connection, decisions[:300]) == decisions[:300]
-    changed = [replace(decision, arm="nothing") for decision in decisions[200:300]]
+    changed = [redrawn(decision, arm="nothing") for decision in decisions[200:300]]
     with database.write() as connection:
         assert insert_decisions(connection, changed + decisions[300:]) == decisions[300:]
     with database.read() as connection:

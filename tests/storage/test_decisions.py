@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects import sqlite
 
-from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.decision import Decision, Draw, Reason
 from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import (
@@ -38,11 +39,10 @@ def test_every_field_comes_back_exactly(database: Database, make_decision: Make)
     full = make_decision(
         decided_at=datetime(2026, 11, 22, 10, 0, 0, 1, tzinfo=UTC),
         expires_at=datetime(2026, 11, 29, 10, 0, 0, 999999, tzinfo=UTC),
-        slot=2,
         revision=3,
         propensity=0.1 + 0.2,
         pmf=(1 / 3, 5e-324, 0.30000000000000004),
-        excluded={
+        exclusions={
             "parking": Exclusion(
                 code=ExclusionCode.CONDITION, field="country", operator="in", limit=("GB", "Å\n")
             ),
@@ -54,15 +54,32 @@ def test_every_field_comes_back_exactly(database: Database, make_decision: Make)
         deferred=True,
         request_key="a" * 16,
         body_hash="b" * 16,
+        deployment=4,
+        model_versions=(7, 9),
+        session_id="c" * 32,
+        baseline_arms=("upgrade", "nothing"),
+        parent="d" * 48,
+        step="accept",
+        page_id="e" * 32,
+        exposures={"shown_1d": 2.0},
+        cap_counts={"upgrade": 1},
+        pacing={"upgrade": 0.25},
+        test=True,
+        arms_hash="f" * 32,
     )
-    bare = make_decision(model_version=None, eligible=("nothing",), pmf=(1.0,), context={})
+    more = (
+        full.draws[0],
+        Draw(arm="nothing", propensity=1.0, eligible=("nothing",), pmf=(1.0,), seed="1" * 16),
+    )
+    slate = replace(full, decision_id="9" * 48, draws=more)
+    bare = make_decision(model_versions=(), eligible=("nothing",), pmf=(1.0,), context={})
     with database.write() as connection:
-        insert_decisions(connection, [full, bare])
+        insert_decisions(connection, [full, slate, bare])
     with database.read() as connection:
-        for decision in (full, bare):
+        for decision in (full, slate, bare):
             found = get_decision(connection, decision.decision_id)
             assert found == decision
-            assert repr(found) == repr(decision)
+            assert repr(found).replace("TzInfo(0)", "datetime.timezone.utc") == repr(decision)
         assert get_decision(connection, "0" * 48) is None
 
 

@@ -87,7 +87,7 @@ def test_every_field_is_strict_and_named(
 
 
 def test_every_problem_of_a_body_is_told_at_once(refusing: Any, refused: Any) -> None:
-    body = {"unit_id": 1, "context": {"country": ["GB"]}, "more": 1, "defer_activation": 0}
+    body = {"unit_id": 1, "context": {"country": {"is": "GB"}}, "more": 1, "defer_activation": 0}
     told = refused(refusing.post(DECIDE, body), 422, "invalid-body")
     assert {error["path"] for error in told["errors"]} == {
         "unit_id",

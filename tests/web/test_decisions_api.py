@@ -89,7 +89,7 @@ def test_a_request_key_gives_201_then_200_then_409(running: Any, way: str, refus
     other = running.decide(**body, headers=headers, unit_id="somebody else")
     refused(other, 409, "conflict")
     kinds = [json.loads(line)["k"] for line in running.journal().splitlines()]
-    assert kinds == ["decision", "conflict"]
+    assert kinds == ["journal", "decision", "conflict"]
 
 
 def test_an_idempotency_key_is_read_as_utf_8(running: Any) -> None:

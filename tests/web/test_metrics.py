@@ -207,6 +207,7 @@ def test_upkeep_without_a_database_keeps_what_was_seen() -> None:
         pending_bytes=5,
         lag_seconds=1.5,
         torn=2.0,
+        damaged_lines=3.0,
         worker_leads=False,
         model_version={"a": 3},
         model_age={"a": 9.0},
@@ -225,6 +226,7 @@ def test_upkeep_without_a_database_keeps_what_was_seen() -> None:
     found = parsed(Meter().show(upkeep_families(upkeep, "away")).decode())
     assert found["ready",] == found["database_up",] == 0
     assert found["journal_torn_lines_total",] == 2
+    assert found["journal_damaged_lines_total",] == 3
     assert found["model_version", "a"] == 3
     assert found["node_lag_seconds", "one"] == 2.5
     assert (found["node_given_up", "one"], found["node_given_up", "two"]) == (0, 1)

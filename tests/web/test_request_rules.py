@@ -103,7 +103,7 @@ def test_undeclared_fields_are_dropped_and_only_counted(dropping: Any) -> None:
     many = {f"field_{number}": number for number in range(200)}
     assert dropping.decide(context={"cart_value": 80.0, **many}).status_code == 201
     assert contexts(dropping) == [{"cart_value": 80.0}] * 3
-    assert [each.get("dropped") for each in records(dropping, "decision")] == [3, None, 50]
+    assert [each.get("dropped_fields") for each in records(dropping, "decision")] == [3, None, 50]
     for text in ("email", "example", "nnn", "field_"):
         assert text not in dropping.journal()
 

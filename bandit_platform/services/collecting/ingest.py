@@ -19,7 +19,14 @@ import structlog
 from bandit_platform.domain.decision import Decision, Reason
 from bandit_platform.domain.event import CLOCK_TOLERANCE, Event, Lateness
 from bandit_platform.domain.request_event import RequestEvent
-from bandit_platform.journal.reader import Chunk, read_chunk, remove_segment, segments
+from bandit_platform.errors import JournalError
+from bandit_platform.journal.reader import (
+    Chunk,
+    keep_damaged,
+    read_chunk,
+    remove_segment,
+    segments,
+)
 from bandit_platform.journal.records import Activation, RequestConflict
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
 from bandit_platform.services.collecting.count_page_sources import count_page_decisions
@@ -66,8 +73,10 @@ class Ingested:
     """What one round of ingest did."""
 
     records: int
-    #: lines that were no records
+    #: last lines that a power cut or a full disk cut off
     torn: int
+    #: other lines that were no records; each is kept in a file of its own
+    damaged: int
     #: whether everything written before the round began is now in the database
     drained: bool
 
@@ -90,26 +99,29 @@ class Ingest:
         """Take over what the segments hold, at most one chunk of each.
 
         Raises:
+            OutdatedError: this version does not read a segment's format; nothing was taken.
             StorageError: the database did not answer; nothing was lost and nothing counted.
         """
         paths = {path.name: path for path in segments(self._folder)}
         if not paths:
-            return Ingested(records=0, torn=0, drained=True)
+            return Ingested(records=0, torn=0, damaged=0, drained=True)
         with self._database.read() as connection:
             positions = journal_positions(connection)
         sizes = {name: path.stat().st_size for name, path in paths.items()}
         chunks = [read_chunk(path, positions.get(name, 0)) for name, path in paths.items()]
-        useful = [c for c in chunks if c.records or c.torn or c.exhausted]
-        if any(chunk.records or chunk.torn for chunk in useful):
+        useful = [c for c in chunks if c.records or c.torn or c.damaged or c.exhausted]
+        damaged = sum(_keep_damaged(paths[chunk.segment], chunk) for chunk in useful)
+        if any(chunk.records or chunk.torn or chunk.damaged for chunk in useful):
             with self._database.write() as connection:
                 _store(connection, useful)
         self._clear([chunk for chunk in useful if chunk.exhausted], paths)
         torn = sum(chunk.torn for chunk in useful)
         if torn:
-            _log.warning("journal lines skipped", torn=torn)
+            _log.warning("journal lines cut off at their end were skipped", torn=torn)
         return Ingested(
             records=sum(len(chunk.records) for chunk in useful),
             torn=torn,
+            damaged=damaged,
             drained=all(c.offset >= sizes[c.segment] for c in chunks),
         )
 
@@ -132,6 +144,19 @@ class Ingest:
         return True
 
 
+def _keep_damaged(path: Path, chunk: Chunk) -> int:
+    """Keep the damaged lines of a chunk beside the journal, and log each; returns how many."""
+    for each in chunk.damaged:
+        try:
+            copy = keep_damaged(path, each)
+        except OSError as error:
+            raise JournalError(f"a damaged line of {path.name} cannot be kept: {error}") from error
+        _log.error(
+            "damaged journal line kept", segment=path.name, offset=each.offset, file=copy.name
+        )
+    return len(chunk.damaged)
+
+
 def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     take_turns(connection)
     records = [record for chunk in chunks for record in chunk.records]
@@ -143,8 +168,7 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     counts.update(_dropped_fields(new))
     mark_disputes(connection, decisions, new, counts)
     note_model_uses(
-        connection,
-        {(d.experiment, d.model_version) for d in new if d.model_version is not None},
+        connection, {(d.experiment, version) for d in new for version in d.model_versions}
     )
     insert_activations(
         connection,
@@ -171,6 +195,7 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
     add_exclusions(connection, count_exclusions(new))
     count_page_decisions(connection, new)
     counts[DEPLOYMENT, "journal.torn"] += sum(chunk.torn for chunk in chunks)
+    counts[DEPLOYMENT, "journal.damaged"] += sum(len(chunk.damaged) for chunk in chunks)
     add(connection, counts)
     for chunk in chunks:
         put_journal_position(connection, chunk.segment, chunk.offset)

@@ -18,7 +18,6 @@ from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.storage.interactions import Interaction
 
 _SLACK = 1e-9
-_VALUES = {str, int, float, bool, tuple}
 
 
 def why_unusable(
@@ -46,8 +45,6 @@ def _arms_problem(decision: Decision, spec: ExperimentSpec) -> str | None:
         return problem
     if decision.arm not in decision.eligible:
         return "the arm is not among the eligible ones"
-    if not _VALUES.issuperset(map(type, decision.context.values())):
-        return "its context holds what no context can"
     return None
 
 

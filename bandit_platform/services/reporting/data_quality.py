@@ -83,6 +83,7 @@ def deployment_checks(upkeep: Upkeep, orphans: int, events: int) -> tuple[Qualit
         _measured("journal_pending", float(upkeep.pending_bytes), look=2.0**24, broken=2.0**28),
         _nodes(upkeep),
         _measured("torn", upkeep.torn, look=1.0),
+        _measured("damaged_lines", upkeep.damaged_lines, look=1.0),
         _share("orphan", orphans, events + orphans, look=0.01, broken=0.1),
     )
 

@@ -140,6 +140,8 @@ def _story(decision: Decision) -> dict[str, Any]:
         "draw": fraction(bytes.fromhex(decision.seed)),
         "drawn": decision.eligible[draw(decision.pmf, decision.seed)],
         "model_version": decision.model_version,
+        "model_versions": list(decision.model_versions),
+        "deployment": decision.deployment,
         "arm": decision.arm,
         "propensity": decision.propensity,
         "deferred": decision.deferred,
@@ -164,9 +166,10 @@ def other_answer(text: str) -> dict[str, Any]:
     """The other answer to a disputed decision, from the columns that were kept of it."""
     other = json.loads(text)
     eligible, pmf = json.loads(other["eligible"]), json.loads(other["pmf"])
+    versions = json.loads(other["model_versions"] or "[]")
     return {
         "arm": other["arm"],
         "reason": other["reason"],
         "pmf": dict(zip(eligible, pmf, strict=True)),
-        "model_version": other["model_version"],
+        "model_version": versions[0] if versions else None,
     }

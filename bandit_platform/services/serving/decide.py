@@ -15,7 +15,7 @@ import structlog
 from bandit_platform.domain.assignment import draw
 from bandit_platform.domain.caller import INTERNAL, Caller
 from bandit_platform.domain.context import Context, validate_context
-from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.decision import Decision, Draw, Reason
 from bandit_platform.domain.eligibility import Eligibility, eligible_arms
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import (
@@ -213,19 +213,21 @@ class Decider:
             experiment=spec.key,
             revision=live.revision,
             unit=unit,
-            slate_id=identity,
-            slot=0,
             decided_at=now,
             expires_at=now + spec.reward.window,
             reason=choice.reason,
-            arm=choice.eligible.arms[position],
-            propensity=choice.pmf[position],
-            eligible=choice.eligible.arms,
-            pmf=choice.pmf,
-            excluded=choice.eligible.excluded,
             context=context,
-            seed=seed,
-            model_version=live.model_version if choice.reason is Reason.POLICY else None,
+            draws=(
+                Draw(
+                    arm=choice.eligible.arms[position],
+                    propensity=choice.pmf[position],
+                    eligible=choice.eligible.arms,
+                    pmf=choice.pmf,
+                    seed=seed,
+                    exclusions=choice.eligible.excluded or None,
+                ),
+            ),
+            model_versions=choice.model_versions,
             deferred=query.defer_activation,
             request_key=None if named is None else named.request,
             body_hash=None if named is None else named.body_hash,
@@ -258,7 +260,8 @@ class Decider:
         except Exception as error:  # noqa: BLE001 - whatever a model does, the shop gets an answer
             _seldom.error("policy failed", spec.key, experiment=spec.key, exc_info=error)
             return _only_nothing(Reason.FALLBACK)
-        return _Choice(reason=Reason.POLICY, eligible=eligible, pmf=pmf)
+        versions = () if live.model_version is None else (live.model_version,)
+        return _Choice(reason=Reason.POLICY, eligible=eligible, pmf=pmf, model_versions=versions)
 
     def _hashes_of(self, experiment: str) -> DecisionHashes:
         known = self._hashes.get(experiment)
@@ -303,6 +306,8 @@ class _Choice:
     reason: Reason
     eligible: Eligibility
     pmf: tuple[float, ...]
+    #: published model versions that gave the distribution
+    model_versions: tuple[int, ...] = ()
 
 
 def _only_nothing(reason: Reason) -> _Choice:
@@ -314,12 +319,11 @@ def _fallback(decision: Decision) -> Decision:
     return replace(
         decision,
         reason=Reason.FALLBACK,
-        arm=NOTHING,
-        propensity=1.0,
-        eligible=(NOTHING,),
-        pmf=(1.0,),
-        excluded={},
-        model_version=None,
+        draws=(
+            Draw(arm=NOTHING, propensity=1.0, eligible=(NOTHING,), pmf=(1.0,), seed=decision.seed),
+        ),
+        deployment=None,
+        model_versions=(),
     )
 
 

@@ -21,7 +21,14 @@ from bandit_platform.storage.standing import Standing, standing
 
 _seldom = SeldomLog(structlog.get_logger(__name__))
 _UNKNOWN = Standing(
-    positions={}, models={}, learned={}, left_out={}, failures={}, torn=0.0, led_until=None
+    positions={},
+    models={},
+    learned={},
+    left_out={},
+    failures={},
+    torn=0.0,
+    damaged_lines=0.0,
+    led_until=None,
 )
 
 
@@ -49,7 +56,9 @@ class Upkeep:
     pending_bytes: int
     #: age of the oldest of them, in seconds
     lag_seconds: float
+    #: journal lines cut off at the end of a segment, and other lines that were no records
     torn: float
+    damaged_lines: float
     worker_leads: bool
     #: until when the last worker led; None before the first one, and when it gave up the lead
     led_until: datetime | None = None
@@ -131,6 +140,7 @@ class UpkeepWatch:
             pending_bytes=waiting.size,
             lag_seconds=_age(now, waiting.oldest) if waiting.oldest else 0.0,
             torn=known.torn,
+            damaged_lines=known.damaged_lines,
             worker_leads=known.led_until is not None and now < known.led_until,
             led_until=known.led_until,
             model_version={key: version for key, (version, _) in known.models.items()},

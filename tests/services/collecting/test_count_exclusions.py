@@ -80,7 +80,7 @@ def test_a_reason_too_long_for_an_index_is_counted_without_its_limit(make_decisi
         for limit in (("GB", "US"), long)
     ]
     made = [
-        make_decision(eligible=("nothing", "insurance"), excluded={"upgrade": why})
+        make_decision(eligible=("nothing", "insurance"), exclusions={"upgrade": why})
         for why in reasons
     ]
     counted = [place.why for place in count_exclusions(made) if place.fate == "out"]

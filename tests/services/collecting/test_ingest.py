@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bandit_platform.errors import StorageError
+from bandit_platform.errors import OutdatedError, StorageError
 from bandit_platform.journal.reader import segments
 from bandit_platform.journal.records import decision_line, event_line
 from bandit_platform.journal.writer import JournalWriter
@@ -275,20 +275,51 @@ def test_an_event_of_an_unmeasured_decision_is_late_by_time_only(world: Any, spe
     assert late == {"outside"}
 
 
-def test_lines_that_are_no_records_are_counted_and_skipped(world: Any, spec: Any) -> None:
+def test_lines_that_are_no_records_are_kept_and_counted(world: Any, spec: Any) -> None:
     some_traffic(world, spec)
-    world.server.journal.append(b'{"k":"decision","id":"torn\n{"k":"nothing known"}\n[]\n')
+    bad = [b'{"k":"decision","id":"torn\n', b'{"k":"nothing known"}\n', b"[]\n"]
+    world.server.journal.append(b"".join(bad))
     world.decide()
     world.server.journal.append(b'{"k":"event","decision":"with no newline at the end')
     alive = world.ingest()
-    assert alive.torn == 3
+    assert (alive.torn, alive.damaged) == (0, 3)
     assert not alive.drained  # the last line may still grow
     assert world.one("SELECT count(*) FROM decision") == 42
+    kept = sorted(world.folder.glob("*.damaged"), key=lambda path: int(path.stem.split("-")[-1]))
+    assert [path.read_bytes() for path in kept] == bad
     world.server.journal.close()
     ended = world.ingest()
-    assert (ended.torn, ended.records, ended.drained) == (1, 0, True)
-    assert world.counter("journal.torn", key="") == 4
+    assert (ended.torn, ended.damaged, ended.records, ended.drained) == (1, 0, 0, True)
+    assert world.counter("journal.torn", key="") == 1
+    assert world.counter("journal.damaged", key="") == 3
     assert segments(world.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "what"),
+    [
+        (b'{"k":"journal","format":2,"version":"9.9"}\n', "written by version 9.9"),
+        (b'{"k":"decision","id":"1"}\n', "a development version"),
+    ],
+)
+def test_ingest_stops_at_a_segment_it_cannot_read_and_keeps_everything(
+    world: Any, spec: Any, header: bytes, what: str
+) -> None:
+    world.launch(spec)
+    decision = world.decide()
+    world.server.journal.close()
+    (segment,) = segments(world.folder)
+    written = segment.read_bytes()
+    _, _, records = written.partition(b"\n")
+    segment.write_bytes(header + records)
+    for _ in range(2):
+        with pytest.raises(OutdatedError, match=what):
+            world.ingest()
+    assert segment.read_bytes() == header + records
+    assert world.one("SELECT count(*) FROM decision") == 0
+    segment.write_bytes(written)
+    world.ingest()
+    assert world.one("SELECT decision_id FROM decision") == decision.decision_id
 
 
 def test_a_decision_recorded_twice_is_the_first_one(

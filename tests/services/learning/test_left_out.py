@@ -30,7 +30,11 @@ DAMAGES = {
         "propensity = 1e-9, pmf = replace(pmf, propensity, 1e-9)",
         "its propensity is",
     ),
-    "context": ("decision", "context = '{\"country\": []}'", "its context holds what no context"),
+    "context": (
+        "decision",
+        "context = '{\"country\": {}}'",
+        "its decision cannot be read: ValueError",
+    ),
     "no JSON": ("decision", "context = '{'", "its decision cannot be read: ValueError"),
     "reason": ("decision", "reason = 'whim'", "its decision cannot be read: ValueError"),
 }

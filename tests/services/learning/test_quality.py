@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from bandit_platform.services.learning.quality import Quality
 from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.storage.interactions import Interaction
+from tests.support.decisions import redrawn
 
 PMFS = {
     ("nothing", "upgrade", "insurance"): (0.5, 0.2, 0.3),
@@ -27,7 +27,7 @@ def stream(make_decision: Any, count: int, seed: int = 1) -> Iterator[Interactio
         eligible = rng.choice(list(PMFS))
         pmf = PMFS[eligible]
         arm = rng.choices(eligible, pmf)[0]
-        decision = replace(template, eligible=eligible, pmf=pmf, arm=arm)
+        decision = redrawn(template, eligible=eligible, pmf=pmf, arm=arm)
         yield Interaction(number=number, decision=decision, reward=0.0, policy_traffic=True)
 
 

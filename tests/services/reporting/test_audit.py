@@ -75,13 +75,13 @@ def test_only_decisions_since_a_moment(audited: Any) -> None:
         ("eligible", json.dumps(["nothing", "upgrade"]), "eligible"),
         ("context", json.dumps({"cart_value": 1.0, "country": "GB"}), "eligible"),
         ("context", json.dumps({"cart_value": 117.0, "country": "FR"}), "distribution"),
-        ("model_version", 2, "distribution"),
-        ("model_version", 99, "not stored"),
+        ("model_versions", "[2]", "distribution"),
+        ("model_versions", "[99]", "not stored"),
         ("revision", 9, "not stored"),
         ("reason", "holdout", "not in the holdout"),
         ("decision_id", "00" * 24, "never issued"),
         (
-            "excluded",
+            "exclusions",
             EXCLUDED,
             "other reasons",
         ),
@@ -89,9 +89,9 @@ def test_only_decisions_since_a_moment(audited: Any) -> None:
         ("reason", "whim", "cannot be read"),
         ("pmf", "torn", "cannot be read"),
         ("eligible", "null", "cannot be read"),
-        ("context", "null", "cannot be recomputed"),
-        ("excluded", "[]", "cannot be read"),
-        ("model_version", "one", "not stored"),
+        ("context", "null", "cannot be read"),
+        ("exclusions", "[]", "cannot be read"),
+        ("model_versions", "one", "cannot be read"),
         ("decided_at", "noon", "cannot be read"),
     ],
 )
@@ -123,10 +123,10 @@ def test_another_arm_than_drawn_is_found(audited: Any) -> None:
 @pytest.mark.parametrize(
     ("reason", "column", "value", "what"),
     [
-        ("uniform", "model_version", 1, "no model decided"),
+        ("uniform", "model_versions", "[1]", "no model decided"),
         (
             "holdout",
-            "excluded",
+            "exclusions",
             EXCLUDED,
             "only nothing",
         ),
@@ -170,7 +170,7 @@ def test_an_id_must_follow_from_its_request_key(
 
 
 def test_an_altered_model_is_found(audited: Any) -> None:
-    version = one_by_model(audited).model_version
+    (version,) = json.loads(one_by_model(audited).model_versions)
     tamper(
         audited,
         "UPDATE model_version SET blob = :blob WHERE version = :version",

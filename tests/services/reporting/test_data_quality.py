@@ -31,6 +31,7 @@ def upkeep(**changed: Any) -> Upkeep:
         "pending_bytes": 0,
         "lag_seconds": 0.0,
         "torn": 0.0,
+        "damaged_lines": 0.0,
         "worker_leads": True,
         "led_until": NOW,
         "model_version": {},
@@ -209,6 +210,7 @@ def node(*, lag: float, given_up: bool = False) -> NodeUpkeep:
         ("journal_pending", {"pending_bytes": 2**24}, State.LOOK),
         ("journal_pending", {"pending_bytes": 2**28}, State.BROKEN),
         ("torn", {"torn": 1.0}, State.LOOK),
+        ("damaged_lines", {"damaged_lines": 1.0}, State.LOOK),
     ],
 )
 def test_limits_of_the_deployments_checks(name: str, changed: dict[str, Any], state: State) -> None:

@@ -198,12 +198,12 @@ def test_a_fallback_is_counted_and_in_no_estimate(
     world.launch(spec)
     fallback = make_decision(
         decided_at=world.clock.now,
-        reason="fallback",
+        reason=Reason.FALLBACK,
         arm="nothing",
         propensity=1.0,
         eligible=("nothing",),
         pmf=(1.0,),
-        model_version=None,
+        model_versions=(),
     )
     world.server.journal.append(decision_line(fallback))
     world.report(fallback)

@@ -381,4 +381,4 @@ def test_the_window_of_a_decision_is_the_spec_s(lite: Any, spec: Any) -> None:
     assert decision.decided_at == lite.clock.now
     assert decision.expires_at == lite.clock.now + timedelta(hours=1)
     assert decision.revision == 1
-    assert (decision.slate_id, decision.slot) == (decision.decision_id, 0)
+    assert len(decision.draws) == 1

@@ -1,0 +1,138 @@
+"""Decisions as rows of the table, and back: the columns follow from the fields of a decision.
+
+Each field of :class:`Decision`, and of the :class:`Draw` of the first slot, is a column of the same
+name. Moments are microseconds, lists and objects JSON. NULL stands for a field's default, so that
+absent fields take no space. Draws of further slots are one JSON list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row
+
+from bandit_platform.domain.decision import Decision, Draw, Reason
+from bandit_platform.storage.statements import from_micros, to_micros
+
+#: counted when a decision is stored, and not stored with it
+NOT_STORED = frozenset({"dropped_fields"})
+#: the column of the draws after the first slot's
+MORE_DRAWS = "more_draws"
+_PLAIN = (str, int, float, bool)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Column:
+    """How a field is written to its column and read from it."""
+
+    name: str
+    write: Callable[[Any], Any] | None
+    read: Callable[[Any], Any] | None
+    #: what NULL stands for, where a column may be NULL
+    default: Any
+
+
+def _columns(record: type, without: frozenset[str]) -> tuple[_Column, ...]:
+    hints = get_type_hints(record)
+    return tuple(
+        _column(field.name, hints[field.name], field.default)
+        for field in fields(record)
+        if field.name not in without
+    )
+
+
+def _column(name: str, hint: Any, default: Any) -> _Column:
+    required = default is MISSING
+    write, read = _codec(hint, required=required)
+    return _Column(name=name, write=write, read=read, default=None if required else default)
+
+
+def _codec(
+    hint: Any, *, required: bool
+) -> tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]:
+    """How values of a type become a column's and back; None where they stay as they are."""
+    if hint is datetime:
+        return to_micros, from_micros
+    if hint is Reason:
+        return str, Reason
+    if any(hint == plain or hint == (plain | None) for plain in _PLAIN):
+        return None, None
+    adapter: TypeAdapter[Any] = TypeAdapter(hint)
+
+    def write(value: Any) -> str | None:
+        if not value and not required:
+            return None
+        return _ascii(adapter.dump_json(value, exclude_defaults=True))
+
+    def read(text: str) -> Any:
+        return adapter.validate_json(text, strict=True)
+
+    if hint == tuple[str, ...]:  # few lists of arms come again and again
+        return lru_cache(maxsize=4096)(write), lru_cache(maxsize=4096)(read)
+    return write, read
+
+
+def _ascii(text: bytes) -> str:
+    """JSON in ASCII, which every database can keep."""
+    return text.decode() if text.isascii() else json.dumps(json.loads(text))
+
+
+_DECISION = _columns(Decision, NOT_STORED | {"draws"})
+_DRAW = _columns(Draw, frozenset())
+_MORE: TypeAdapter[tuple[Draw, ...]] = TypeAdapter(tuple[Draw, ...])
+#: the columns, in the order of :func:`decision_values`
+COLUMNS = (*(each.name for each in (*_DECISION, *_DRAW)), MORE_DRAWS)
+
+
+def decision_values(decision: Decision) -> tuple[Any, ...]:
+    """A decision as the values of :data:`COLUMNS`."""
+    first = decision.draws[0]
+    values: list[Any] = []
+    for record, columns in ((decision, _DECISION), (first, _DRAW)):
+        for column in columns:
+            value = getattr(record, column.name)
+            values.append(value if column.write is None else column.write(value))
+    more = decision.draws[1:]
+    values.append(_ascii(_MORE.dump_json(more, exclude_defaults=True)) if more else None)
+    return tuple(values)
+
+
+def decision_row(decision: Decision) -> dict[str, Any]:
+    """A decision as columns."""
+    return dict(zip(COLUMNS, decision_values(decision), strict=True))
+
+
+def decision_from(row: Row[Any]) -> Decision:
+    """The decision of a row that begins with :data:`COLUMNS`.
+
+    Raises:
+        ValueError: a value is damaged.
+        TypeError: a value is missing, or of another type.
+    """
+    first = Draw(**_fields(_DRAW, row, len(_DECISION)))
+    more = row[len(COLUMNS) - 1]
+    draws = (first,) if more is None else (first, *_MORE.validate_json(more, strict=True))
+    return Decision(**_fields(_DECISION, row, 0), draws=draws)
+
+
+def _fields(columns: tuple[_Column, ...], row: Row[Any], start: int) -> dict[str, Any]:
+    """The fields of a record from the columns that begin at a position of the row."""
+    found: dict[str, Any] = {}
+    for position, column in enumerate(columns, start):
+        value = row[position]
+        if value is None:
+            found[column.name] = column.default
+        elif column.read is None:
+            found[column.name] = value
+        else:
+            try:
+                found[column.name] = column.read(value)
+            except ValueError as error:
+                raise ValueError(f"column {column.name} is damaged") from error
+    return found

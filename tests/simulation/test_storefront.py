@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from bandit_platform.domain.context import validate_context
+from bandit_platform.domain.eligibility import eligible_arms
+from bandit_platform.domain.exclusion import ExclusionCode
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.services.launching.spec_files import read_spec_file
 from bandit_platform.simulation.experiment_files import shipped_experiment
@@ -193,3 +198,26 @@ def test_an_unknown_experiment_changes_nothing(client: Any) -> None:
     assert "There is no such experiment" in answer.text
     assert "<script>" not in answer.text
     assert 'data-experiment="demo-shop"' in client.get(buy(client)).text
+
+
+def test_the_cart_goes_to_the_service_and_keeps_its_own_offers_away(client: Any) -> None:
+    client.post("/cart", data={"evening": "northern-lights", "tickets": 2})
+    for sku in ("TOUR-SHIRT", "PARKING", "PARKING"):
+        assert client.post("/cart/add-ons", data={"sku": sku}).status_code == 302
+    assert client.post("/cart/add-ons", data={"sku": "GOLD"}).status_code == 404
+    cart = client.get("/cart").text
+    assert "£130.00" in cart
+    assert cart.count("/cart/add-ons") == 1
+    page = client.get(client.post("/orders", data={"country": "GB"}).headers["Location"]).text
+    found = re.search(r'data-context="([^"]*)"', page)
+    assert found is not None
+    context = json.loads(html.unescape(found[1]))
+    assert context["cart_skus"] == ["PARKING", "TOUR-SHIRT", "northern-lights"]
+    assert context["order_value"] == 130.0
+    spec = read_spec_file(shipped_experiment("demo_shop"))
+    known = validate_context(spec.context, {**context, "device": "mobile"})
+    found_arms = eligible_arms(spec, known, datetime.now(UTC))
+    assert found_arms.arms == ("nothing", "vip-upgrade", "insurance")
+    assert {why.code for why in found_arms.excluded.values()} == {ExclusionCode.IN_CART}
+    assert "Nothing is in it yet" in client.get("/cart").text
+    assert "PARKING" not in client.get(buy(client)).text

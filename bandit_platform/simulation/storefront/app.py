@@ -21,9 +21,11 @@ from bandit_platform.client.client import Client
 from bandit_platform.domain.duration import format_duration
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.simulation.storefront.catalogue import (
+    ADD_ONS,
     COUNTRIES,
     EVENINGS,
     MOST_TICKETS,
+    add_ons,
     evening,
 )
 from bandit_platform.simulation.storefront.facts import (
@@ -136,9 +138,17 @@ def _add_buying(app: Flask, orders: Orders, shop: Storefront) -> None:
         session["cart"] = [request.form["evening"], min(max(tickets, 1), MOST_TICKETS)]
         return redirect(url_for("cart"))
 
+    @app.post("/cart/add-ons")
+    def add_to_cart() -> BaseResponse:
+        sku = request.form.get("sku", "")
+        if not add_ons({sku}):
+            abort(404)
+        session["add_ons"] = sorted({sku, *session.get("add_ons", [])})
+        return redirect(url_for("cart"))
+
     @app.post("/cart/empty")
     def empty_cart() -> BaseResponse:
-        session.pop("cart", None)
+        _forget_cart()
         return redirect(url_for("cart"))
 
     @app.get("/checkout")
@@ -156,17 +166,36 @@ def _add_buying(app: Flask, orders: Orders, shop: Storefront) -> None:
             return redirect(url_for("cart"))
         mine = session.get("orders", [])
         order = orders.place(
-            _experiment(shop), found["evening"], found["tickets"], country, returning=bool(mine)
+            _experiment(shop),
+            found["evening"],
+            found["tickets"],
+            country,
+            returning=bool(mine),
+            add_ons=found["added"],
         )
         session["orders"] = [*mine, order.number][-20:]
-        session.pop("cart", None)
+        _forget_cart()
         return redirect(url_for("confirmation", number=order.number))
 
 
 def _cart() -> dict[str, Any]:
     key, tickets = session.get("cart", ("", 0))
     found = evening(key)
-    return {"evening": found, "tickets": tickets, "value": tickets * found.price if found else 0.0}
+    added = add_ons(session.get("add_ons", []))
+    price = tickets * found.price if found else 0.0
+    return {
+        "evening": found,
+        "tickets": tickets,
+        "added": added,
+        "value": price,
+        "total": price + sum(each.price for each in added),
+        "offered": [each for each in ADD_ONS if each not in added],
+    }
+
+
+def _forget_cart() -> None:
+    session.pop("cart", None)
+    session.pop("add_ons", None)
 
 
 def _add_afterwards(app: Flask, orders: Orders, shop: Storefront) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -77,6 +78,23 @@ EVENINGS: tuple[Evening, ...] = (
         event_in="today",
     ),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddOn:
+    """Something to buy with the tickets."""
+
+    sku: str
+    title: str
+    #: pounds
+    price: float
+
+
+ADD_ONS: tuple[AddOn, ...] = (
+    AddOn(sku="PARKING", title="Parking space at the venue", price=14.0),
+    AddOn(sku="TOUR-SHIRT", title="Tour shirt", price=20.0),
+    AddOn(sku="PROGRAMME", title="Printed programme", price=6.0),
+)
 COUNTRIES = {
     "GB": "United Kingdom",
     "IE": "Ireland",
@@ -90,3 +108,8 @@ MOST_TICKETS = 8
 def evening(key: str) -> Evening | None:
     """The evening with a key."""
     return next((each for each in EVENINGS if each.key == key), None)
+
+
+def add_ons(skus: Collection[str]) -> tuple[AddOn, ...]:
+    """The add-ons with these SKUs."""
+    return tuple(each for each in ADD_ONS if each.sku in skus)

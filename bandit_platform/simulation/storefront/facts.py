@@ -16,6 +16,7 @@ def facts(order: Order) -> dict[str, ContextValue]:
     return {
         "order_value": order.value,
         "cart_value": order.value,
+        "cart_skus": order.skus,
         "tickets": order.tickets,
         "event_kind": order.evening.kind,
         "event_in": order.evening.event_in,

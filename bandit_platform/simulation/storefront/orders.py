@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from bandit_platform.domain.experiment import Arm
-from bandit_platform.simulation.storefront.catalogue import Evening
+from bandit_platform.simulation.storefront.catalogue import AddOn, Evening
 
 #: of everything the shop sells itself
 CURRENCY = "GBP"
@@ -51,7 +51,9 @@ class Order:
     country: str
     #: has ordered before
     returning: bool
-    #: what was added
+    #: bought with the tickets
+    add_ons: tuple[AddOn, ...] = ()
+    #: what an offer added
     extra: Extra | None = None
     returned: bool = False
     complained: bool = False
@@ -62,8 +64,13 @@ class Order:
 
     @property
     def value(self) -> float:
-        """Pounds for the tickets."""
-        return self.tickets * self.evening.price
+        """Pounds for what was in the cart."""
+        return self.tickets * self.evening.price + sum(each.price for each in self.add_ons)
+
+    @property
+    def skus(self) -> tuple[str, ...]:
+        """What was in the cart, as carts call it."""
+        return tuple(sorted({self.evening.key, *(each.sku for each in self.add_ons)}))
 
     @property
     def total(self) -> float:
@@ -85,7 +92,14 @@ class Orders:
         self._lock = Lock()
 
     def place(
-        self, experiment: str, evening: Evening, tickets: int, country: str, *, returning: bool
+        self,
+        experiment: str,
+        evening: Evening,
+        tickets: int,
+        country: str,
+        *,
+        returning: bool,
+        add_ons: tuple[AddOn, ...] = (),
     ) -> Order:
         """A new order."""
         order = Order(
@@ -95,6 +109,7 @@ class Orders:
             tickets=tickets,
             country=country,
             returning=returning,
+            add_ons=add_ons,
         )
         with self._lock:
             self._orders[order.number] = order

@@ -112,7 +112,7 @@ def test_a_floor_that_leaves_nothing_little_is_warned_of(
     deployment.platform.apply_experiment(parse_toml(text))
     page = html.unescape(team.get(PAGE).text)
     assert checks(page)["floors"]
-    assert ("A decision where nothing was drawn can weigh" in page) == bool(said)
+    assert ("A decision with the arm nothing can weigh" in page) == bool(said)
     for words in said:
         assert words in page
 

@@ -177,8 +177,8 @@ def _floors(spec: ExperimentSpec) -> Check:
     caution = ""
     if nothing < ADVISED_NOTHING * (1.0 - 1e-9):
         caution = (
-            f"A decision where nothing was drawn can weigh as much as {1.0 / nothing:,.0f} others. "
-            f"While nothing is drawn that rarely, showing an uplift over nothing of 2 % of the "
+            f"A decision with the arm nothing can weigh as much as {1.0 / nothing:,.0f} others. "
+            f"While it is drawn that rarely, showing an uplift over nothing of 2 % of the "
             f"reward range takes {_about(nothing)} decisions, and {_about(ADVISED_NOTHING)} at "
             f"{100 * ADVISED_NOTHING:g} % (if rewards vary by 10 % of the range). "
         )
@@ -189,10 +189,10 @@ def _floors(spec: ExperimentSpec) -> Check:
         )
     return Check(
         name="floors",
-        label="Nothing drawn often enough to compare with",
+        label="The arm nothing drawn often enough to compare with",
         passed=True,
-        found=f"Nothing is drawn with probability {100 * nothing:.3g} % or more, and each offer "
-        f"with {100 * offer:.3g} % or more where all are eligible.",
+        found=f"The arm nothing is drawn with probability {100 * nothing:.3g} % or more, and each "
+        f"offer with {100 * offer:.3g} % or more where all are eligible.",
         mend="",
         caution=caution,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.decision import Reason
+from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.errors import InputError
 from bandit_platform.services.launching.planning import EventGuess, guessed, measured, plan, traffic
 from bandit_platform.storage import traffic as pace
@@ -36,6 +37,17 @@ def test_holdout_and_window_lengthen_the_wait(spec: Any) -> None:
     assert unknown.wait is None
     (never,) = plan(spec, rewards, 1000.0, [1e-9])
     assert never.decisions is None
+
+
+def test_a_floor_of_its_own_for_nothing_shortens_the_wait(spec_text: str) -> None:
+    needed = {}
+    for floor in ("0.05", "{ nothing = 0.05, offers = 0.02 }", "{ nothing = 0.2, offers = 0.02 }"):
+        spec = parse_toml(spec_text.replace("floor = 0.1", f"floor = {floor}"))
+        rewards = guessed(spec, {"accept": EventGuess(share=0.1)})
+        (line,) = plan(spec, rewards, 1000.0, [0.1])
+        needed[floor] = line.decisions
+    few, own, much = needed.values()
+    assert few > 1.2 * own > 1.2 * 1.2 * much
 
 
 def test_what_was_measured_is_the_plain_mean(lite: Any, spec: Any) -> None:

@@ -22,6 +22,8 @@ _KINDS = MappingProxyType(
 )
 _TIMINGS = MappingProxyType({"today": 0.30, "this-week": 0.28, "later": 0.42})
 _COUNTRIES = MappingProxyType({"GB": 0.72, "IE": 0.09, "DE": 0.07, "FR": 0.06, "US": 0.06})
+#: in the order of their SKUs
+_ADD_ONS = MappingProxyType({"PARKING": 0.08, "PROGRAMME": 0.25, "TOUR-SHIRT": 0.1})
 _TICKETS = MappingProxyType({1: 0.14, 2: 0.46, 3: 0.13, 4: 0.17, 5: 0.04, 6: 0.03, 8: 0.03})
 #: middle price of one ticket in pounds; prices scatter around it log-normally
 _PRICES = MappingProxyType(
@@ -42,7 +44,7 @@ class Shopper:
 def shopper(seed: int, number: int) -> Shopper:
     """The shopper with a number in the run with a seed; always the same one."""
     own = _own_seed(seed, number, b"context")
-    context = _context(Random(own))
+    context = {**_context(Random(own)), "cart_skus": _cart(_own_seed(seed, number, b"cart"))}
     return Shopper(number=number, context=context, seed=_own_seed(seed, number, b"outcome"))
 
 
@@ -65,6 +67,12 @@ def _context(random: Random) -> dict[str, ContextValue]:
         "returning": returning,
         "device": "mobile" if random.random() < 0.62 else "desktop",
     }
+
+
+def _cart(seed: int) -> tuple[str, ...]:
+    """What was bought with the tickets."""
+    random = Random(seed)
+    return tuple(sku for sku, share in _ADD_ONS.items() if random.random() < share)
 
 
 def _pick(random: Random, shares: Mapping[Value, float]) -> Value:

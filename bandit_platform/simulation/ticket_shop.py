@@ -55,6 +55,8 @@ class _Offer:
     hundred_pounds: float
     #: how loud the offer is: adds to dismissals and complaints
     loud: float
+    #: effect of what was bought with the tickets
+    cart: Mapping[str, float]
     purchase: float
     return_: float
     amount: float
@@ -71,6 +73,7 @@ _OFFERS: Mapping[str, _Offer] = MappingProxyType(
             mobile=0.0,
             hundred_pounds=0.35,
             loud=0.5,
+            cart={"PARKING": -0.4},
             purchase=0.72,
             return_=0.10,
             amount=30.0,
@@ -84,6 +87,7 @@ _OFFERS: Mapping[str, _Offer] = MappingProxyType(
             mobile=0.2,
             hundred_pounds=0.1,
             loud=0.0,
+            cart={},
             purchase=0.9,
             return_=0.04,
             amount=14.0,
@@ -97,6 +101,7 @@ _OFFERS: Mapping[str, _Offer] = MappingProxyType(
             mobile=0.3,
             hundred_pounds=0.0,
             loud=0.3,
+            cart={"PROGRAMME": 0.9},
             purchase=0.8,
             return_=0.16,
             amount=20.0,
@@ -110,6 +115,7 @@ _OFFERS: Mapping[str, _Offer] = MappingProxyType(
             mobile=-0.3,
             hundred_pounds=0.3,
             loud=-0.4,
+            cart={"PARKING": 0.3},
             purchase=0.95,
             return_=0.02,
             amount=9.0,
@@ -155,8 +161,15 @@ def _appeal(offer: _Offer, context: Context) -> float:
         + offer.country.get(str(context["country"]), 0.0)
         + (offer.returning if context["returning"] else 0.0)
         + (offer.mobile if context["device"] == "mobile" else 0.0)
+        + _cart(context, offer)
         + offer.hundred_pounds * (min(_pounds(context), 300.0) / 100.0 - 1.0)
     )
+
+
+def _cart(context: Context, offer: _Offer) -> float:
+    cart = context.get("cart_skus", ())
+    skus = cart if isinstance(cart, tuple) else ()
+    return sum(offer.cart.get(sku, 0.0) for sku in skus)
 
 
 def _pounds(context: Context) -> float:

@@ -224,6 +224,8 @@ def _sum(told: Mapping[str, Any]) -> str:
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "an empty set"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

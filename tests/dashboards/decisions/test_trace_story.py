@@ -189,3 +189,23 @@ def test_a_found_decision_names_its_asker() -> None:
 def test_a_dispute_that_was_noticed_after_maturity_is_told_as_such() -> None:
     assert "still in the estimates" in story(told(status="disputed late"), "UTC").status
     assert "in no estimate" in story(told(status="disputed"), "UTC").status
+
+
+def test_a_cart_is_listed_and_so_is_what_it_kept_away() -> None:
+    cart = {"cart_skus": ["MUG-1", "PEN-2"], "brands": []}
+    excluded = {
+        "upgrade": {"code": "in_cart", "field": "cart_skus"},
+        "insurance": {
+            "code": "condition",
+            "field": "cart_skus",
+            "operator": "contains_none",
+            "limit": ["PEN-2"],
+        },
+    }
+    found = story(
+        told(context=cart, excluded=excluded, eligible=["nothing"], pmf={"nothing": 1.0}), "UTC"
+    )
+    assert found.context == (("cart_skus", "MUG-1, PEN-2"), ("brands", "an empty set"))
+    lines = {line.arm: line.why for line in found.arms}
+    assert lines["upgrade"] == "cart_skus already holds its SKU"
+    assert lines["insurance"] == "cart_skus must contain none of PEN-2; it was MUG-1, PEN-2"

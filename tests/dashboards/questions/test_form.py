@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.question import question_problems
+from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.errors import QuestionError
 from dashboards.questions.form import choices_from, question_form, question_from
 
@@ -35,3 +37,27 @@ def test_room_for_conditions_ends_where_a_question_takes_no_more(
 ) -> None:
     form = question_form(spec, {}, choices_from(_asked(used)))
     assert [pair for pair in form.conditions if not any(pair)] == [("", "")] * empty
+
+
+def test_a_set_is_cut_by_a_value_that_the_definition_names(spec: ExperimentSpec) -> None:
+    tables = spec.to_file()
+    tables["context"]["cart"] = {"type": "set"}
+    tables["report"]["segments"] = [{"cart": ["V60"]}]
+    tables["arms"][0] |= {"sku": "MUG-1", "not_if_in": "cart"}
+    shop = parse_tables(tables)
+    form = question_form(shop, {}, choices_from({}))
+    values = dict(form.fields)
+    assert values["cart=V60"] == "cart contains V60"
+    assert values["cart=MUG-1"] == "cart contains MUG-1"
+    assert "cart" not in values
+    assert "cart" in dict(form.where_fields)
+    for by, message in (
+        ("cart=V60", ""),
+        ("cart=new", ""),
+        ("cart", "cart is a set: name a value to cut by, such as cart=VALUE"),
+        ("country=GB", "give a declared context field: cart_value, country, returning, cart"),
+    ):
+        asked = question_from(shop.key, choices_from({"policy": ["uniform"], "by": [by]}))
+        asked = asked.model_copy(update={"estimators": ("snips",)})
+        problems = question_problems(asked, [shop], ["snips"])
+        assert [each.message for each in problems] == ([message] if message else [])

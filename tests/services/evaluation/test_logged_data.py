@@ -176,3 +176,23 @@ def test_files_that_are_no_tables_are_refused(folder: Path) -> None:
     for name in ("empty.csv", "header.csv", "noise.csv.gz", "noise.parquet"):
         with pytest.raises(LogError, match=name):
             read_logged_data(folder, folder / name)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_of_json_lists_is_a_set(folder: Path, kind: str) -> None:
+    with_cart = EXPERIMENT.replace("[context]", '[context]\ncart = { type = "set" }')
+    (folder / "experiment.toml").write_text(with_cart)
+    columns = COLUMNS.replace("[context]", '[context]\ncart = { column = "cart" }')
+    (folder / "columns.toml").write_text(columns)
+    frame = pd.read_csv(folder / "data.csv", dtype=str)
+    frame["cart"] = ['["b", "a", "b"]', "[]", None, '["a"]']
+    if kind == "csv":
+        frame.to_csv(folder / "cart.csv", index=False)
+    else:
+        frame.to_parquet(folder / "cart.parquet")
+    found = read_logged_data(folder, folder / f"cart.{kind}").contexts
+    assert [each.get("cart") for each in found] == [("a", "b"), (), None, ("a",)]
+    frame["cart"] = ['{"a": 1}', "[]", None, None]
+    frame.to_csv(folder / "cart.csv", index=False)
+    with pytest.raises(LogError, match="column cart must be a JSON list of texts"):
+        read_logged_data(folder, folder / "cart.csv")

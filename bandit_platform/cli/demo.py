@@ -119,7 +119,7 @@ def _result(
     with progress_bar("working out the simulator's truth", report.counts.interactions) as tell:
         truth = progressive_truth(
             platform.recompute(spec.key),
-            lambda context, arm: expected_reward(context, arm, spec.reward),
+            lambda context, arm: expected_reward(context, arm, spec.worths[arm]),
             progress=tell,
         )
     return _DemoResult(

@@ -36,7 +36,7 @@ def export(
         task = progress.add_task("export")
         settings = load_settings()
         platform = build(settings)
-        low, high = platform.experiments.get(key).spec.reward.range
+        low, high = platform.experiments.get(key).spec.reward_range
         register = settings.data_dir / REGISTER
         for written in platform.export(key, out, Kind(kind), targets=targets, register=register):
             progress.update(task, completed=written)

@@ -24,7 +24,8 @@ def direction_of(kind: str, weights: Mapping[str, float | AmountWeight]) -> Dire
     """Which way an event type is good.
 
     Regrets are bad whatever they weigh. Other types follow the sign of their weight in the
-    reward; what has none is good where its name says so, else neither.
+    reward; what has none is good where its name says so, else neither. A value of an arm counts
+    only for types without a weight for all arms.
     """
     if kind in _LOWER:
         return Direction.LOWER

@@ -19,6 +19,7 @@ from pydantic import (
     JsonValue,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from bandit_platform.domain.condition import Condition
@@ -31,7 +32,14 @@ from bandit_platform.domain.context import (
 from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.policy_spec import NOTHING, Candidate, ServingPolicy
 from bandit_platform.domain.request_rules import RequestRules
-from bandit_platform.domain.reward import RewardSpec
+from bandit_platform.domain.reward import (
+    AmountWeight,
+    RewardSpec,
+    Weight,
+    Worth,
+    weight_problem,
+    weights_to_file,
+)
 
 MAX_ARMS = 100
 MAX_OFFER_BYTES = 8192
@@ -40,6 +48,8 @@ Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 ContextName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=MAX_KEY_LENGTH)]
 #: a field; or a number field and where to cut it, or a set and its values with a segment each
 Segment = str | dict[str, tuple[FiniteFloat | str, ...]]
+#: a short text on one line
+Label = Annotated[str, Field(pattern=r"^\S(.*\S)?$", max_length=64)]
 
 
 class _Frozen(BaseModel):
@@ -61,6 +71,32 @@ class Arm(_Frozen):
     not_if_in: ContextName | None = None
     starts_at: AwareDatetime | None = None
     ends_at: AwareDatetime | None = None
+    #: event type → what it is worth where this arm was shown, instead of the experiment's weight;
+    #: in a file a number alone is that of an accept
+    value: dict[str, Weight] = {}
+    #: event type → what it costs the shop; subtracted from the reward
+    cost: dict[str, Weight] = {}
+    #: who pays for it; groups reports, no model knows it
+    advertiser: Label | None = None
+    #: what kind of offer it is; groups reports, no model knows it
+    category: Label | None = None
+
+    @field_validator("value", "cost", mode="before")
+    @classmethod
+    def _of_an_accept(cls, value: Any) -> Any:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return {"accept": value} if number else value
+
+    @field_validator("value", "cost")
+    @classmethod
+    def _worths(cls, value: dict[str, Weight], info: ValidationInfo) -> dict[str, Weight]:
+        for name, weight in value.items():
+            if problem := weight_problem(name, weight):
+                raise ValueError(problem)
+            number = weight.amount if isinstance(weight, AmountWeight) else weight
+            if info.field_name == "cost" and number < 0:
+                raise ValueError(f"{name} must be at least 0: it is subtracted from the reward")
+        return value
 
     @field_validator("key")
     @classmethod
@@ -175,6 +211,56 @@ class ExperimentSpec(_Frozen):
         """Whether any arm stays away from carts that hold it."""
         return any(arm.not_if_in is not None for arm in self.arms)
 
+    @cached_property
+    def worths(self) -> Mapping[str, Worth]:
+        """Arm → what its outcomes are worth, ``nothing`` first."""
+        common = Worth(default=self.reward.default, weights=self.reward.weights, costs={})
+        own = {
+            arm.key: Worth(
+                default=self.reward.default,
+                weights={**self.reward.weights, **arm.value},
+                costs=arm.cost,
+                own=frozenset(arm.value),
+            )
+            for arm in self.arms
+        }
+        return {NOTHING: common, **own}
+
+    def worth_of(self, arm: str) -> Worth:
+        """What outcomes of an arm are worth; those of unknown arms as those of ``nothing``."""
+        return self.worths.get(arm, self.worths[NOTHING])
+
+    @cached_property
+    def event_types(self) -> tuple[str, ...]:
+        """Event types that have a worth, for all arms or for some."""
+        return tuple(
+            dict.fromkeys(name for worth in self.worths.values() for name in worth.event_types)
+        )
+
+    @cached_property
+    def reward_range(self) -> tuple[float, float]:
+        """The least and the greatest reward: as stated, else what the arms' worths allow.
+
+        Worked out, it is the widest over the arms, with each event type at most once a decision.
+        """
+        if self.reward.range is not None:
+            return self.reward.range
+        bounds = [worth.bounds() for worth in self.worths.values()]
+        return min(low for low, _ in bounds), max(high for _, high in bounds)
+
+    @model_validator(mode="after")
+    def _has_a_reward(self) -> ExperimentSpec:
+        if not self.event_types:
+            raise ValueError(
+                "reward: needs at least one event type, such as accept = 1.0, here or as value of "
+                "an arm"
+            )
+        if self.reward.range is None:
+            low, high = self.reward_range
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError("reward.range: is missing, and no event type is worth anything")
+        return self
+
     @property
     def largest_weight(self) -> float:
         """The largest importance weight that a decision permits any target policy."""
@@ -210,6 +296,9 @@ class ExperimentSpec(_Frozen):
         data: dict[str, Any] = self.model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude={"reward", *unstated}
         )
+        for written, arm in zip(data["arms"], self.arms, strict=True):
+            written["value"] = weights_to_file(arm.value)
+            written["cost"] = weights_to_file(arm.cost)
         return {**data, "reward": self.reward.to_file()}
 
     def to_json(self) -> str:

@@ -14,6 +14,9 @@ LOCKED = {
     "placement": "a different page is a different experiment",
     "reward": "rewards already counted would mean something else than later ones",
     "events": "outcomes that pages report for these types would start to count",
+    "value": "rewards of this arm that were counted would mean something else than later ones",
+    "range": "every estimate is scaled by it. To add an arm that is worth more, state the range in "
+    "force as reward.range: rewards beyond it are then cut and counted",
     "holdout": "units would move between holdout and policy, and their contrast would be void",
 }
 
@@ -46,13 +49,56 @@ def changes(before: ExperimentSpec, after: ExperimentSpec) -> tuple[Change, ...]
 
 def locked_changes(differences: tuple[Change, ...]) -> tuple[tuple[Change, str], ...]:
     """The differences that a started experiment refuses, each with the reason."""
+    arms_of_both = _arms_of_both(differences)
     return tuple(
-        (change, LOCKED[change.path.split(".")[0]])
+        (change, LOCKED[lock])
         for change in differences
-        if change.path.split(".")[0] in LOCKED
-        and not _is_stated_default(change)
-        and not is_repair(change)
+        for lock in [_lock_of(change, arms_of_both)]
+        if lock is not None and not _is_stated_default(change) and not is_repair(change)
     )
+
+
+def with_range_in_force(before: ExperimentSpec, after: ExperimentSpec) -> ExperimentSpec:
+    """A new spec of a started experiment with the range that its rewards are counted in.
+
+    A range that is worked out from the arms would become another one when an arm comes or goes, so
+    the one in force is stated where it holds every arm of the new spec.
+    """
+    low, high = before.reward_range
+    least, greatest = after.reward_range
+    stated = after.reward.range is not None
+    if stated or after.reward_range == before.reward_range or least < low or greatest > high:
+        return after
+    reward = after.reward.model_copy(update={"range": (low, high)})
+    return ExperimentSpec.model_validate({**after.to_file(), "reward": reward.to_file()})
+
+
+def revalued_arms(before: ExperimentSpec, after: ExperimentSpec) -> tuple[str, ...]:
+    """Arms of both specs whose outcomes are worth or cost something else."""
+    old = before.arms_by_key
+    return tuple(
+        arm.key
+        for arm in after.arms
+        if arm.key in old and (arm.value, arm.cost) != (old[arm.key].value, old[arm.key].cost)
+    )
+
+
+def _lock_of(change: Change, arms_of_both: frozenset[str]) -> str | None:
+    """The part of :data:`LOCKED` that a change belongs to; None for a part that may change."""
+    table, *names = change.path.split(".")
+    if change.path == "reward.range":
+        return "range"
+    if table == "arms" and len(names) > 1 and names[1] in {"value", "cost"}:
+        return "value" if names[0] in arms_of_both else None
+    return table if table in LOCKED and table not in {"value", "range"} else None
+
+
+def _arms_of_both(differences: tuple[Change, ...]) -> frozenset[str]:
+    """Arms with a difference that neither came nor went."""
+    names = [change.path.split(".") for change in differences]
+    changed = {parts[1] for parts in names if parts[0] == "arms" and len(parts) > 1}
+    keys = {parts[1] for parts in names if parts[0] == "arms" and parts[2:] == ["key"]}
+    return frozenset(changed - keys)
 
 
 def is_repair(change: Change) -> bool:
@@ -71,7 +117,9 @@ def is_repair(change: Change) -> bool:
 
 def is_felt(change: Change) -> bool:
     """Whether decisions differ afterwards, so that charts mark the moment with a line."""
-    return change.path.split(".")[0] not in _FREE and not _is_stated_default(change)
+    table, *names = change.path.split(".")
+    label = table == "arms" and names[1:] in (["advertiser"], ["category"])
+    return table not in _FREE and not label and not _is_stated_default(change)
 
 
 def _is_left_to_default(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -88,6 +136,7 @@ def _is_stated_default(change: Change) -> bool:
 def _named(spec: ExperimentSpec) -> dict[str, Any]:
     data = spec.to_file()
     data["arms"] = {arm["key"]: arm for arm in data["arms"]}
+    data["reward"]["range"] = list(spec.reward_range)  # stated or worked out, it counts the same
     data["candidates"] = {item["name"]: item for item in data.get("candidates", ())}
     return data
 

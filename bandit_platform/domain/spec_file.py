@@ -122,7 +122,7 @@ def _problem(details: Any) -> Problem:
         message = message.removeprefix(prefix)
     path = format_path(location)
     field, separator, rest = message.partition(": ")
-    if separator and field in {"range", "default", "parameters"}:
+    if separator and field in {"range", "default", "parameters", "reward", "reward.range"}:
         path, message = f"{path}.{field}" if path else field, rest
     return Problem(path=path, message=message)
 
@@ -184,8 +184,9 @@ def _cross_problems(tables: Mapping[str, Any]) -> list[Problem]:
         *_condition_problems(arms, schema),
         *_not_if_in_problems(arms, schema),
         *_segment_problems(tables, schema),
-        *_secret_only_problems(tables),
+        *_secret_only_problems(tables, arms),
         *_reward_problems(tables),
+        *_missing_range(tables, arms),
     ]
 
 
@@ -301,15 +302,56 @@ def _cuts_problem(field: Any, cuts: list[Any]) -> str | None:
     return None if numbers else "must list numbers, for a number field"
 
 
-def _secret_only_problems(tables: Mapping[str, Any]) -> list[Problem]:
+def _secret_only_problems(
+    tables: Mapping[str, Any], arms: list[tuple[int, Mapping[str, Any]]]
+) -> list[Problem]:
     events = tables.get("events")
     reward = tables.get("reward")
     if not isinstance(events, Mapping) or not isinstance(reward, Mapping):
         return []
+    known = set(reward) - RESERVED
+    for _, arm in arms:
+        known |= {name for table in ("value", "cost") for name in _worths(arm.get(table))}
     return [
         Problem(path=f"events.secret_only[{index}]", message="is not an event type of [reward]")
         for index, name in enumerate(_list(events.get("secret_only")))
-        if isinstance(name, str) and (name not in reward or name in RESERVED)
+        if isinstance(name, str) and name not in known
+    ]
+
+
+def _worths(raw: Any) -> Mapping[str, Any]:
+    """A value or cost as a table; a number alone is that of an accept."""
+    if isinstance(raw, (int, float)):
+        return {"accept": raw}
+    return raw if isinstance(raw, Mapping) else {}
+
+
+def _missing_range(
+    tables: Mapping[str, Any], arms: list[tuple[int, Mapping[str, Any]]]
+) -> list[Problem]:
+    """What keeps the range from being worked out where it is not stated."""
+    reward = tables.get("reward")
+    if not isinstance(reward, Mapping) or "range" in reward:
+        return []
+    worths = [(f"{name}", weight) for name, weight in reward.items() if name not in RESERVED]
+    for index, arm in arms:
+        key = arm.get("key", f"arms[{index}]")
+        for table in ("value", "cost"):
+            worths += [(f"{name} of {key}", w) for name, w in _worths(arm.get(table)).items()]
+    open_ended = [
+        name
+        for name, weight in worths
+        if isinstance(weight, Mapping) and weight.get("amount") and weight.get("max") is None
+    ]
+    if not open_ended:
+        return []
+    return [
+        Problem(
+            path="reward.range",
+            message=f"is missing. It is worked out only where amounts have a greatest one: state "
+            f"it, or give {', '.join(open_ended[:3])} a max, such as "
+            "{ amount = 0.15, max = 200.0 }",
+        )
     ]
 
 

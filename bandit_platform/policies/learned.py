@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import Exploration
-from bandit_platform.domain.reward import RewardSpec
 from bandit_platform.errors import PolicyError
 from bandit_platform.policies.arguments import vowpal_arguments
 from bandit_platform.policies.exploration import Explorer
@@ -56,10 +56,10 @@ class LearnedPolicy:
         )
         return pack(header, self.model.save())
 
-    def explorer_under(self, policy: Exploration, reward: RewardSpec) -> Explorer:
+    def explorer_under(self, policy: Exploration, spec: ExperimentSpec) -> Explorer:
         """Its own exploration with the floor and the minimum value of a revision's policy."""
         limits = {"floor": policy.floor, "minimum_value": policy.minimum_value}
-        return explorer_for(self.exploration.model_copy(update=limits), reward)
+        return explorer_for(self.exploration.model_copy(update=limits), spec)
 
     def pmf(
         self, lines: Sequence[str], explorer: Explorer, nothing: int | None
@@ -103,9 +103,9 @@ class LearnedPolicy:
         return explorer.pmf(scores, scored.examples, nothing)
 
 
-def explorer_for(exploration: Exploration, reward: RewardSpec) -> Explorer:
+def explorer_for(exploration: Exploration, spec: ExperimentSpec) -> Explorer:
     """How a policy explores: a unit of score is the width of the reward range (:func:`cost_of`)."""
-    low, high = reward.range
+    low, high = spec.reward_range
     return Explorer(exploration, width=high - low)
 
 
@@ -115,10 +115,10 @@ def _demand_scores(scores: Sequence[float], lines: Sequence[str]) -> None:
         raise PolicyError(f"the model gave {len(scores)} scores for {len(lines) - 1} arms")
 
 
-def cost_of(reward: float, spec: RewardSpec) -> float:
+def cost_of(reward: float, spec: ExperimentSpec) -> float:
     """What VW minimises: the reward's shortfall against the default, in widths of the range.
 
     The default reward costs zero, so that an arm nobody has seen is neither praised nor blamed.
     """
-    low, high = spec.range
-    return -(reward - spec.default) / (high - low)
+    low, high = spec.reward_range
+    return -(reward - spec.reward.default) / (high - low)

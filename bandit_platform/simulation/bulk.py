@@ -100,8 +100,7 @@ def _chunk(
         "over_limit": False,
         "test": False,
     }
-    weight = spec.reward.weights.get("accept", 0.0)
-    reward = weight if isinstance(weight, float) else 0.0
+    rewards = {arm: _accepted(spec, arm) for arm in arms}
     decisions, events, interactions = [], [], []
     units: dict[str, float] = defaultdict(float)
     for place in range(size):
@@ -121,7 +120,7 @@ def _chunk(
                 "seed": f"{number:016x}",
             }
         )
-        got = reward if accepted[place] else spec.reward.default
+        got = rewards[arm] if accepted[place] else spec.reward.default
         units[unit] += got
         interactions.append(_interaction(number, identity, spec.key, got))
         if accepted[place]:
@@ -130,6 +129,12 @@ def _chunk(
         decisions=decisions, events=events, interactions=interactions, units=dict(units)
     )
     return rows, [bool(each) for each in accepted]
+
+
+def _accepted(spec: ExperimentSpec, arm: str) -> float:
+    """What an accept of an arm is worth."""
+    weight = spec.worths[arm].weights.get("accept", 0.0)
+    return weight if isinstance(weight, float) else 0.0
 
 
 def _interaction(number: int, identity: str, experiment: str, reward: float) -> dict[str, Any]:

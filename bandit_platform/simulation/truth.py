@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from bandit_platform.domain.context import Context
-from bandit_platform.domain.reward import AmountWeight, RewardSpec
+from bandit_platform.domain.reward import AmountWeight, Worth
 from bandit_platform.simulation.shopper import Shopper
 from bandit_platform.simulation.ticket_shop import SPREAD, chances
 
@@ -46,37 +46,47 @@ def _bought(amount: float, *, returned: bool) -> tuple[Outcome, ...]:
     return (bought, Outcome(type="return", amount=amount)) if returned else (bought,)
 
 
-def expected_reward(context: Context, arm: str, reward: RewardSpec) -> float:
+def expected_reward(context: Context, arm: str, worth: Worth) -> float:
     """The exact mean reward of an arm for a context: mu(context, arm).
 
     With B = E[amount]·(w_purchase + P(return)·w_return), the mean worth of a purchase,
     E[R] = default + P(accept)·(w_accept + P(purchase)·B) + P(unprompted)·B
     + (1 - P(accept) - P(unprompted))·P(dismiss)·(w_dismiss + P(complaint)·w_complaint).
-    This holds because the declared range cuts no outcome of this shop.
+    The weights w are those of the arm, less its costs. This holds because the range cuts no
+    outcome of this shop.
+
+    Args:
+        context: of the shopper.
+        arm: that is shown.
+        worth: of the arm's outcomes.
     """
     tree = chances(context, arm)
-    bought = tree.amount * (_rate(reward, "purchase") + tree.return_ * _rate(reward, "return"))
-    accepted = _fixed(reward, "accept") + tree.purchase * bought
-    dismissed = _fixed(reward, "dismiss") + tree.complaint * _fixed(reward, "complaint")
+    bought = tree.amount * (_rate(worth, "purchase") + tree.return_ * _rate(worth, "return"))
+    accepted = _fixed(worth, "accept") + tree.purchase * bought
+    dismissed = _fixed(worth, "dismiss") + tree.complaint * _fixed(worth, "complaint")
     ignored = 1.0 - tree.accept - tree.unprompted
     return (
-        reward.default
+        worth.default
         + tree.accept * accepted
         + tree.unprompted * bought
         + ignored * tree.dismiss * dismissed
     )
 
 
-def _fixed(reward: RewardSpec, event: str) -> float:
-    weight = reward.weights.get(event, 0.0)
-    if isinstance(weight, AmountWeight):
-        raise TypeError(f"the simulated {event} reports no amount")
-    return weight
+def _fixed(worth: Worth, event: str) -> float:
+    total = 0.0
+    for weight, sign in ((worth.weights.get(event), 1.0), (worth.costs.get(event), -1.0)):
+        if isinstance(weight, AmountWeight):
+            raise TypeError(f"the simulated {event} reports no amount")
+        total += sign * (weight or 0.0)
+    return total
 
 
-def _rate(reward: RewardSpec, event: str) -> float:
+def _rate(worth: Worth, event: str) -> float:
     """The reward of a pound reported with an event."""
-    weight = reward.weights.get(event, AmountWeight(amount=0.0))
-    if not isinstance(weight, AmountWeight):
-        raise TypeError(f"the simulated {event} reports an amount")
-    return weight.amount
+    total = 0.0
+    for weight, sign in ((worth.weights.get(event), 1.0), (worth.costs.get(event), -1.0)):
+        if isinstance(weight, float):
+            raise TypeError(f"the simulated {event} reports an amount")
+        total += sign * (weight.amount if weight else 0.0)
+    return total

@@ -86,6 +86,21 @@ def revisions(connection: Connection, key: str) -> list[StoredRevision]:
     ]
 
 
+def revision_spec(connection: Connection, key: str, number: int) -> ExperimentSpec | None:
+    """The spec of one revision; None where it is not stored or cannot be read (logged)."""
+    text = connection.execute(
+        select(_REVISION.c.spec).where(_REVISION.c.experiment == key, _REVISION.c.number == number)
+    ).scalar_one_or_none()
+    if text is None:
+        _log.error("revision missing", experiment=key, revision=number)
+        return None
+    try:
+        return _spec(text, number)
+    except UnreadableError as error:
+        _log.error("revision left out", experiment=key, revision=number, error=str(error))
+        return None
+
+
 def add_revision(connection: Connection, spec: ExperimentSpec, number: int, now: datetime) -> None:
     """Store a spec as a new revision; number 1 makes the experiment, as a draft."""
     moment = to_micros(now)

@@ -104,7 +104,7 @@ def example_commands(spec: ExperimentSpec, service_url: str) -> tuple[str, str]:
     event = {
         "event_id": "test-1",
         "decision_id": "DECISION_ID",
-        "type": next(iter(spec.reward.weights)),
+        "type": spec.event_types[0],
     }
 
     def post(path: str, data: object) -> str:

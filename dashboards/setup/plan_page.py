@@ -66,9 +66,18 @@ def event_fields(spec: ExperimentSpec, typed: Mapping[str, str]) -> tuple[EventF
         EventField(
             name=name,
             share=typed.get(f"share-{name}", ""),
-            amount=typed.get(f"amount-{name}", "") if isinstance(weight, AmountWeight) else None,
+            amount=typed.get(f"amount-{name}", "") if _is_priced(spec, name) else None,
         )
-        for name, weight in spec.reward.weights.items()
+        for name in spec.event_types
+    )
+
+
+def _is_priced(spec: ExperimentSpec, name: str) -> bool:
+    """Whether an event type is worth or costs a multiple of its amount, with any arm."""
+    return any(
+        isinstance(weight, AmountWeight)
+        for worth in spec.worths.values()
+        for weight in (worth.weights.get(name), worth.costs.get(name))
     )
 
 
@@ -115,7 +124,7 @@ def basis(spec: ExperimentSpec, rewards: Rewards, source: str) -> str:
         if rewards.nothing
         else f"nothing drawn as often as each of the other arms (1 in {arms})"
     )
-    low, high = spec.reward.range
+    low, high = spec.reward_range
     return (
         f"Worked out from {origin}; {shared}; rewards declared from {_signed(low)} to "
         f"{_signed(high)}. It is the "

@@ -15,6 +15,7 @@ from bandit_platform.domain.revision import (
     is_felt,
     is_repair,
     locked_changes,
+    with_range_in_force,
 )
 
 _WORDS = MappingProxyType(
@@ -75,6 +76,8 @@ def review(before: ExperimentSpec, after: ExperimentSpec, *, started: bool) -> R
         after: the spec to come.
         started: whether data were collected, so that some parts are locked.
     """
+    if started:
+        after = with_range_in_force(before, after)
     found = changes(before, after)
     lines = change_lines(found, started=started)
     kinds = {line.effect for line in lines}

@@ -7,7 +7,7 @@ import pytest
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
-from bandit_platform.domain.reward import Reward, RewardSpec, reward_of
+from bandit_platform.domain.reward import Reward, RewardSpec, Worth, reward_of
 
 SPEC = RewardSpec.model_validate(
     {
@@ -20,6 +20,9 @@ SPEC = RewardSpec.model_validate(
         "return": {"amount": -0.01},
     }
 )
+
+WORTH = Worth(default=SPEC.default, weights=SPEC.weights, costs={})
+RANGE = (-1.0, 2.0)
 
 
 @pytest.fixture
@@ -36,16 +39,16 @@ def report(
 
 
 def test_without_events_the_default_counts() -> None:
-    assert reward_of([], SPEC, None) == Reward(
+    assert reward_of([], WORTH, RANGE, None) == Reward(
         value=0.25, clipped=False, events=0, other_currency=0
     )
 
 
 def test_events_add_their_weights_to_the_default(report: Callable[..., Event]) -> None:
     events = [report("accept"), report("dismiss"), report("dismiss"), report("accept")]
-    assert reward_of(events, SPEC, None).value == 0.25
-    assert reward_of(events[:1], SPEC, None) == Reward(
-        value=0.75, clipped=False, events=1, other_currency=0
+    assert reward_of(events, WORTH, RANGE, None).value == 0.25
+    assert reward_of(events[:1], WORTH, RANGE, None) == Reward(
+        value=0.75, clipped=False, events=1, other_currency=0, gross=0.5
     )
 
 
@@ -54,7 +57,7 @@ def test_amounts_are_multiplied(report: Callable[..., Event]) -> None:
         report("purchase", amount=59.0, currency="GBP"),
         report("return", amount=20.0, currency="GBP"),
     ]
-    reward = reward_of(events, SPEC, "GBP")
+    reward = reward_of(events, WORTH, RANGE, "GBP")
     assert reward.value == pytest.approx(0.25 + 0.59 - 0.20)
     assert reward.events == 2
 
@@ -63,7 +66,7 @@ def test_types_without_a_weight_and_amounts_not_given_count_for_nothing(
     report: Callable[..., Event],
 ) -> None:
     events = [report("impression"), report("review", amount=5.0), report("purchase")]
-    assert reward_of(events, SPEC, "GBP") == reward_of([], SPEC, "GBP")
+    assert reward_of(events, WORTH, RANGE, "GBP") == reward_of([], WORTH, RANGE, "GBP")
 
 
 @pytest.mark.parametrize(
@@ -81,15 +84,15 @@ def test_types_without_a_weight_and_amounts_not_given_count_for_nothing(
 def test_the_range_cuts_at_both_ends_and_says_so(
     report: Callable[..., Event], amount: float, value: Any, clipped: bool
 ) -> None:
-    reward = reward_of([report("purchase", amount=amount)], SPEC, None)
+    reward = reward_of([report("purchase", amount=amount)], WORTH, RANGE, None)
     assert reward.value == value
     assert reward.clipped is clipped
 
 
 def test_the_sum_is_cut_not_each_event(report: Callable[..., Event]) -> None:
     events = [report("purchase", amount=1000.0), report("return", amount=1000.0)]
-    assert reward_of(events, SPEC, None) == Reward(
-        value=0.25, clipped=False, events=2, other_currency=0
+    assert reward_of(events, WORTH, RANGE, None) == Reward(
+        value=0.25, clipped=False, events=2, other_currency=0, gross=10.0, taken_back=-10.0
     )
 
 
@@ -103,14 +106,14 @@ def test_amounts_of_another_currency_are_left_out_and_counted(
         report("accept", currency="USD"),
         report("impression", amount=1.0, currency="USD"),
     ]
-    reward = reward_of(events, SPEC, "GBP")
+    reward = reward_of(events, WORTH, RANGE, "GBP")
     assert reward.value == pytest.approx(0.25 + 0.5 + 0.5)
     assert reward.other_currency == 2
     assert reward.events == 2
 
 
 def test_an_amount_without_a_currency_is_in_the_experiments(report: Callable[..., Event]) -> None:
-    reward = reward_of([report("purchase", amount=50.0)], SPEC, "GBP")
+    reward = reward_of([report("purchase", amount=50.0)], WORTH, RANGE, "GBP")
     assert reward.value == pytest.approx(0.75)
     assert reward.other_currency == 0
 

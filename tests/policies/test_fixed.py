@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bandit_platform.domain.reward import RewardSpec
+from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.policies import fixed
 from bandit_platform.policies.learned import cost_of
 
@@ -38,7 +38,14 @@ def test_always_one_arm_shows_nothing_where_it_cannot(
 
 
 def test_costs_are_the_only_place_where_rewards_change_their_sign() -> None:
-    spec = RewardSpec.model_validate({"range": [-1.0, 3.0], "default": 1.0, "accept": 1.0})
+    spec = parse_tables(
+        {
+            "key": "page",
+            "placement": "cart",
+            "arms": [{"key": "upgrade"}],
+            "reward": {"range": [-1.0, 3.0], "default": 1.0, "accept": 1.0},
+        }
+    )
     assert cost_of(1.0, spec) == 0.0
     assert cost_of(3.0, spec) == -0.5
     assert cost_of(-1.0, spec) == 0.5

@@ -288,7 +288,7 @@ class World:
         """The accumulators that a recomputation from scratch gives, as they are stored."""
         spec = self.experiments.get(key).spec
         rows = self.recomputed_rows(key)
-        low, high = spec.reward.range
+        low, high = spec.reward_range
         found = {}
         for policy in tracked_policies(spec):
             accumulator = PolicyAccumulator.empty(

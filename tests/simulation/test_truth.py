@@ -24,7 +24,7 @@ def spec() -> ExperimentSpec:
     return read_spec_file(shipped_experiment("confirmation_page"))
 
 
-def _reward(happened: tuple[Outcome, ...], spec: ExperimentSpec) -> Reward:
+def _reward(happened: tuple[Outcome, ...], spec: ExperimentSpec, arm: str) -> Reward:
     events = [
         Event(
             decision_id="d",
@@ -38,7 +38,7 @@ def _reward(happened: tuple[Outcome, ...], spec: ExperimentSpec) -> Reward:
         )
         for number, outcome in enumerate(happened)
     ]
-    return reward_of(events, spec.reward, "GBP")
+    return reward_of(events, spec.worths[arm], spec.reward_range, "GBP")
 
 
 def test_a_shopper_is_the_same_however_often_asked() -> None:
@@ -58,9 +58,11 @@ def test_every_context_fits_the_declared_schema(spec: ExperimentSpec) -> None:
 def test_mean_rewards_are_the_stated_ones_and_nothing_is_clipped(spec: ExperimentSpec) -> None:
     shoppers = [shopper(3, number) for number in range(20_000)]
     for arm in spec.arm_keys:
-        rewards = [_reward(outcomes(each, arm), spec) for each in shoppers]
+        rewards = [_reward(outcomes(each, arm), spec, arm) for each in shoppers]
         assert not any(reward.clipped for reward in rewards)
-        truth = np.array([expected_reward(each.context, arm, spec.reward) for each in shoppers])
+        truth = np.array(
+            [expected_reward(each.context, arm, spec.worths[arm]) for each in shoppers]
+        )
         excess = np.array([reward.value for reward in rewards]) - truth
         assert abs(excess.mean()) < 4 * excess.std() / np.sqrt(len(excess))
 
@@ -71,12 +73,14 @@ def test_mean_reward_of_one_context_is_the_stated_one(spec: ExperimentSpec, numb
     for arm in spec.arm_keys:
         rewards = np.array(
             [
-                _reward(outcomes(Shopper(number=0, context=context, seed=seed), arm), spec).value
+                _reward(
+                    outcomes(Shopper(number=0, context=context, seed=seed), arm), spec, arm
+                ).value
                 for seed in range(8000)
             ]
         )
         error = rewards.std() / np.sqrt(len(rewards))
-        assert abs(rewards.mean() - expected_reward(context, arm, spec.reward)) < 4 * error
+        assert abs(rewards.mean() - expected_reward(context, arm, spec.worths[arm])) < 4 * error
 
 
 def test_every_event_type_happens(spec: ExperimentSpec) -> None:
@@ -84,7 +88,7 @@ def test_every_event_type_happens(spec: ExperimentSpec) -> None:
     for number in range(3000):
         for arm in spec.arm_keys:
             seen.update(each.type for each in outcomes(shopper(5, number), arm))
-    assert set(seen) == set(spec.reward.weights)
+    assert set(seen) == set(spec.event_types)
 
 
 def test_some_are_best_left_alone_and_choosing_pays(spec: ExperimentSpec) -> None:
@@ -94,7 +98,7 @@ def test_some_are_best_left_alone_and_choosing_pays(spec: ExperimentSpec) -> Non
     for number in range(4000):
         context = shopper(2, number).context
         eligible = eligible_arms(spec, context, NOW).arms
-        worth = {arm: expected_reward(context, arm, spec.reward) for arm in eligible}
+        worth = {arm: expected_reward(context, arm, spec.worths[arm]) for arm in eligible}
         alone += all(value < 0 for arm, value in worth.items() if arm != "nothing")
         best.append(max(worth, key=lambda arm: worth[arm]))
         uniform.append(sum(worth.values()) / len(worth))

@@ -103,6 +103,6 @@ def _sources(
 def _declared(connection: Connection, experiment: str) -> Set[str]:
     """Types that the experiment's reward names; none where a restored database lacks it."""
     try:
-        return get_experiment(connection, experiment).spec.reward.weights.keys()
+        return frozenset(get_experiment(connection, experiment).spec.event_types)
     except NotFoundError:
         return frozenset()

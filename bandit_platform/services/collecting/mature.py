@@ -15,6 +15,7 @@ import structlog
 
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.domain.event import Event, Lateness
+from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
 from bandit_platform.services.collecting.count_page_sources import count_page_outcomes
 from bandit_platform.services.collecting.request_events import find_decisions_of_events
@@ -24,7 +25,12 @@ from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.decisions import activated, due, remove_immature
 from bandit_platform.storage.disputes import disputed
 from bandit_platform.storage.events import events_of
-from bandit_platform.storage.experiments import StoredExperiment, get_experiment, set_currency
+from bandit_platform.storage.experiments import (
+    StoredExperiment,
+    get_experiment,
+    revision_spec,
+    set_currency,
+)
 from bandit_platform.storage.interactions import (
     RewardRules,
     insert_interactions,
@@ -133,6 +139,7 @@ def _rewarded(connection: Connection, decisions: Sequence[Decision]) -> list[_Ma
     events = events_of(connection, [decision.decision_id for decision in decisions])
     experiments: dict[str, StoredExperiment] = {}
     currencies: dict[str, str | None] = {}
+    deciding: dict[tuple[str, int], ExperimentSpec] = {}
     matured = []
     for decision in decisions:
         key = decision.experiment
@@ -144,11 +151,24 @@ def _rewarded(connection: Connection, decisions: Sequence[Decision]) -> list[_Ma
             currencies[key] = _trusted_currency(experiments[key], counted)
             if currencies[key] is not None:
                 set_currency(connection, key, str(currencies[key]))
-        reward = reward_of(counted, experiments[key].spec.reward, currencies[key])
+        made_by = (key, decision.revision)
+        if made_by not in deciding:
+            deciding[made_by] = _deciding_spec(connection, experiments[key], decision.revision)
+        worth = deciding[made_by].worth_of(decision.arm)
+        reward = reward_of(counted, worth, experiments[key].spec.reward_range, currencies[key])
         rules = RewardRules(experiments[key].revision, currencies[key])
         rewarded = reward.value > experiments[key].spec.reward.default
         matured.append(_Matured(decision=decision, reward=reward, rules=rules, rewarded=rewarded))
     return matured
+
+
+def _deciding_spec(
+    connection: Connection, experiment: StoredExperiment, revision: int
+) -> ExperimentSpec:
+    """The spec that made decisions, which says what its arms are worth."""
+    if revision == experiment.revision:
+        return experiment.spec
+    return revision_spec(connection, experiment.spec.key, revision) or experiment.spec
 
 
 def _counting(
@@ -167,8 +187,13 @@ def _trusted_currency(experiment: StoredExperiment, events: Sequence[Event]) -> 
     Where no amount is worth anything, purchases and returns name that of the revenue. What a page
     names settles nothing.
     """
-    weights = experiment.spec.reward.weights
-    named = {kind for kind, weight in weights.items() if isinstance(weight, AmountWeight)}
+    named = {
+        kind
+        for worth in experiment.spec.worths.values()
+        for table in (worth.weights, worth.costs)
+        for kind, weight in table.items()
+        if isinstance(weight, AmountWeight)
+    }
     counting = named or {PURCHASE, RETURN}
     for event in events:
         if event.trusted and event.type in counting and None not in {event.amount, event.currency}:
@@ -183,6 +208,9 @@ def _count(matured: Sequence[_Matured], counts: Counts) -> None:
             counts[key, "interactions.policy"] += 1
             counts[key, f"arm.{each.decision.arm}.count"] += 1
             counts[key, f"arm.{each.decision.arm}.reward"] += each.reward.value
+            counts[key, f"arm.{each.decision.arm}.gross"] += each.reward.gross
+            counts[key, f"arm.{each.decision.arm}.taken_back"] += each.reward.taken_back
+            counts[key, f"arm.{each.decision.arm}.costs"] += each.reward.costs
         else:
             counts[key, "interactions.holdout"] += 1
         counts[key, "clipped"] += each.reward.clipped

@@ -235,7 +235,7 @@ def _scale(request: EvaluationRequest, source: LogSource, survey: Survey) -> Rew
     if request.reward_range is not None:
         low, high = request.reward_range
     elif source.spec is not None:
-        low, high = source.spec.reward.range
+        low, high = source.spec.reward_range
     else:
         low, high = 0.0, 1.0
         if survey.least_reward < low or survey.most_reward > high:

@@ -170,7 +170,7 @@ def _plan(spec: ExperimentSpec, walk: _Walk, policies: tuple[str, ...], options:
         survey = Survey.of(log) if survey is None else survey.merged(Survey.of(log))
     if first is None or survey is None:
         raise EvaluationError(_empty((), 0, walk.rows.selection))
-    low, high = spec.reward.range
+    low, high = spec.reward_range
     return make_plan(
         survey,
         policies or default_policies(survey.arms),

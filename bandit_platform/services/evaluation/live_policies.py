@@ -124,7 +124,7 @@ class Versions:
         """How a version would have explored under a revision."""
         if (name, revision) not in self._explorers:
             spec = self._specs[revision]
-            explorer = self._loaded[name].explorer_under(spec.policy, spec.reward)
+            explorer = self._loaded[name].explorer_under(spec.policy, spec)
             self._explorers[name, revision] = explorer
         return self._explorers[name, revision]
 

@@ -21,7 +21,7 @@ from bandit_platform.domain.context import ContextValue, set_value
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.domain.reward import RewardSpec, reward_of
+from bandit_platform.domain.reward import reward_of
 from bandit_platform.services.evaluation.logged_columns import (
     EventSource,
     LoggedColumns,
@@ -84,7 +84,7 @@ def read_logged_data(experiment_dir: Path, data: Path, *, limit: int | None = No
     table = LoggedTable(data, columns.names(), limit)
     arms = _read_arms(table, columns, spec)
     events = _read_events(table, columns, arms)
-    rewards, clipped = _rewards(events, spec.reward)
+    rewards, clipped = _rewards(arms, events, spec)
     return LoggedData(
         spec=spec,
         arms=tuple(arms),
@@ -225,27 +225,28 @@ def _events_of(
 
 
 def _rewards(
-    events: Sequence[tuple[LoggedEvent, ...]], spec: RewardSpec
+    arms: Sequence[str], events: Sequence[tuple[LoggedEvent, ...]], spec: ExperimentSpec
 ) -> tuple[NDArray[np.float64], int]:
     """The reward of each row, each distinct outcome computed once, and how many were cut."""
-    by_outcome = {outcome: _reward(outcome, spec) for outcome in dict.fromkeys(events)}
-    values = np.array([by_outcome[outcome][0] for outcome in events], dtype=np.float64)
-    return values, sum(by_outcome[outcome][1] for outcome in events)
+    rows = list(zip(arms, events, strict=True))
+    by_outcome = {row: _reward(*row, spec) for row in dict.fromkeys(rows)}
+    values = np.array([by_outcome[row][0] for row in rows], dtype=np.float64)
+    return values, sum(by_outcome[row][1] for row in rows)
 
 
-def _reward(outcome: tuple[LoggedEvent, ...], spec: RewardSpec) -> tuple[float, bool]:
+def _reward(arm: str, outcome: tuple[LoggedEvent, ...], spec: ExperimentSpec) -> tuple[float, bool]:
     events = (
         Event(
             decision_id="",
             event_id=str(number),
             type=event.type,
             amount=event.amount,
-            currency=spec.currency,
+            currency=spec.reward.currency,
             occurred_at=_LONG_AGO,
             received_at=_LONG_AGO,
             trusted=True,
         )
         for number, event in enumerate(outcome)
     )
-    reward = reward_of(events, spec, spec.currency)
+    reward = reward_of(events, spec.worths[arm], spec.reward_range, spec.reward.currency)
     return reward.value, reward.clipped

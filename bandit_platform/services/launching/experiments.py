@@ -10,7 +10,14 @@ from bandit_platform.domain.actor import PLATFORM, Actor
 from bandit_platform.domain.audit_entry import subject_of
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action, State, after
-from bandit_platform.domain.revision import Change, changes, locked_changes
+from bandit_platform.domain.revision import (
+    LOCKED,
+    Change,
+    changes,
+    locked_changes,
+    revalued_arms,
+    with_range_in_force,
+)
 from bandit_platform.errors import LockedError, NotFoundError, StaleError, StateError
 from bandit_platform.services.learning.promotion import publish_promoted
 from bandit_platform.storage.audit_log import note
@@ -91,10 +98,13 @@ class Experiments:
             add_revision(connection, spec, 1, self._clock())
             self._note(connection, by, "created", spec.key, _number(None, 1))
             return _applied(spec, State.DRAFT, 1, "created", ())
+        if current.started_at is not None:
+            spec = with_range_in_force(current.spec, spec)
         differences = changes(current.spec, spec)
         if not differences:
             return _applied(spec, current.state, current.revision, "unchanged", ())
         _demand_changeable(current, differences)
+        _demand_values_as_before(connection, current, spec)
         number = current.revision + 1
         add_revision(connection, spec, number, self._clock())
         publish_promoted(connection, spec, self._clock())
@@ -184,6 +194,26 @@ def _demand_changeable(current: StoredExperiment, differences: tuple[Change, ...
             f"{current.spec.key} has been started and cannot change {listed}. "
             "Stop it and apply the new definition under another key"
         )
+
+
+def _demand_values_as_before(
+    connection: Connection, current: StoredExperiment, spec: ExperimentSpec
+) -> None:
+    """An arm that was taken out and comes back is worth what it was worth."""
+    back = [arm.key for arm in spec.arms if arm.key not in current.spec.arms_by_key]
+    started = current.started_at
+    if started is None or not back:
+        return
+    known = revisions(connection, spec.key)
+    at_start = sum(each.created_at < started for each in known)
+    for each in reversed(known[max(at_start - 1, 0) :]):
+        other = [key for key in revalued_arms(each.spec, spec) if key in back]
+        if other:
+            raise LockedError(
+                f"{spec.key} has been started and cannot change what arms.{other[0]} is worth: it "
+                f"was in revision {each.number} with another value or cost ({LOCKED['value']}). "
+                "Give the arm another key"
+            )
 
 
 def _applied(

@@ -14,8 +14,9 @@ from bandit_platform.domain.decision import Reason
 from bandit_platform.domain.duration import format_duration
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.floor import ADVISED_NOTHING
-from bandit_platform.domain.reward import AmountWeight
 from bandit_platform.services.launching.planning import decisions_at_floor
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.reward import AmountWeight, Weight
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment
@@ -106,8 +107,8 @@ def _arms(spec: ExperimentSpec, now: datetime) -> Check:
 def _reward(spec: ExperimentSpec) -> Check:
     worth = [
         name
-        for name, weight in spec.reward.weights.items()
-        if (weight.amount if isinstance(weight, AmountWeight) else weight)
+        for name in spec.event_types
+        if any(_number(each.weights.get(name)) for each in spec.worths.values())
     ]
     window = format_duration(spec.reward.window)
     return Check(
@@ -122,13 +123,22 @@ def _reward(spec: ExperimentSpec) -> Check:
     )
 
 
+def _number(weight: Weight | None) -> float:
+    return weight.amount if isinstance(weight, AmountWeight) else weight or 0.0
+
+
 def _cut(spec: ExperimentSpec) -> str:
-    """What the declared range never counts whole, although nothing else happened."""
-    low, high = spec.reward.range
+    """What the range never counts whole, although nothing else happened."""
+    low, high = spec.reward_range
     alone = {"nothing happening": spec.reward.default} | {
-        name: round(spec.reward.default + weight, 12)
-        for name, weight in spec.reward.weights.items()
-        if not isinstance(weight, AmountWeight) and weight
+        name if arm == NOTHING else f"{name} of {arm}": round(spec.reward.default + total, 12)
+        for arm, worth in spec.worths.items()
+        for name in worth.event_types
+        if arm == NOTHING or name in worth.own or name in worth.costs
+        for parts in [(worth.weights.get(name, 0.0), worth.costs.get(name, 0.0))]
+        if not any(isinstance(part, AmountWeight) for part in parts)
+        for total in [_number(parts[0]) - _number(parts[1])]
+        if total
     }
     cut = [f"{name} ({worth:g})" for name, worth in alone.items() if not low <= worth <= high]
     if not cut:
@@ -143,8 +153,12 @@ def _money(spec: ExperimentSpec) -> tuple[Check, ...]:
     """Whether a currency is declared and only servers report amounts; empty without amounts."""
     priced = [
         name
-        for name, weight in spec.reward.weights.items()
-        if isinstance(weight, AmountWeight) and weight.amount
+        for name in spec.event_types
+        if any(
+            isinstance(weight, AmountWeight) and weight.amount
+            for worth in spec.worths.values()
+            for weight in (worth.weights.get(name), worth.costs.get(name))
+        )
     ]
     if not priced:
         return ()

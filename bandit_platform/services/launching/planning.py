@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.reward import AmountWeight
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.reward import AmountWeight, Worth
 from bandit_platform.errors import InputError
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.sequences.detectable import Situation, decisions_needed
@@ -75,25 +76,35 @@ class PlanLine:
 def guessed(spec: ExperimentSpec, events: Mapping[str, EventGuess]) -> Rewards:
     """The reward that guesses about events add up to.
 
-    Events are taken as independent, and amounts as varying as much as their mean (as exponential
-    ones do).
+    Events are taken as independent, amounts as varying as much as their mean (as exponential ones
+    do), and every offer as drawn equally often.
 
     Raises:
         InputError: a share is not from 0 to 1, or an amount is negative.
     """
     mean, variance = spec.reward.default, 0.0
-    for name, weight in spec.reward.weights.items():
+    arms = [worth for arm, worth in spec.worths.items() if arm != NOTHING]
+    for name in spec.event_types:
         guess = events.get(name, EventGuess(share=0.0))
         if not (0.0 <= guess.share <= 1.0 and 0.0 <= guess.amount < float("inf")):
             raise InputError(f"{name}: a share is from 0 to 100 %, an amount at least 0")
-        if isinstance(weight, AmountWeight):
-            worth = weight.amount * guess.amount
-            square = 2.0 * worth**2
-        else:
-            worth, square = weight, weight**2
+        moments = [_moments(each, name, guess.amount) for each in arms]
+        worth = sum(first for first, _ in moments) / len(moments)
+        square = sum(second for _, second in moments) / len(moments)
         mean += guess.share * worth
         variance += guess.share * square - (guess.share * worth) ** 2
     return Rewards(mean=mean, variance=variance)
+
+
+def _moments(worth: Worth, name: str, amount: float) -> tuple[float, float]:
+    """Mean and mean square of what one event adds with an amount that varies as its mean."""
+    fixed = rate = 0.0
+    for weight, sign in ((worth.weights.get(name), 1.0), (worth.costs.get(name), -1.0)):
+        if isinstance(weight, AmountWeight):
+            rate += sign * weight.amount * amount
+        else:
+            fixed += sign * (weight or 0.0)
+    return fixed + rate, fixed**2 + 2.0 * fixed * rate + 2.0 * rate**2
 
 
 def plan(
@@ -110,7 +121,7 @@ def plan(
     Raises:
         InputError: rewards do not vary, or an uplift is not positive.
     """
-    low, high = spec.reward.range
+    low, high = spec.reward_range
     width = high - low
     variance = min(rewards.variance / width**2, 0.25)
     if variance <= 0.0:
@@ -174,7 +185,7 @@ def measured(database: Database, key: str) -> Rewards | None:
         states = policy_states(connection, key)
     if LOGGING not in states or states[LOGGING].interactions < _ENOUGH:
         return None
-    low, high = spec.reward.range
+    low, high = spec.reward_range
     sums = PolicyAccumulator.from_state(json.loads(states[LOGGING].accumulator)).target
     mean = sums.wr / sums.n
     nothing = None

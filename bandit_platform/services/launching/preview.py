@@ -92,7 +92,7 @@ def model_pmf(
         raise PolicyError("the stored model does not have its hash")
     policy = LearnedPolicy.load(blob[0])
     with closing(policy.model):
-        explorer = policy.explorer_under(spec.policy, spec.reward)
+        explorer = policy.explorer_under(spec.policy, spec)
         return policy.pmf(FeatureText(spec).lines(context, arms), explorer, arms.index(NOTHING))
 
 

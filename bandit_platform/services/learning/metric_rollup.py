@@ -101,7 +101,7 @@ def _state(
         if known is not None:
             return known
         _log.error("metrics begin anew", experiment=spec.key, error="their state is damaged")
-    low, high = spec.reward.range
+    low, high = spec.reward_range
     return MetricState.empty(RewardRange(low=low, high=high), skipped=skipped)
 
 

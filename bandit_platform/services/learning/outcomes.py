@@ -95,6 +95,7 @@ def outcomes(
     revenue = np.zeros(len(batch))
     foreign = 0
     revenue_from: int | None = None
+    declared = {id(spec): frozenset(spec.event_types) for spec in specs.values()}
     for row, interaction in enumerate(batch):
         decision = interaction.decision
         spec = specs[interaction.rules.revision or decision.revision]
@@ -111,7 +112,7 @@ def outcomes(
             name = type_name(
                 event.type,
                 happened.keys(),
-                spec.reward.weights.keys(),
+                declared[id(spec)],
                 partial(waiting.takes_place, event.type, source),
             )
             happened.setdefault(name, np.zeros(len(batch)))[row] = 1.0

@@ -61,5 +61,5 @@ def stored_rollups(connection: Connection, experiment: str) -> Rollups:
 
 def reward_range_of(spec: ExperimentSpec) -> RewardRange:
     """The declared range of rewards."""
-    low, high = spec.reward.range
+    low, high = spec.reward_range
     return RewardRange(low=low, high=high)

@@ -141,7 +141,7 @@ class Runner:
                 explorer,
                 nothing,
                 position=decision.eligible.index(decision.arm),
-                cost=cost_of(interaction.reward, revision.spec.reward),
+                cost=cost_of(interaction.reward, revision.spec),
                 interaction=interaction.number,
             )
         except (PolicyError, InputError) as error:
@@ -154,7 +154,7 @@ class Runner:
             explored = self.policy.explored_under(revision)
             if explored is None:
                 raise PolicyError(f"{self.policy.name} does not learn")
-            explorer = explorer_for(explored, revision.spec.reward)
+            explorer = explorer_for(explored, revision.spec)
             self._under = (revision, explorer, self.policy.learns_under(revision.spec))
         return self._under[1:]
 

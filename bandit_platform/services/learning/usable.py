@@ -34,7 +34,7 @@ def why_unusable(
     revision = revisions.get(decision.revision)
     if revision is None:
         return f"revision {decision.revision} is not stored"
-    low, high = spec.reward.range
+    low, high = spec.reward_range
     if not low <= interaction.reward <= high:
         return "the reward is outside the declared range"
     return _arms_problem(decision, revision.spec) or _chances_problem(decision, revision.spec)

@@ -49,7 +49,7 @@ class Standing:
 def fresh_standing(policy: TrackedPolicy, spec: ExperimentSpec) -> Standing:
     """A tracked policy before the first interaction."""
     learned = None if policy.exploration is None else LearnedPolicy.fresh(policy.exploration)
-    low, high = spec.reward.range
+    low, high = spec.reward_range
     return Standing(
         runner=Runner(policy, learned),
         cursor=0,

@@ -268,7 +268,7 @@ def _expected_pmf(
         raise PolicyError("no model version is recorded")
     policy = models.get(decision.model_version)
     lines = text.lines(decision.context, decision.eligible)
-    explorer = policy.explorer_under(spec.policy, spec.reward)
+    explorer = policy.explorer_under(spec.policy, spec)
     return policy.pmf(lines, explorer, decision.eligible.index(NOTHING))
 
 

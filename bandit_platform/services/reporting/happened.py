@@ -71,7 +71,9 @@ def with_happened(
 def _metrics(
     served: MetricState, learned: MetricState | None, stored: StoredExperiment
 ) -> tuple[MetricRow, ...]:
-    weights = stored.spec.reward.weights
+    spec = stored.spec
+    values = {name: worth for arm in spec.arms for name, worth in arm.value.items()}
+    weights = {**values, **spec.reward.weights}
     rows = []
     for name, one in served.events.items():
         other = None if learned is None else learned.events.get(name, learned.absent)

@@ -157,7 +157,7 @@ def _report(
             counts.decisions - counts.by_reason[Reason.DRAFT],
             counts.interactions,
         ),
-        reward_range=spec.reward.range,
+        reward_range=spec.reward_range,
         model_version=version.version if version else None,
         model_published_at=version.published_at if version else None,
         model_interactions=version.interactions if version else 0,

@@ -8,7 +8,15 @@ from types import MappingProxyType
 
 from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.reward import AmountWeight
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.reward import (
+    AmountWeight,
+    Omission,
+    Weight,
+    Worth,
+    omission,
+    worth_of_event,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +31,10 @@ class Part:
 
 
 def reward_parts(
-    events: Sequence[tuple[Event, Lateness | None]], spec: ExperimentSpec, currency: str | None
+    events: Sequence[tuple[Event, Lateness | None]],
+    spec: ExperimentSpec,
+    currency: str | None,
+    worth: Worth | None = None,
 ) -> tuple[Part, ...]:
     """Each event's part in the reward, in the order they happened.
 
@@ -31,11 +42,13 @@ def reward_parts(
         events: each with why it is late.
         spec: the experiment as it was when the reward became final, or else as it is.
         currency: the experiment's at that moment, as far as it was known.
+        worth: of the outcomes of the arm that was shown; None for those of ``nothing``.
     """
+    worth = worth or spec.worths[NOTHING]
     return tuple(
         Part(event=event, late=late, adds=adds, why=why)
         for event, late in events
-        for adds, why in [_part(event, late, spec, currency)]
+        for adds, why in [_part(event, late, spec, worth, currency)]
     )
 
 
@@ -52,24 +65,45 @@ _LATE = MappingProxyType(
 
 
 def _part(
-    event: Event, late: Lateness | None, spec: ExperimentSpec, currency: str | None
+    event: Event,
+    late: Lateness | None,
+    spec: ExperimentSpec,
+    worth: Worth,
+    currency: str | None,
 ) -> tuple[float | None, str]:
-    weight = spec.reward.weights.get(event.type)
     if late is not None:
         return None, _LATE[late]
     if event.type in spec.events.secret_only and not event.trusted:
         return None, "not trusted: only servers may report it"
-    if isinstance(weight, AmountWeight):
-        return _priced(event, weight, currency)
-    return (None, "has no weight in the reward") if weight is None else (weight, "its weight")
+    weight, cost = worth.weights.get(event.type), worth.costs.get(event.type)
+    if weight is None and cost is None:
+        return None, "has no weight in the reward"
+    whose = "the arm's value" if event.type in worth.own else "the experiment's weight"
+    adds: float | None = None
+    why = []
+    for each, sign, name in ((weight, 1.0, whose), (cost, -1.0, "the arm's cost")):
+        if each is None:
+            continue
+        left_out = omission(event, each, currency)
+        if left_out is not None:
+            why.append(_left_out(left_out, currency))
+            continue
+        adds = (adds or 0.0) + sign * worth_of_event(event, each)
+        why.append(f"{'less ' if sign < 0 else ''}{_worked_out(event, each, name)}")
+    return adds, ", ".join(dict.fromkeys(why))
 
 
-def _priced(event: Event, weight: AmountWeight, currency: str | None) -> tuple[float | None, str]:
-    if event.amount is None:
-        return None, "came without an amount"
-    if event.currency not in {None, currency}:
-        if currency is not None:
-            return None, f"in another currency than {currency}"
-        if not event.trusted:
-            return None, "reported by a page while the experiment had no currency"
-    return weight.amount * event.amount, f"{weight.amount:g} times {event.amount:g}"
+def _left_out(why: Omission, currency: str | None) -> str:
+    if why is Omission.NO_AMOUNT:
+        return "came without an amount"
+    if why is Omission.OTHER_CURRENCY:
+        return f"in another currency than {currency}"
+    return "reported by a page while the experiment had no currency"
+
+
+def _worked_out(event: Event, weight: Weight, name: str) -> str:
+    if not isinstance(weight, AmountWeight) or event.amount is None:
+        return name
+    counted = weight.counted(event.amount)
+    text = f"{weight.amount:g} times {counted:g} ({name})"
+    return text if counted == event.amount else f"{text}, of the amount {event.amount:g}"

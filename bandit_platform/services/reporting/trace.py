@@ -56,14 +56,16 @@ def _fate(connection: Connection, decision: Decision) -> dict[str, Any]:
     stored = get_experiment(connection, decision.experiment)
     events = events_of(connection, [key]).get(key, [])
     spec, currency = _rules(connection, decision, stored)
+    made_by = _deciding_spec(connection, decision, stored.spec)
+    parts = reward_parts(events, spec, currency, made_by.worth_of(decision.arm))
     shown = activated(connection, [key]).get(key)
     matured = interaction_of(connection, key)
     other = dispute_of(connection, key)
     waiting = bool(find_immature(connection, [key]))
     return {
-        "arms": _arms(connection, decision, stored.spec),
+        "arms": list(made_by.arm_keys),
         "activated_at": shown.isoformat() if shown else None,
-        "events": [_event(part) for part in reward_parts(events, spec, currency)],
+        "events": [_event(part) for part in parts],
         "status": _status(decision, waiting, matured is not None)
         if other is None
         else ("disputed" if matured is None else "disputed late"),
@@ -71,7 +73,7 @@ def _fate(connection: Connection, decision: Decision) -> dict[str, Any]:
         "reward": matured[1] if matured else None,
         "clipped": matured[2] if matured else None,
         "reward_default": stored.spec.reward.default,
-        "reward_range": list(stored.spec.reward.range),
+        "reward_range": list(stored.spec.reward_range),
         "disputed": None if other is None else other_answer(other),
     }
 
@@ -88,12 +90,14 @@ def _rules(
     return stored.spec, stored.spec.reward.currency or stored.currency
 
 
-def _arms(connection: Connection, decision: Decision, present: ExperimentSpec) -> list[str]:
-    """Every arm of the revision that decided."""
+def _deciding_spec(
+    connection: Connection, decision: Decision, present: ExperimentSpec
+) -> ExperimentSpec:
+    """The spec that decided: its arms, and what their outcomes are worth."""
     for each in revisions(connection, decision.experiment):
         if each.number == decision.revision:
-            return list(each.spec.arm_keys)
-    return list(present.arm_keys)
+            return each.spec
+    return present
 
 
 def _event(part: Part) -> dict[str, Any]:

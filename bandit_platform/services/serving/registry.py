@@ -248,7 +248,7 @@ def _renewed(
         state=state,
         revision=stored[-1].number,
         text=FeatureText(spec),
-        explorer=explorer_for(spec.policy, spec.reward),
+        explorer=explorer_for(spec.policy, spec),
         specs={each.number: each.spec for each in stored},
         offers=offers,
         policy=known.policy if known is not None and same_model else None,

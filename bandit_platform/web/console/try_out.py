@@ -60,7 +60,7 @@ def _send(connections: Connections, spec: ExperimentSpec, context: Mapping[str, 
     event = {
         "event_id": f"test-{uuid4()}",
         "decision_id": decision_id,
-        "type": next(iter(spec.reward.weights)),
+        "type": spec.event_types[0],
     }
     answer = connections.post("/v1/events", {"events": [event]}, _SECONDS)
     if answer.status != 202:

@@ -269,7 +269,7 @@ def test_a_running_experiments_rows_too(
     report = compare(
         scheduler,
         EvaluationRequest(
-            log=path, policies=policies, estimators=ESTIMATORS, reward_range=spec.reward.range
+            log=path, policies=policies, estimators=ESTIMATORS, reward_range=spec.reward_range
         ),
     )
     assert report["n"] == live["n"] > 150

@@ -100,7 +100,7 @@ def test_the_pmf_that_is_valued_comes_from_before_the_interaction_was_learned(
     first = next(iter(lite.recomputed_rows()))
     lines = text.lines(first.context, first.eligible)
     assert first.policies["serving"] == untrained.pmf(
-        lines, explorer_for(spec.policy, spec.reward), first.eligible.index("nothing")
+        lines, explorer_for(spec.policy, spec), first.eligible.index("nothing")
     )
 
 

@@ -68,7 +68,7 @@ def test_a_pair_is_a_sequence_of_its_own_in_reward_units(busy: Any) -> None:
         (block,) = stored_rollups(connection, KEY).pairs
     names = [(first.name, second.name) for first, second in block.pairs]
     pairs = {(row.policy, row.baseline): row for row in whole(busy).pairwise}
-    low, high = busy.experiments.get(KEY).spec.reward.range
+    low, high = busy.experiments.get(KEY).spec.reward_range
     for place, pair in enumerate(names):
         sequence: ConfidenceSequence = block.uplifts.sequence(place)
         row: PairRow = pairs[pair]

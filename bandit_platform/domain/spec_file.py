@@ -27,9 +27,9 @@ _DEEPEST = 100
 #: values of a set that a segment may list
 MOST_LISTED = 12
 _FIELD: TypeAdapter[Any] = TypeAdapter(ContextField)
-_UNION_TAGS = frozenset(
-    {"number", "category", "boolean", "set", "float", "str", "bool", "AmountWeight", "FloorTable"}
-)
+_UNION_TAGS = frozenset({"float", "str", "bool", "AmountWeight", "FloorTable"})
+#: types of context fields, which pydantic puts behind the field's name
+_FIELD_TYPES = frozenset({"number", "category", "boolean", "set"})
 _TYPE_TAGS = ("tuple[", "dict[", "constrained-")
 
 
@@ -130,7 +130,10 @@ def _problem(details: Any) -> Problem:
 def format_path(location: Iterable[int | str]) -> str:
     """A location such as ``("arms", 1, "when")`` as ``arms[1].when``."""
     path = ""
-    for part in location:
+    parts = tuple(location)
+    for place, part in enumerate(parts):
+        if parts[0] == "context" and place == 2 and part in _FIELD_TYPES:
+            continue
         if isinstance(part, int):
             path += f"[{part}]"
         elif part in _UNION_TAGS or part in {"[key]", "weights"} or part.startswith(_TYPE_TAGS):

@@ -39,6 +39,8 @@ NEW_ROWS: Mapping[str, Fields] = {
     "features": {"name": "", "kind": "number"},
     "when": {"field": "", "op": "gte"},
     "reward-weights": {"type": "", "kind": "fixed"},
+    "value": {"type": "", "kind": "fixed"},
+    "cost": {"type": "", "kind": "fixed"},
     "candidates": {
         "name": "",
         "exploration": "epsilon_greedy",
@@ -118,8 +120,12 @@ def _arm_rows(row: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"{row}-when-{i}-op", operator
         listed = operator in LISTED_OPERATORS
         yield f"{row}-when-{i}-value", (_listed(wanted) or "[]") if listed else _shown(wanted)
-    for name in ("starts_at", "ends_at", "sku", "not_if_in"):
+    for name in ("starts_at", "ends_at", "sku", "not_if_in", "advertiser", "category"):
         yield f"{row}-{name}", _shown(arm.get(name))
+    for name in ("value", "cost"):
+        worth = arm.get(name)
+        single = isinstance(worth, (int, float)) and not isinstance(worth, bool)
+        yield from _weights(f"{row}-{name}", {"accept": worth} if single else _table(worth))
 
 
 def _is_plain(name: str, value: Any) -> bool:
@@ -136,12 +142,18 @@ def _reward(reward: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     bounds = _sequence(reward.get("range"))
     for place, name in enumerate(("low", "high")):
         yield f"reward-range_{name}", _shown(bounds[place]) if place < len(bounds) else ""
-    weights = [(name, value) for name, value in reward.items() if name not in RESERVED]
-    for i, (name, weight) in enumerate(weights):
+    weights = {name: value for name, value in reward.items() if name not in RESERVED}
+    yield from _weights("reward-weights", weights)
+
+
+def _weights(prefix: str, weights: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for i, (name, weight) in enumerate(weights.items()):
         multiple = isinstance(weight, Mapping)
-        yield f"reward-weights-{i}-type", name
-        yield f"reward-weights-{i}-kind", "amount" if multiple else "fixed"
-        yield f"reward-weights-{i}-value", _shown(weight.get("amount") if multiple else weight)
+        yield f"{prefix}-{i}-type", name
+        yield f"{prefix}-{i}-kind", "amount" if multiple else "fixed"
+        yield f"{prefix}-{i}-value", _shown(weight.get("amount") if multiple else weight)
+        if multiple:
+            yield f"{prefix}-{i}-max", _shown(weight.get("max"))
 
 
 def _exploration(row: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

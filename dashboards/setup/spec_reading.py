@@ -186,11 +186,15 @@ class _Reader:
     def _arm(self, index: int, row: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         path = f"arms[{index}]"
         return {
-            **self._stripped(path, row, ("key", "starts_at", "ends_at", "not_if_in")),
+            **self._stripped(
+                path, row, ("key", "starts_at", "ends_at", "not_if_in", "advertiser", "category")
+            ),
             **self._sku(path, row),
             "features": self._features(f"{path}.features", f"{row}-features"),
             "offer": self._offer(f"{path}.offer", row),
             "when": self._conditions(f"{path}.when", f"{row}-when", schema),
+            "value": self._weights(f"{path}.value", f"{row}-value"),
+            "cost": self._weights(f"{path}.cost", f"{row}-cost"),
         }
 
     def _sku(self, path: str, row: str) -> dict[str, Any]:
@@ -279,10 +283,26 @@ class _Reader:
                 self.problem(f"reward[{name}]", "is no event type: the word has a meaning here")
                 self.places[f"reward[{name}]"] = f"{row}-type"
                 continue
-            value = read_number(self.get(f"{row}-value"))
-            reward[name] = {"amount": value} if self.get(f"{row}-kind") == "amount" else value
-            self.places[path] = self.places[f"{path}.amount"] = f"{row}-value"
+            reward[name] = self._weight(path, row)
         return reward
+
+    def _weights(self, path: str, prefix: str) -> dict[str, Any]:
+        """What an arm's outcomes are worth or cost."""
+        rows = self._named(path, prefix, "type")
+        if rows:
+            self.places[path] = f"{rows[0][0]}-type"
+        return {name: self._weight(here, row) for row, name, here in rows}
+
+    def _weight(self, path: str, row: str) -> Any:
+        self.places[path] = self.places[f"{path}.amount"] = f"{row}-value"
+        value = read_number(self.get(f"{row}-value"))
+        most = self.get(f"{row}-max").strip()
+        self.places[f"{path}.max"] = f"{row}-max"
+        if self.get(f"{row}-kind") != "amount":
+            if most:
+                self.problem(f"{path}.max", "only amounts have a greatest one")
+            return value
+        return {"amount": value, "max": read_number(most)} if most else {"amount": value}
 
     def _exploration(self, path: str, row: str) -> dict[str, Any]:
         parameters = self._numbers(f"{path}.parameters", row, PARAMETERS)

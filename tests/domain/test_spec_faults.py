@@ -441,3 +441,8 @@ def test_not_if_in_names_a_set_that_can_hold_the_sku(arm: dict[str, Any], messag
 def test_a_set_has_room_for_one_to_fifty_values(most: Any) -> None:
     edit = (("context", "cart_skus"), {"type": "set", "max_items": most})
     assert problem_of(edit).path == "context.cart_skus.max_items"
+
+
+def test_a_field_called_as_a_type_keeps_its_name_in_the_path() -> None:
+    field = {"type": "category", "values": 5}
+    assert problem_of((("context", "category"), field)).path.startswith("context.category.values")

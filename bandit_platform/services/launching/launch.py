@@ -14,9 +14,9 @@ from bandit_platform.domain.decision import Reason
 from bandit_platform.domain.duration import format_duration
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.floor import ADVISED_NOTHING
-from bandit_platform.services.launching.planning import decisions_at_floor
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.domain.reward import AmountWeight, Weight
+from bandit_platform.services.launching.planning import decisions_at_floor
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment

@@ -64,6 +64,10 @@ _LATE = MappingProxyType(
 )
 
 
+#: of an arm that brings no value or cost of its own
+_ONLY_WEIGHT = "its weight"
+
+
 def _part(
     event: Event,
     late: Lateness | None,
@@ -78,7 +82,9 @@ def _part(
     weight, cost = worth.weights.get(event.type), worth.costs.get(event.type)
     if weight is None and cost is None:
         return None, "has no weight in the reward"
-    whose = "the arm's value" if event.type in worth.own else "the experiment's weight"
+    whose = "the arm's value" if event.type in worth.own else _ONLY_WEIGHT
+    if whose == _ONLY_WEIGHT and (worth.own or worth.costs):
+        whose = "the experiment's weight"
     adds: float | None = None
     why = []
     for each, sign, name in ((weight, 1.0, whose), (cost, -1.0, "the arm's cost")):
@@ -105,5 +111,7 @@ def _worked_out(event: Event, weight: Weight, name: str) -> str:
     if not isinstance(weight, AmountWeight) or event.amount is None:
         return name
     counted = weight.counted(event.amount)
-    text = f"{weight.amount:g} times {counted:g} ({name})"
+    text = f"{weight.amount:g} times {counted:g}"
+    if name != _ONLY_WEIGHT:
+        text += f" ({name})"
     return text if counted == event.amount else f"{text}, of the amount {event.amount:g}"

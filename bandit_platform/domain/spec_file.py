@@ -88,7 +88,13 @@ def parse_tables(tables: Mapping[str, Any], source: str = "experiment") -> Exper
 
 
 def _follows(detail: Any, tables: Mapping[str, Any]) -> bool:
-    """Whether a problem only follows from another one: a list short of its broken items."""
+    """Whether a problem only follows from another one.
+
+    A list is short of its broken items; a share of an amount that is wrong is no number either.
+    """
+    priced = isinstance(detail["input"], Mapping) and detail["loc"][:1] in {("arms",), ("reward",)}
+    if priced and detail["loc"][-1] == "float":
+        return True
     return bool(detail["type"] == "too_short" and _list(tables.get(detail["loc"][0])))
 
 
@@ -133,6 +139,8 @@ def format_path(location: Iterable[int | str]) -> str:
     parts = tuple(location)
     for place, part in enumerate(parts):
         if parts[0] == "context" and place == 2 and part in _FIELD_TYPES:
+            continue
+        if part == "number" and parts[place - 1] == "floor":
             continue
         if isinstance(part, int):
             path += f"[{part}]"

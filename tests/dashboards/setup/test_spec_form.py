@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bandit_platform.domain.policy_spec import EXPLORATIONS
 from bandit_platform.domain.spec_file import parse_tables, parse_toml
 from bandit_platform.domain.spec_text import to_toml
+from dashboards.setup.editor import from_form
 from dashboards.setup.spec_fields import fields_of
 from dashboards.setup.spec_reading import read_form
 
@@ -29,6 +30,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
     max_leaves=4,
 )
+
+
+LABELS = st.from_regex(r"[A-Za-z]( ?[A-Za-z]){0,8}", fullmatch=True)
+
+
+def worths(least: float) -> st.SearchStrategy[dict[str, Any]]:
+    """What an arm's outcomes are worth or cost."""
+    number = st.floats(least, 1e6)
+    amount = st.builds(lambda n: {"amount": n}, number)
+    most = st.builds(lambda n, most: {"amount": n, "max": most}, number, st.floats(1, 1e6))
+    return st.dictionaries(EVENTS, number | amount | most, max_size=2)
 
 
 @st.composite
@@ -116,6 +128,13 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
             if context
             else {},
             **draw(carts(context)),
+            "value": draw(worths(-1e6)),
+            "cost": draw(worths(0.0)),
+            **(
+                {"advertiser": draw(LABELS), "category": draw(LABELS)}
+                if draw(st.booleans())
+                else {}
+            ),
             **({"starts_at": "2026-12-01T00:00:00+01:00"} if draw(st.booleans()) else {}),
         }
         for key in draw(st.lists(KEYS, min_size=1, max_size=3, unique=True))
@@ -177,3 +196,40 @@ def test_form_and_toml_read_back_as_the_spec_they_were_made_of(tables: dict[str,
 def test_what_is_typed_as_toml_fills_the_form(spec_text: str) -> None:
     tables = tomllib.loads(spec_text)
     assert parse_tables(read_form(fields_of(tables)).tables) == parse_tables(tables)
+
+
+def test_a_wrong_worth_is_shown_at_its_field_of_the_form() -> None:
+    fields = {
+        "key": "page",
+        "placement": "cart",
+        "arms-0-key": "lounge",
+        "arms-0-value-0-type": "accept",
+        "arms-0-value-0-kind": "fixed",
+        "arms-0-value-0-value": "much",
+        "arms-0-cost-0-type": "accept",
+        "arms-0-cost-0-kind": "fixed",
+        "arms-0-cost-0-value": "-1",
+        "arms-0-cost-1-type": "purchase",
+        "arms-0-cost-1-kind": "amount",
+        "arms-0-cost-1-value": "0.1",
+        "arms-0-cost-1-max": "0",
+        "arms-0-category": "x" * 65,
+    }
+    errors = from_form(fields).errors
+    assert set(errors) == {
+        "arms-0-value-0-value",
+        "arms-0-cost-1-max",
+        "arms-0-category",
+    }
+    fixed = {
+        **fields,
+        "arms-0-value-0-value": "3",
+        "arms-0-cost-1-max": "50",
+        "arms-0-category": "",
+    }
+    assert from_form(fixed).errors == {
+        "arms-0-cost-0-type": "accept must be at least 0: it is subtracted from the reward"
+    }
+    spec = from_form({**fixed, "arms-0-cost-0-value": "1"}).spec
+    assert spec is not None
+    assert spec.reward_range == (-5.0, 2.0)

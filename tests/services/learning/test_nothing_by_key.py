@@ -79,3 +79,19 @@ def test_a_minimum_value_serves_at_once_with_the_model_as_it_is(last: Any, spec_
     last.learn()
     stored = {name: state.accumulator for name, state in last.states().items()}
     assert last.recomputed() == stored
+
+
+def test_before_the_first_model_a_high_floor_of_nothing_holds_too(
+    lite: Any, spec_text: str
+) -> None:
+    lite.launch(spec_text.replace("floor = 0.1", "floor = { nothing = 0.6, offers = 0.1 }"))
+    decisions = [lite.measured() for _ in range(30)]
+    assert {(decision.reason, decision.pmf) for decision in decisions} == {
+        ("uniform", (0.6, 0.2, 0.2))
+    }
+    lite.traffic(60)
+    lite.settle()
+    lite.learn()
+    assert lite.rows("SELECT * FROM skipped") == []
+    assert audit(lite.database, lite.secret, KEY).mismatches == ()
+    assert lite.recomputed() == {name: state.accumulator for name, state in lite.states().items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -45,20 +46,21 @@ class Condition(BaseModel):
 
     @model_validator(mode="after")
     def _not_empty(self) -> Condition:
-        if not self.operators():
+        if not self.operators:
             raise ValueError(
                 "needs at least one of eq, ne, in, not_in, gt, gte, lt, lte, contains, "
                 "contains_any, contains_none"
             )
         return self
 
+    @cached_property
     def operators(self) -> dict[str, Any]:
         """The operators in use, by field name."""
         return {name: getattr(self, name) for name in _OPERATORS if getattr(self, name) is not None}
 
     def failure(self, value: ContextValue) -> tuple[str, Any] | None:
         """The first operator that does not hold for ``value``, and its limit; None if all hold."""
-        for name, wanted in self.operators().items():
+        for name, wanted in self.operators.items():
             if not _holds(name, value, wanted):
                 return name.rstrip("_"), wanted
         return None

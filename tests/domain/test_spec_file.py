@@ -73,8 +73,8 @@ def test_the_documented_file_means_what_it_says(documented: ExperimentSpec) -> N
     assert documented.arm_keys == ("nothing", "vip-upgrade")
     assert arm.features == {"margin": 12.0, "kind": "own"}
     assert arm.offer == {"title": "VIP upgrade", "url": "https://…"}
-    assert arm.when["cart_value"].operators() == {"gte": 50.0}
-    assert arm.when["country"].operators() == {"in_": ("GB", "US")}
+    assert arm.when["cart_value"].operators == {"gte": 50.0}
+    assert arm.when["country"].operators == {"in_": ("GB", "US")}
     assert arm.starts_at == datetime(2026, 12, 1, tzinfo=UTC)
     assert arm.ends_at == datetime(2026, 12, 31, tzinfo=UTC)
     assert documented.context["cart_value"].min == 0

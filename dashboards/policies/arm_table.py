@@ -9,6 +9,7 @@ from bandit_platform.services.reporting.report_records import ArmRow, Experiment
 from bandit_platform.services.reporting.rounding import rounded
 from dashboards.charts.palette import arm_classes
 from dashboards.charts.scale import Axis, padded
+from dashboards.policies.money_table import worth_words
 from dashboards.text import COLLECTING, LEAST, percent
 
 
@@ -20,6 +21,8 @@ class ArmLine:
     #: name of its colour
     colour: str
     active: bool
+    #: what its own outcomes are worth and cost
+    worth: str
     interactions: str
     share: str
     exact_share: float | None
@@ -50,6 +53,7 @@ def _line(row: ArmRow, axis: Axis, colour: str, decimals: int, *, enough: bool) 
         arm=row.arm,
         colour=colour,
         active=row.active,
+        worth=worth_words(row),
         interactions=f"{row.interactions:,}",
         share=percent(row.share) if enough else COLLECTING,
         exact_share=row.share if enough else None,

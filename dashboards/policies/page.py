@@ -18,6 +18,7 @@ from dashboards.overview.page_head import PageHead, page_head
 from dashboards.policies.arm_table import ArmLine, arm_lines
 from dashboards.policies.findings import policies_finding
 from dashboards.policies.leaderboard import Leaderboard, leaderboard
+from dashboards.policies.money_table import MoneyTable, money_tables
 from dashboards.policies.what_if import WhatIf, what_ifs
 from dashboards.policies.words import ALWAYS_NOTHING, policy_words
 
@@ -53,6 +54,7 @@ class PoliciesPage:
     share_figure: Markup
     share_rows: tuple[ShareRow, ...]
     arms: tuple[ArmLine, ...]
+    money: tuple[MoneyTable, ...]
     reward_figure: Markup
     reward_rows: tuple[RewardLine, ...]
     #: colour name → label of the arms
@@ -98,6 +100,7 @@ def policies_page(report: ExperimentReport, baseline: str, *, together: bool) ->
         share_figure=figure_json(arm_share_figure(report)),
         share_rows=share_table(report),
         arms=arm_lines(report),
+        money=money_tables(report),
         reward_figure=figure_json(arm_reward_figure(report)),
         reward_rows=reward_table(report),
         legend=arm_legend(report.arms),

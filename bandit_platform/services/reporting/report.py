@@ -13,6 +13,7 @@ from datetime import datetime
 
 from bandit_platform.domain.decision import MEASURED, OVER_LIMIT, Reason
 from bandit_platform.domain.event import Lateness
+from bandit_platform.domain.reward import weights_to_file
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.estimators.estimate import Estimate
 from bandit_platform.services.learning.programme import programme_uplift
@@ -28,6 +29,7 @@ from bandit_platform.services.reporting.compare import with_comparisons
 from bandit_platform.services.reporting.count_cautions import count_cautions
 from bandit_platform.services.reporting.finding import finding
 from bandit_platform.services.reporting.happened import with_happened
+from bandit_platform.services.reporting.money_by_label import money_by_label
 from bandit_platform.services.reporting.page_traffic import page_cautions, page_traffic
 from bandit_platform.services.reporting.report_records import (
     ArmRow,
@@ -52,6 +54,7 @@ from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.events import count_orphans
 from bandit_platform.storage.experiments import (
     StoredExperiment,
+    StoredRevision,
     get_experiment,
     revisions,
 )
@@ -90,6 +93,7 @@ def experiment_report(
         counted = counters(connection, key)
         states = policy_states(connection, key)
         newest = newest_decided_at(connection, key)
+        known = revisions(connection, key)
         counts = _counts(connection, key, counted, states)
         policies = tuple(
             _policy_row(policy, states[policy.name])
@@ -108,8 +112,9 @@ def experiment_report(
             quality=_quality(quality_state(connection, key)),
             marks=tuple(
                 RevisionMark(number=each.number, at=each.created_at)
-                for each in charted(revisions(connection, key), stored.started_at)
+                for each in charted(known, stored.started_at)
             ),
+            arms=_arms(stored, counted, known),
         )
         pages = page_traffic(connection, key)
         report = replace(
@@ -135,6 +140,7 @@ def _report(
     points: tuple[TimelinePoint, ...],
     quality: QualityRow,
     marks: tuple[RevisionMark, ...],
+    arms: tuple[ArmRow, ...],
 ) -> ExperimentReport:
     spec = stored.spec
     programme = _row(programme_uplift(counted))
@@ -167,7 +173,9 @@ def _report(
         units=int(counted.get("units.policy.count", 0)),
         holdout_units=int(counted.get("units.holdout.count", 0)),
         policies=policies,
-        arms=_arms(stored, counted),
+        arms=arms,
+        money=money_by_label(arms),
+        currency=spec.reward.currency or stored.currency,
         timeline=points,
         revisions=marks,
         quality=quality,
@@ -303,7 +311,9 @@ def _dropped_fields(counted: Mapping[str, float]) -> dict[str, int]:
     return {str(fields): found[fields] for fields in sorted(found)}
 
 
-def _arms(stored: StoredExperiment, counted: Mapping[str, float]) -> tuple[ArmRow, ...]:
+def _arms(
+    stored: StoredExperiment, counted: Mapping[str, float], known: Sequence[StoredRevision]
+) -> tuple[ArmRow, ...]:
     total = counted.get("interactions.policy", 0.0)
     seen = [
         name.removeprefix("arm.").removesuffix(".count")
@@ -311,10 +321,12 @@ def _arms(stored: StoredExperiment, counted: Mapping[str, float]) -> tuple[ArmRo
         if name.startswith("arm.") and name.endswith(".count")
     ]
     listed = stored.spec.arm_keys
+    newest = {arm.key: arm for each in known for arm in each.spec.arms}
     rows = []
     for arm in dict.fromkeys([*listed, *sorted(seen)]):
         count = counted.get(f"arm.{arm}.count", 0.0)
         reward = counted.get(f"arm.{arm}.reward", 0.0)
+        declared = newest.get(arm)
         rows.append(
             ArmRow(
                 arm=arm,
@@ -322,6 +334,13 @@ def _arms(stored: StoredExperiment, counted: Mapping[str, float]) -> tuple[ArmRo
                 interactions=int(count),
                 share=count / total if total else 0.0,
                 mean_reward=reward / count if count else None,
+                gross=counted.get(f"arm.{arm}.gross", 0.0),
+                taken_back=counted.get(f"arm.{arm}.taken_back", 0.0),
+                costs=counted.get(f"arm.{arm}.costs", 0.0),
+                advertiser=declared.advertiser if declared else None,
+                category=declared.category if declared else None,
+                value=weights_to_file(declared.value) if declared else {},
+                cost=weights_to_file(declared.cost) if declared else {},
             )
         )
     return tuple(rows)

@@ -72,6 +72,36 @@ class ArmRow:
     share: float
     #: mean reward where it was drawn; not comparable across arms while a policy learns
     mean_reward: float | None
+    #: what its outcomes brought, took back (at most 0) and cost, before the range cuts anything
+    gross: float = 0.0
+    taken_back: float = 0.0
+    costs: float = 0.0
+    #: as the newest revision that lists it says
+    advertiser: str | None = None
+    category: str | None = None
+    #: event type → its own value, and event type → what it costs, as in the experiment file
+    value: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoneyRow:
+    """What the offers of one advertiser or category brought and cost, in reward units."""
+
+    by: Literal["advertiser", "category"]
+    #: None: the offers without one
+    name: str | None
+    arms: tuple[str, ...]
+    #: interactions in which one of them was drawn
+    interactions: int
+    gross: float
+    #: returns and penalties, at most 0
+    taken_back: float
+    costs: float
+    net: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "net", self.gross + self.taken_back - self.costs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +305,10 @@ class ExperimentReport:
     holdout_units: int
     policies: tuple[PolicyRow, ...]
     arms: tuple[ArmRow, ...]
+    #: by advertiser and by category; empty where no arm declares one
+    money: tuple[MoneyRow, ...] = ()
+    #: of the rewards; None while none is declared or known
+    currency: str | None = None
     timeline: tuple[TimelinePoint, ...]
     revisions: tuple[RevisionMark, ...]
     quality: QualityRow = QualityRow()

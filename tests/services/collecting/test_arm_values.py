@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from bandit_platform.errors import LockedError
+from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.services.reporting.trace import trace
+from dashboards.policies.money_table import money_tables, worth_words
 
 KEY = "checkout-offers"
 
@@ -125,3 +127,31 @@ def test_the_story_of_a_reward_says_whose_weight_counted(world: Any, text: str) 
     world.ingest()
     (event,) = trace(world.database, KEY, decision.decision_id)["events"]
     assert (event["adds"], event["why"]) == (-0.1, "the experiment's weight")
+
+
+def test_the_report_sums_by_advertiser_and_category(world: Any, text: str) -> None:
+    world.launch(text.replace("cost = 4.5", 'cost = 4.5\nadvertiser = "Lounges Ltd"'))
+    for arm, kinds in (
+        ("upgrade", ("accept", "dismiss")),
+        ("upgrade", ("accept",)),
+        ("insurance", ("accept",)),
+        ("nothing", ()),
+    ):
+        decision = shown(world, arm)
+        for kind in kinds:
+            world.report(decision, kind)
+    world.settle()
+    report = experiment_report(world.database, KEY, world.clock())
+    drawn = {row.arm: row for row in report.arms}
+    assert (drawn["upgrade"].value, drawn["upgrade"].cost) == ({"accept": 12.0}, {"accept": 4.5})
+    assert worth_words(drawn["upgrade"]) == "12 per accept; costs 4.5 per accept"
+    lounges, unnamed = report.money
+    assert (lounges.by, lounges.name, lounges.arms) == ("advertiser", "Lounges Ltd", ("upgrade",))
+    assert (lounges.gross, lounges.taken_back, lounges.costs) == (24.0, -0.1, 9.0)
+    assert lounges.net == pytest.approx(14.9)
+    assert (unnamed.name, unnamed.arms, unnamed.net) == (None, ("insurance",), 1.0)
+    (table,) = money_tables(report)
+    assert [line.net for line in table.lines] == ["14.90", "1.00"]
+    assert table.lines[0].costs == "\N{MINUS SIGN}9.00"
+    world.apply(text)  # labels may go while it runs
+    assert experiment_report(world.database, KEY, world.clock()).money == ()

@@ -1,36 +1,58 @@
 """Measure what a deployment needs: bytes a decision, memory a process, rows learned a second.
 
 Everything runs in a temporary folder over SQLite, with the real journal, ingest, worker and
-registry; times are processor time, so that other work on the machine does not count.
+registry; times are processor time, so that other work on the machine does not count. The memory is
+that of experiments with 20 arms and a learned model, with two candidates each in `work`.
 
-    python scripts/size_up.py --decisions 20000
+    python scripts/size_up.py                          # some minutes
+    python scripts/size_up.py --experiments 1 1000     # the full size
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+import random
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from many_models import (
+    MEGABYTE,
+    decide,
+    make_experiments,
+    peak,
+    processor_seconds,
+    query,
+    resident,
+    running,
+    wait_for_models,
+    wait_until_idle,
+)
+
 from bandit_platform.bootstrap import Platform, Serving, build, build_serving, build_worker
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
+from bandit_platform.policies.vowpal import VowpalModel
 from bandit_platform.services.serving.decide import Query
 from bandit_platform.services.working.work import Worker
 from bandit_platform.settings import Settings
+from bandit_platform.storage.experiments import experiment_heads
 from bandit_platform.web.bodies import EventItem
 
-EXPERIMENTS = (1, 100, 1000)
 WARM_UP = 500
-MEGABYTE = 1_000_000
+#: what 1,000 experiments of 20 arms may take
+SERVING_MEGABYTES = 1600
+WORKER_MEGABYTES = 1500
+#: how much larger `work` may be after three times the decisions
+GROWTH = 1.1
+IDLE_SECONDS = 10
 
 
 def spec(key: str, arms: int) -> str:
@@ -130,42 +152,136 @@ def sizes(platform: Platform, settings: Settings) -> tuple[int, int]:
     return journal, (settings.data_dir / "bandit-platform.sqlite3").stat().st_size
 
 
-def memory(folder: Path, experiments: int) -> dict[str, Any]:
-    """Resident memory of a serving process that knows so many experiments of 20 arms."""
-    settings = Settings(data_dir=folder)
-    platform = build(settings)
-    with closing(platform.database):
-        for number in range(experiments):
-            platform.apply_experiment(parse_toml(spec(f"e-{number}", 20)))
-            platform.change_state(f"e-{number}", Action.START)
-    program = (
-        "from pathlib import Path; from bandit_platform.web.decision_app import serve_app; "
-        "import os; app = serve_app(); "
-        "print(int(Path('/proc/self/statm').read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE'))"
-    )
+def serving_memory(settings: Settings, keys: list[str]) -> dict[str, Any]:
+    """What a serving process needs for experiments with a learned model each.
+
+    All are asked in random order, and no model may be loaded for a request.
+    """
+    before, began = resident(), time.process_time()
+    serving = build_serving(settings)
+    took, loads = time.process_time() - began, count_loads()
+    draw = random.Random(7)
+    reasons: set[str] = set()
+    for number in range(3):
+        for key in draw.sample(keys, len(keys)):
+            reasons.add(serving.decider.decide(key, query(number, draw)).decision.reason)
+    began = time.process_time()
+    serving.registry.refresh()
+    refresh = time.process_time() - began
+    if reasons != {"policy"} or loads:
+        raise SystemExit(f"reasons {reasons}, {len(loads)} models loaded for requests")
+    return {
+        "experiments with a model of 20 arms": len(keys),
+        "MB a serving process": round(peak() / MEGABYTE),
+        "MB without them": round(before / MEGABYTE),
+        "limit in MB for 1000": SERVING_MEGABYTES,
+        "seconds to load": round(took, 1),
+        "ms a refresh": round(1000 * refresh),
+        "models loaded for requests": len(loads),
+    }
+
+
+def count_loads() -> list[bytes]:
+    """Grows by an entry whenever a model is loaded from now on."""
+    loads: list[bytes] = []
+    load = VowpalModel.load
+
+    def counted(blob: bytes) -> VowpalModel:
+        loads.append(blob)
+        return load(blob)
+
+    VowpalModel.load = counted  # type: ignore[method-assign, assignment]
+    return loads
+
+
+def learning_memory(settings: Settings, keys: list[str], decisions: int) -> dict[str, Any]:
+    """What `work` needs to learn the models of many experiments, with two candidates each."""
+    decide(settings, keys, decisions)
+    with running("work", settings) as process:
+        took = wait_for_models(settings, len(keys))
+        wait_until_idle(process)
+        used = processor_seconds(process)
+        time.sleep(IDLE_SECONDS)
+        idle = processor_seconds(process) - used
+        return {
+            "experiments": len(keys),
+            "decisions": decisions,
+            "MB of work": round(peak(process) / MEGABYTE),
+            "limit in MB for 1000": WORKER_MEGABYTES,
+            "seconds until each has a model": round(took),
+            "share of a processor when idle": round(idle / IDLE_SECONDS, 3),
+        }
+
+
+def growing_memory(folder: Path, decisions: int) -> dict[str, Any]:
+    """`work` after some decisions of one experiment, and after three times as many."""
+    settings = Settings(data_dir=folder, journal_segment_bytes=1 << 40)
+    keys = make_experiments(settings, 1, 20, candidates=2)
+    sizes = []
+    with running("work", settings) as process:
+        for part in range(3):
+            decide(settings, keys, decisions, first=part * decisions)
+            wait_until_idle(process)
+            sizes.append(resident(process))
+    return {
+        "decisions": 3 * decisions,
+        "MB of work": round(sizes[-1] / MEGABYTE),
+        "MB after a third of them": round(sizes[0] / MEGABYTE),
+        "ratio": round(sizes[-1] / sizes[0], 3),
+        "at most": GROWTH,
+    }
+
+
+def many(folder: Path, experiments: int, each: int) -> list[dict[str, Any]]:
+    """The memory of `work` and of a serving process, each in a process of its own."""
+    settings = Settings(data_dir=folder, journal_segment_bytes=1 << 40)
+    keys = make_experiments(settings, experiments, 20, candidates=2)
+    learning = learning_memory(settings, keys, experiments * each)
     told = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", program],
-        env={**os.environ, **settings.to_environment()},
+        [sys.executable, __file__, "--serve", str(folder)],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     ).stdout
-    return {"experiments": experiments, "MB a serving process": round(int(told) / MEGABYTE)}
+    return [learning, json.loads(told.splitlines()[-1])]
+
+
+def listed_keys(settings: Settings) -> list[str]:
+    """The keys of the experiments in a folder."""
+    with closing(build(settings).database) as database, database.read() as connection:
+        return sorted(experiment_heads(connection))
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """A temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="bandit-platform-size-") as name:
+        yield Path(name)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--decisions", type=int, default=20_000)
+    parser.add_argument("--decisions", type=int, default=20_000, help="of which bytes are measured")
+    parser.add_argument("--experiments", type=int, nargs="+", default=[1, 200])
+    parser.add_argument("--each", type=int, default=100, help="decisions of each experiment")
+    parser.add_argument("--growing", type=int, default=100_000, help="decisions, then three times")
     parser.add_argument("--format", choices=["table", "json"], default="table")
+    parser.add_argument("--serve", metavar="FOLDER", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.serve:
+        settings = Settings(data_dir=Path(asked.serve))
+        print(json.dumps(serving_memory(settings, listed_keys(settings))))
+        return
     found: list[dict[str, Any]] = []
     for arms in (3, 10):
-        with tempfile.TemporaryDirectory(prefix="bandit-platform-size-") as name:
-            found.append(traffic(Path(name), asked.decisions, arms))
-    for count in EXPERIMENTS:
-        with tempfile.TemporaryDirectory(prefix="bandit-platform-size-") as name:
-            found.append(memory(Path(name), count))
+        with new_folder() as folder:
+            found.append(traffic(folder, asked.decisions, arms))
+    for count in asked.experiments:
+        with new_folder() as folder:
+            found += many(folder, count, asked.each)
+    with new_folder() as folder:
+        found.append(growing_memory(folder, asked.growing))
     if asked.format == "json":
         print(json.dumps(found, indent=2))
         return

@@ -49,6 +49,9 @@ from bandit_platform.storage.models import (
 from bandit_platform.storage.skipped import put_skipped
 
 _BATCH = 4000
+#: Models that stay in memory between batches, 1 to 2 MB each. Others are loaded when their
+#: experiment has something to learn, which takes 2 ms.
+_MODELS_HELD = 64
 #: Journals may hold decisions for so long that refer to a version superseded since.
 _KEPT = timedelta(hours=1)
 _PRUNE_EVERY = timedelta(minutes=10)
@@ -102,6 +105,8 @@ class Learner:
             if learned is not None:
                 place = (standing.runner.policy.identity, standing.cursor, learned)
                 self._models[experiment, standing.name] = place
+        for key in list(self._models)[:-_MODELS_HELD]:  # used longest ago
+            del self._models[key]
         return Learned(taken=taken, publish_at=publish_at)
 
     def _prune(self, connection: Connection, experiment: str, now: datetime) -> None:

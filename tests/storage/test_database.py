@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import text
 
@@ -186,3 +187,20 @@ def test_sqlite_is_durable_and_lets_readers_go_on(sqlite_database: Database) -> 
     with sqlite_database.read() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
         assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
+
+
+def test_statements_of_every_length_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """Inserts of each number of rows are statements of their own, 100 KB each."""
+    process = psutil.Process()
+    with closing(Database(f"sqlite:///{tmp_path}/d")) as database, database.read() as connection:
+
+        def ask(first: int) -> None:
+            for number in range(first, first + 100):
+                values = ",".join(f"({n},{n})" for n in range(1000 + number))
+                connection.exec_driver_sql(f"VALUES {values}").all()
+
+        ask(0)
+        before = process.memory_info().rss
+        ask(100)
+        ask(200)
+        assert process.memory_info().rss - before < 3_000_000

@@ -71,8 +71,9 @@ class Learned:
 class Learner:
     """Brings the tracked policies of experiments up to date."""
 
-    def __init__(self, database: Database, holder: str) -> None:
+    def __init__(self, database: Database, holder: str, *, models_held: int = _MODELS_HELD) -> None:
         self._database = database
+        self._models_held = models_held
         self._holder = holder
         #: (experiment, policy) → (what it stands for, cursor, model) as of the last commit
         self._models: Held = {}
@@ -105,7 +106,7 @@ class Learner:
             if learned is not None:
                 place = (standing.runner.policy.identity, standing.cursor, learned)
                 self._models[experiment, standing.name] = place
-        for key in list(self._models)[:-_MODELS_HELD]:  # used longest ago
+        for key in list(self._models)[: -self._models_held]:  # used longest ago
             del self._models[key]
         return Learned(taken=taken, publish_at=publish_at)
 

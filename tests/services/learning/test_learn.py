@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ import pytest
 from bandit_platform.domain.policy_spec import EXPLORATIONS
 from bandit_platform.errors import UnavailableError
 from bandit_platform.policies.learned import LearnedPolicy, explorer_for
+from bandit_platform.policies.vowpal import VowpalModel
 from bandit_platform.services.learning.learn import Learner
+from tests.services.conftest import HOLDER as WORLD_HOLDER
 from tests.services.learned_world import ALL_POLICIES, collected, versions
 
 KEY = "checkout-offers"
@@ -48,6 +51,22 @@ def relearned(world: Any, *, rows: int, restarts: bool) -> dict[str, Any]:
                 learner = world.learner()
     states: dict[str, Any] = world.states()
     return states
+
+
+def test_only_so_many_models_stay_in_memory(lite: Any, spec: Any) -> None:
+    def models() -> int:
+        gc.collect()
+        return sum(isinstance(each, VowpalModel) for each in gc.get_objects())
+
+    collected(lite, spec)
+    expected = lite.states()
+    forget(lite)
+    before = models()
+    learner = Learner(lite.database, WORLD_HOLDER, models_held=1)
+    with batches_of(7):
+        while learner.learn(KEY, lite.clock()).taken:
+            assert models() - before == 1  # of two policies with a model
+    assert lite.states() == expected
 
 
 def test_every_policy_takes_in_every_interaction_of_the_policy_traffic(

@@ -266,3 +266,39 @@ def test_nothing_scrolls_sideways_on_a_phone(
     unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert complaints == []
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_what_an_arm_is_worth_is_typed_into_the_form(
+    a_browser: Any, console: Any, spec_text: str, width: int
+) -> None:
+    key = f"worth-{width}"
+    place = applied(console, spec_text, key)
+    page, complaints = window(a_browser, console, place)
+    page.set_viewport_size({"width": width, "height": 900})
+    unfold(page)
+    page.locator('[value="add:arms-0-value"]').click()
+    page.locator("#arms-0-value-0-type").fill("accept")
+    page.locator("#arms-0-value-0-value").fill("12")
+    page.locator('[value="add:arms-0-cost"]').click()
+    page.locator("#arms-0-cost-0-type").fill("purchase")
+    page.locator("#arms-0-cost-0-kind").select_option("amount")
+    page.locator("#arms-0-cost-0-max").wait_for()  # amounts can have a greatest one
+    page.locator("#arms-0-cost-0-value").fill("-0.1")
+    page.locator("#arms-0-cost-0-max").fill("50")
+    page.locator("#arms-0-advertiser").fill("Lounges Ltd")
+    page.get_by_role("button", name="Check both sides").click()
+    page.locator("#arms-0-cost-0-type-error").wait_for()
+    page.locator("#arms-0-cost-0-value").fill("0.1")
+    page.locator('button[value="save"]').click()
+    page.get_by_text("Saved as revision 2.").wait_for()
+    arm = spec_of(console, key).arms[0]
+    assert (arm.value, arm.advertiser) == ({"accept": 12.0}, "Lounges Ltd")
+    assert arm.cost["purchase"].model_dump() == {"amount": 0.1, "max": 50.0}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    console.platform.change_state(key, Action.START)
+    page.goto(f"{console.url}{place}")
+    unfold(page)
+    assert page.locator("#arms-0-value-0-value").get_attribute("readonly") is not None
+    assert page.locator('[value="add:arms-0-value"]').count() == 0
+    assert [c for c in complaints if "422" not in c] == []

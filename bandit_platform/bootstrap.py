@@ -20,6 +20,7 @@ from bandit_platform.services.asking.answer import Answerer
 from bandit_platform.services.asking.questions import KEPT, Questions
 from bandit_platform.services.collecting.forget import Forgotten, forget
 from bandit_platform.services.collecting.nodes import retire_node
+from bandit_platform.services.deployments.deployments import Deployments
 from bandit_platform.services.evaluation.export import export
 from bandit_platform.services.evaluation.log_writers import Kind
 from bandit_platform.services.launching.experiments import Applied, Experiments
@@ -87,6 +88,7 @@ class Platform:
         self.database = database
         self._load_secret = secret
         self.experiments = Experiments(database, clock)
+        self.deployments = Deployments(database, clock)
         self.keys = Keys(database, clock)
         self.questions = Questions(database, clock, keep_questions)
         self.users = Users(database, clock)

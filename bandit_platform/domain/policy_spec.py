@@ -34,6 +34,11 @@ _LIMITS = MappingProxyType(
     }
 )
 
+#: Names of roles and of policies that every experiment has; no candidate may be called so.
+RESERVED_NAMES = frozenset(
+    {"serving", "logging", "uniform", NOTHING, "policy", "champion", "challenger", "baseline"}
+)
+
 _REFUSED = {
     "bag": "does not go on exactly after a restart, so what it learned could not be checked",
     "cover": "does not go on exactly after a restart, so what it learned could not be checked",
@@ -112,14 +117,18 @@ class ServingPolicy(Exploration):
     mode: Literal["uniform", "learning", "shadow", "frozen"] = "learning"
     publish_every: Duration = timedelta(seconds=60)
 
-    def untrained(self, eligible: tuple[str, ...]) -> tuple[float, ...]:
+    def untrained(
+        self, eligible: tuple[str, ...], champion: Exploration | None = None
+    ) -> tuple[float, ...]:
         """The probabilities of eligible arms while no model decides: uniform.
 
-        In modes that are to be decided by a model, the floors of a table are respected.
+        In modes that are to be decided by a model, the floors of a table are respected: those of
+        the champion, which is this policy unless another one was promoted.
         """
         if self.mode in {"uniform", "shadow"}:
             return uniform_pmf(len(eligible))
-        return untrained_pmf(len(eligible), self.floor, eligible.index(NOTHING))
+        floor = (champion or self).floor
+        return untrained_pmf(len(eligible), floor, eligible.index(NOTHING))
 
     @field_validator("publish_every")
     @classmethod
@@ -137,6 +146,6 @@ class Candidate(Exploration):
     @field_validator("name")
     @classmethod
     def _not_reserved(cls, value: str) -> str:
-        if value in {"serving", "logging", "uniform", NOTHING} or value.startswith("always"):
+        if value in RESERVED_NAMES or value.startswith("always"):
             raise ValueError("is a reserved policy name")
         return value

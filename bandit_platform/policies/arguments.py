@@ -11,6 +11,8 @@ from bandit_platform.policies.features import ENCODING_VERSION
 #: 2^15 weights take 0.5 MB, 2^18 up to 4 MB. Choices among 20 arms with 9,000 different weights, of
 #: which a quarter share a place, gain 0.607 instead of 0.610 (scripts/bench_bits.py).
 _BITS = 15
+#: fields of a policy that bound its probabilities; a change needs no new learning
+_LIMITS = {"floor", "minimum_value"}
 _INITIALS = {"context": "c", "arm": "a"}
 
 
@@ -34,12 +36,10 @@ def model_hash(exploration: Exploration) -> str:
 
 
 def policy_hash(exploration: Exploration) -> str:
-    """The identity of a policy: its model, and how it explores.
-
-    The floor is no part of it, since each revision may have its own.
-    """
+    """The identity of a policy: its model, how it explores, its floor and its minimum value."""
     parameters = json.dumps(exploration.all_parameters(), sort_keys=True)
-    return _hash(model_hash(exploration), exploration.exploration, parameters)
+    limits = json.dumps(exploration.model_dump(mode="json", include=_LIMITS), sort_keys=True)
+    return _hash(model_hash(exploration), exploration.exploration, parameters, limits)
 
 
 def _hash(*parts: object) -> str:

@@ -9,11 +9,9 @@ from pydantic import ValidationError
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.errors import PolicyError
-from bandit_platform.policies.arguments import vowpal_arguments
 from bandit_platform.policies.exploration import Explorer
-from bandit_platform.policies.stored_model import ModelHeader, pack, unpack
+from bandit_platform.policies.stored_model import unpack
 from bandit_platform.policies.trained_model import TrainedModel
-from bandit_platform.policies.vowpal import VowpalModel
 
 
 class LearnedPolicy:
@@ -31,35 +29,27 @@ class LearnedPolicy:
     @classmethod
     def fresh(cls, exploration: Exploration) -> LearnedPolicy:
         """A policy that has learned nothing yet."""
-        return cls(TrainedModel(VowpalModel.fresh(vowpal_arguments(exploration))), exploration)
+        return cls(TrainedModel.fresh(exploration), exploration)
 
     @classmethod
     def load(cls, blob: bytes) -> LearnedPolicy:
         """The policy that :meth:`save` wrote; what the model may combine is in the model's bytes.
 
         Raises:
-            PolicyError: the bytes are not a stored model.
+            PolicyError: the bytes are not a stored policy.
         """
-        header, model = unpack(blob)
+        header, _ = unpack(blob)
+        if header.exploration is None:
+            raise PolicyError("the file holds a model without the exploration of a policy")
         try:
             exploration = Exploration(exploration=header.exploration, parameters=header.parameters)
         except ValidationError as error:
             raise PolicyError("the model's header names no known exploration") from error
-        return cls(TrainedModel(VowpalModel.load(model), header.examples), exploration)
+        return cls(TrainedModel.load(blob), exploration)
 
     def save(self) -> bytes:
         """The policy as bytes; loading them continues exactly where this policy is."""
-        header = ModelHeader(
-            examples=self.model.examples,
-            exploration=self.exploration.exploration,
-            parameters=self.exploration.all_parameters(),
-        )
-        return pack(header, self.model.save())
-
-    def explorer_under(self, policy: Exploration, spec: ExperimentSpec) -> Explorer:
-        """Its own exploration with the floor and the minimum value of a revision's policy."""
-        limits = {"floor": policy.floor, "minimum_value": policy.minimum_value}
-        return explorer_for(self.exploration.model_copy(update=limits), spec)
+        return self.model.save(self.exploration)
 
     def pmf(
         self, lines: Sequence[str], explorer: Explorer, nothing: int | None

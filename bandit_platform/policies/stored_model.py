@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bandit_platform.errors import PolicyError
@@ -17,14 +17,15 @@ class ModelHeader:
 
     #: decisions that the model has learned from
     examples: int
-    #: exploration of the policy that published it, and its parameters
-    exploration: str
-    parameters: dict[str, float]
+    #: exploration and its parameters, where the bytes are those of a policy and not of a model
+    exploration: str | None = None
+    parameters: dict[str, float] = field(default_factory=dict)
 
 
 def pack(header: ModelHeader, model: bytes) -> bytes:
     """The bytes that are stored."""
-    described = {"format": FORMAT, **asdict(header)}
+    named = {name: value for name, value in asdict(header).items() if value}
+    described = {"format": FORMAT, "examples": header.examples, **named}
     return json.dumps(described, sort_keys=True).encode() + b"\n" + model
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bandit_platform.domain.policy_spec import Exploration
+from bandit_platform.policies.arguments import vowpal_arguments
+from bandit_platform.policies.stored_model import ModelHeader, pack, unpack
 from bandit_platform.policies.vowpal import VowpalModel
 
 
@@ -26,6 +29,21 @@ class TrainedModel:
         self.examples = examples
         #: the interaction that it learned last, and what it had predicted for it
         self._last: tuple[int, Scored] | None = None
+
+    @classmethod
+    def fresh(cls, exploration: Exploration) -> TrainedModel:
+        """The model of a policy before it has learned anything."""
+        return cls(VowpalModel.fresh(vowpal_arguments(exploration)))
+
+    @classmethod
+    def load(cls, blob: bytes) -> TrainedModel:
+        """The model that :meth:`save` wrote; it continues exactly where that one was.
+
+        Raises:
+            PolicyError: the bytes are not a stored model.
+        """
+        header, regression = unpack(blob)
+        return cls(VowpalModel.load(regression), header.examples)
 
     def predict(self, lines: Sequence[str]) -> list[float]:
         """The predicted cost of each arm; errors as :meth:`VowpalModel.predict`."""
@@ -57,9 +75,16 @@ class TrainedModel:
         self.examples += 1
         return scored
 
-    def save(self) -> bytes:
-        """The regression's bytes."""
-        return self._regression.save()
+    def save(self, exploration: Exploration | None = None) -> bytes:
+        """The model as bytes, with the exploration of a policy if one is given."""
+        if exploration is None:
+            return pack(ModelHeader(examples=self.examples), self._regression.save())
+        header = ModelHeader(
+            examples=self.examples,
+            exploration=exploration.exploration,
+            parameters=exploration.all_parameters(),
+        )
+        return pack(header, self._regression.save())
 
     def close(self) -> None:
         """Free its memory; later calls raise PolicyError."""

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bandit_platform.domain.decision import Decision
+from bandit_platform.services.learning.model_lines import ModelLines
 from bandit_platform.services.learning.recompute_rollups import recompute_rollups
 from bandit_platform.services.learning.revision_text import revision_texts
 from bandit_platform.services.learning.rollup_state import encoded
-from bandit_platform.services.learning.tracked import SERVING, tracked_policies
+from bandit_platform.services.learning.tracked import tracked_now
 from bandit_platform.services.learning.walk import Standing, fresh_standing, walk
+from bandit_platform.services.learning.weight_bounds import WeightBounds
 from bandit_platform.simulation.ledger import Ledger
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection, Database
@@ -23,7 +25,8 @@ from bandit_platform.storage.disputes import disputed
 from bandit_platform.storage.events import count_orphans, events_of
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import interaction_of, policy_interactions
-from bandit_platform.storage.models import model_blob, newest_version, policy_states
+from bandit_platform.storage.models import model_blob, model_states, newest_version
+from bandit_platform.storage.policy_states import policy_states
 
 _BATCH = 5000
 
@@ -51,7 +54,9 @@ def is_settled(database: Database, experiment: str) -> bool:
         if count_immature(connection, experiment):
             return False
         states = policy_states(connection, experiment)
-        cursor = min((state.cursor for state in states.values()), default=0)
+        tracked = tracked_now(connection, get_experiment(connection, experiment).spec)
+        cursors = [states[each.identity].cursor for each in tracked if each.identity in states]
+        cursor = min(cursors, default=0)
         return not policy_interactions(connection, experiment, cursor, limit=1)
 
 
@@ -112,22 +117,27 @@ def check_learned(database: Database, experiment: str) -> list[str]:
         newest = newest_version(connection, experiment)
         published = newest and model_blob(connection, experiment, newest.version)
         if newest and published:
-            by_name = {
-                standing.name: standing.runner.learned
+            learned = [
+                standing.runner.learned.model
                 for standing in _from_scratch(connection, experiment, newest.interactions)
-            }
-            served = by_name.get(SERVING)
-            if served is not None and published[0] != served.save():
+                if standing.runner.learned and standing.runner.policy.model == newest.model_hash
+            ]
+            if learned and published[0] != learned[0].save():
                 wrong.append("the published model is not the recomputed one")
+        models = {
+            (each.model_hash, each.cursor): each.blob
+            for each in model_states(connection, experiment)
+        }
     for standing in standings:
-        state = states.get(standing.name)
+        state = states.get(standing.identity)
         if state is None or state.interactions != standing.interactions:
             wrong.append(f"{standing.name} stands at {state and state.interactions} interactions")
             continue
         if state.accumulator != json.dumps(standing.accumulator.to_state()):
             wrong.append(f"the accumulator of {standing.name} is not the recomputed one")
-        learned = standing.runner.learned
-        if learned is not None and state.blob != learned.save():
+        policy, kept = standing.runner.policy, standing.runner.learned
+        stored = models.get((policy.model or "", standing.cursor))
+        if policy.model and (kept is None or stored != kept.model.save()):
             wrong.append(f"the model of {standing.name} is not the recomputed one")
     return wrong
 
@@ -136,7 +146,10 @@ def _from_scratch(connection: Connection, experiment: str, limit: int | None) ->
     """Every tracked policy after the first ``limit`` interactions."""
     spec = get_experiment(connection, experiment).spec
     specs = revision_texts(connection, experiment)
-    standings = [fresh_standing(policy, spec) for policy in tracked_policies(spec)]
+    bounds = WeightBounds.stored(connection, experiment, specs)
+    models = ModelLines(connection, experiment, {})
+    tracked = [each for each in tracked_now(connection, spec) if each.pinned is None]
+    standings = [fresh_standing(policy, spec, models.of(policy, 0)) for policy in tracked]
     while True:
         done = standings[0].interactions
         size = _BATCH if limit is None else min(_BATCH, limit - done)
@@ -145,4 +158,4 @@ def _from_scratch(connection: Connection, experiment: str, limit: int | None) ->
         batch = policy_interactions(connection, experiment, standings[0].cursor, limit=size)
         if not batch:
             return standings
-        standings = walk(batch, standings, specs)
+        standings = walk(batch, standings, specs, bounds)

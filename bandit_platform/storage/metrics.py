@@ -45,7 +45,7 @@ def outcomes_of(connection: Connection, ids: Collection[str]) -> Iterator[Outcom
 def metric_states(connection: Connection, experiment: str) -> dict[str, tuple[int, str]]:
     """Policy → (number of the last interaction taken in, state)."""
     rows = connection.execute(select(_STATE).where(_STATE.c.experiment == experiment))
-    return {row.policy: (row.cursor, row.state) for row in rows}
+    return {row.policy_hash: (row.cursor, row.state) for row in rows}
 
 
 def put_metric_states(
@@ -53,7 +53,7 @@ def put_metric_states(
 ) -> None:
     """Store states, in the transaction that moves the policies' cursors."""
     rows: list[dict[str, Any]] = [
-        {"experiment": experiment, "policy": policy, "cursor": cursor, "state": state}
+        {"experiment": experiment, "policy_hash": policy, "cursor": cursor, "state": state}
         for policy, state in states.items()
     ]
     put(connection, MetricStateRow, rows)

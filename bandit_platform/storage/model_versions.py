@@ -20,7 +20,7 @@ class ListedVersion:
 
     Attributes:
         version: number.
-        policy_hash: what identifies the learned policy.
+        model_hash: what identifies the model.
         arguments: Vowpal Wabbit's.
         blob_hash: of its bytes.
         size: how many bytes.
@@ -30,7 +30,7 @@ class ListedVersion:
     """
 
     version: int
-    policy_hash: str
+    model_hash: str
     arguments: str
     blob_hash: str
     size: int
@@ -67,7 +67,7 @@ def listed_versions(
     rows = connection.execute(
         select(
             _VERSION.c.version,
-            _VERSION.c.policy_hash,
+            _VERSION.c.model_hash,
             _VERSION.c.arguments,
             _VERSION.c.blob_hash,
             func.length(_VERSION.c.blob).label("size"),
@@ -82,7 +82,7 @@ def listed_versions(
     return [
         ListedVersion(
             version=row.version,
-            policy_hash=row.policy_hash,
+            model_hash=row.model_hash,
             arguments=row.arguments,
             blob_hash=row.blob_hash,
             size=row.size,

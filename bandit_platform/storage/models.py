@@ -1,4 +1,4 @@
-"""Published model versions, and where each tracked policy stands."""
+"""Published model versions, and how far models have learned."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
 
 from bandit_platform.storage.statements import from_micros, insert_new, put, table, to_micros
 from bandit_platform.storage.tables import (
+    DeploymentRow,
+    ModelStateRow,
     ModelUseRow,
     ModelVersionRow,
-    PolicyStateRow,
-    QualityRow,
 )
 
 _VERSION = table(ModelVersionRow)
-_STATE = table(PolicyStateRow)
-_QUALITY = table(QualityRow)
+_STATE = table(ModelStateRow)
 _USE = table(ModelUseRow)
+_DEPLOYMENT = table(DeploymentRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,81 +30,65 @@ class ModelVersion:
 
     experiment: str
     version: int
-    policy_hash: str
+    model_hash: str
     arguments: str
     blob_hash: str
+    #: interactions learned from, and the number of the last of them
     interactions: int
+    cursor: int
     published_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyState:
-    """Where a tracked policy stands: everything here changes in one transaction."""
+class ModelState:
+    """A model as far as it has learned."""
 
-    policy: str
-    policy_hash: str
+    model_hash: str
+    #: 0 has learned most; further lines value policies that are new
+    line: int
+    #: number of the last interaction learned from
     cursor: int
     interactions: int
-    accumulator: str
-    blob: bytes | None
-    #: interactions it had taken in when it last learned from one
-    lesson: int = 0
-    #: interactions on which its model failed, and the newest of them
-    failures: int = 0
-    failure: str | None = None
-    #: hash of all this; None where a version that kept none wrote it
-    digest: str | None = None
+    blob: bytes
 
-    def own_digest(self) -> str:
-        """The hash of what is kept."""
-        found = sha256()
-        for part in (
-            self.policy,
-            self.policy_hash,
-            self.cursor,
-            self.interactions,
-            self.accumulator,
-            None,  # where the blob and this hash stand among the fields
-            self.lesson,
-            self.failures,
-            self.failure,
-            None,
-            self.blob,
-        ):
-            piece = part if isinstance(part, bytes) else repr(part).encode()
-            found.update(b"%d:" % len(piece))
-            found.update(piece)
-        return found.hexdigest()
-
-    def is_whole(self) -> bool:
-        """Whether it is as it was written, as far as that can be told."""
-        return self.digest is None or self.digest == self.own_digest()
+    @property
+    def digest(self) -> str:
+        """The hash of what is stored."""
+        return digest_of(self.model_hash, self.line, self.cursor, self.interactions, self.blob)
 
 
-def newest_versions(connection: Connection) -> dict[str, tuple[int, str]]:
-    """Experiment → (newest version, its policy hash)."""
-    newest = (
-        select(_VERSION.c.experiment, func.max(_VERSION.c.version).label("version"))
-        .group_by(_VERSION.c.experiment)
-        .subquery()
+def digest_of(*parts: object) -> str:
+    """A hash that tells apart any two lists of parts."""
+    found = sha256()
+    for part in parts:
+        piece = part if isinstance(part, bytes) else repr(part).encode()
+        found.update(b"%d:" % len(piece))
+        found.update(piece)
+    return found.hexdigest()
+
+
+def newest_versions(connection: Connection) -> dict[tuple[str, str], int]:
+    """(experiment, model) → its newest version."""
+    rows = connection.execute(
+        select(
+            _VERSION.c.experiment,
+            _VERSION.c.model_hash,
+            func.max(_VERSION.c.version).label("version"),
+        ).group_by(_VERSION.c.experiment, _VERSION.c.model_hash)
     )
-    statement = select(_VERSION.c.experiment, _VERSION.c.version, _VERSION.c.policy_hash).join(
-        newest,
-        (newest.c.experiment == _VERSION.c.experiment) & (newest.c.version == _VERSION.c.version),
-    )
-    return {row.experiment: (row.version, row.policy_hash) for row in connection.execute(statement)}
+    return {(row.experiment, row.model_hash): row.version for row in rows}
 
 
 def versions_before(
-    connection: Connection, experiment: str, version: int, policy_hash: str, limit: int
+    connection: Connection, experiment: str, version: int, model_hash: str, limit: int
 ) -> list[int]:
-    """Older versions of the same policy, newest first."""
+    """Older versions of the same model, newest first."""
     statement = (
         select(_VERSION.c.version)
         .where(
             _VERSION.c.experiment == experiment,
             _VERSION.c.version < version,
-            _VERSION.c.policy_hash == policy_hash,
+            _VERSION.c.model_hash == model_hash,
         )
         .order_by(_VERSION.c.version.desc())
         .limit(limit)
@@ -111,30 +96,45 @@ def versions_before(
     return list(connection.execute(statement).scalars())
 
 
-def newest_version(connection: Connection, experiment: str) -> ModelVersion | None:
-    """The version published last."""
+def newest_version(
+    connection: Connection, experiment: str, model_hash: str | None = None
+) -> ModelVersion | None:
+    """The version published last, of any model or of one."""
+    conditions = [_VERSION.c.experiment == experiment]
+    if model_hash is not None:
+        conditions.append(_VERSION.c.model_hash == model_hash)
+    return _version(connection, and_(*conditions))
+
+
+def model_version(connection: Connection, experiment: str, version: int) -> ModelVersion | None:
+    """One version."""
+    return _version(
+        connection, and_(_VERSION.c.experiment == experiment, _VERSION.c.version == version)
+    )
+
+
+def furthest_cursor(connection: Connection, experiment: str) -> int:
+    """The last interaction that any published version learned from; 0 without versions."""
+    statement = select(func.max(_VERSION.c.cursor)).where(_VERSION.c.experiment == experiment)
+    return connection.execute(statement).scalar() or 0
+
+
+def _version(connection: Connection, condition: ColumnElement[bool]) -> ModelVersion | None:
+    """The newest version of those that fulfil a condition."""
+    columns = [column for column in _VERSION.c if column.name != "blob"]
     row = connection.execute(
-        select(
-            _VERSION.c.version,
-            _VERSION.c.policy_hash,
-            _VERSION.c.arguments,
-            _VERSION.c.blob_hash,
-            _VERSION.c.interactions,
-            _VERSION.c.published_at,
-        )
-        .where(_VERSION.c.experiment == experiment)
-        .order_by(_VERSION.c.version.desc())
-        .limit(1)
+        select(*columns).where(condition).order_by(_VERSION.c.version.desc()).limit(1)
     ).one_or_none()
     if row is None:
         return None
     return ModelVersion(
-        experiment=experiment,
+        experiment=row.experiment,
         version=row.version,
-        policy_hash=row.policy_hash,
+        model_hash=row.model_hash,
         arguments=row.arguments,
         blob_hash=row.blob_hash,
         interactions=row.interactions,
+        cursor=row.cursor,
         published_at=from_micros(row.published_at),
     )
 
@@ -155,11 +155,12 @@ def publish_version(connection: Connection, version: ModelVersion, blob: bytes) 
         insert(_VERSION).values(
             experiment=version.experiment,
             version=version.version,
-            policy_hash=version.policy_hash,
+            model_hash=version.model_hash,
             arguments=version.arguments,
             blob=blob,
             blob_hash=version.blob_hash,
             interactions=version.interactions,
+            cursor=version.cursor,
             published_at=to_micros(version.published_at),
         )
     )
@@ -172,7 +173,7 @@ def note_model_uses(connection: Connection, uses: Collection[tuple[str, int]]) -
 
 
 def prune_versions(connection: Connection, experiment: str, superseded_before: datetime) -> int:
-    """Delete versions that no stored decision refers to.
+    """Delete versions that no stored decision and no deployment refers to.
 
     Args:
         connection: a transaction.
@@ -183,13 +184,23 @@ def prune_versions(connection: Connection, experiment: str, superseded_before: d
     Returns:
         How many were deleted.
     """
+    other = _VERSION.alias("other")
     then_newest = (
-        select(func.max(_VERSION.c.version))
+        select(func.max(other.c.version))
         .where(
-            _VERSION.c.experiment == experiment,
-            _VERSION.c.published_at <= to_micros(superseded_before),
+            other.c.experiment == experiment,
+            other.c.model_hash == _VERSION.c.model_hash,
+            other.c.published_at <= to_micros(superseded_before),
         )
         .scalar_subquery()
+    )
+    named = select(_DEPLOYMENT.c.number).where(
+        _DEPLOYMENT.c.experiment == _VERSION.c.experiment,
+        or_(
+            _DEPLOYMENT.c.champion_version == _VERSION.c.version,
+            _DEPLOYMENT.c.challenger_version == _VERSION.c.version,
+            _DEPLOYMENT.c.version_before == _VERSION.c.version,
+        ),
     )
     used = select(_USE.c.version).where(
         _USE.c.experiment == _VERSION.c.experiment, _USE.c.version == _VERSION.c.version
@@ -199,47 +210,52 @@ def prune_versions(connection: Connection, experiment: str, superseded_before: d
             _VERSION.c.experiment == experiment,
             _VERSION.c.version < then_newest,
             ~used.exists(),
+            ~named.exists(),
         )
     ).rowcount
 
 
-def policy_states(connection: Connection, experiment: str) -> dict[str, PolicyState]:
-    """The tracked policies of an experiment by name."""
+def model_states(connection: Connection, experiment: str) -> list[ModelState]:
+    """The models of an experiment that are stored whole, each line of them."""
     rows = connection.execute(select(_STATE).where(_STATE.c.experiment == experiment))
-    return {
-        row.policy: PolicyState(
-            policy=row.policy,
-            policy_hash=row.policy_hash,
-            cursor=row.cursor,
-            interactions=row.interactions,
-            accumulator=row.accumulator,
-            blob=row.blob,
-            lesson=row.lesson,
-            failures=row.failures,
-            failure=row.failure,
-            digest=row.digest,
+    found = []
+    for row in rows:
+        state = _state(row)
+        if state.digest == row.digest:
+            found.append(state)
+    return found
+
+
+def model_state(connection: Connection, experiment: str, model_hash: str) -> ModelState | None:
+    """The line of a model that has learned most; None where it is not there or damaged."""
+    row = connection.execute(
+        select(_STATE).where(
+            _STATE.c.experiment == experiment,
+            _STATE.c.model_hash == model_hash,
+            _STATE.c.line == 0,
         )
-        for row in rows
-    }
+    ).one_or_none()
+    if row is None:
+        return None
+    state = _state(row)
+    return state if state.digest == row.digest else None
 
 
-def put_policy_states(connection: Connection, experiment: str, states: list[PolicyState]) -> None:
-    """Store where policies stand."""
+def put_model_states(
+    connection: Connection, experiment: str, states: Collection[ModelState]
+) -> None:
+    """Store how far models have learned."""
     put(
         connection,
-        PolicyStateRow,
+        ModelStateRow,
         [
             {
                 "experiment": experiment,
-                "policy": state.policy,
-                "policy_hash": state.policy_hash,
+                "model_hash": state.model_hash,
+                "line": state.line,
                 "cursor": state.cursor,
                 "interactions": state.interactions,
-                "accumulator": state.accumulator,
                 "blob": state.blob,
-                "lesson": state.lesson,
-                "failures": state.failures,
-                "failure": state.failure,
                 "digest": state.digest,
             }
             for state in states
@@ -247,25 +263,28 @@ def put_policy_states(connection: Connection, experiment: str, states: list[Poli
     )
 
 
-def remove_policy_states(connection: Connection, experiment: str, policies: set[str]) -> None:
-    """Forget policies that are not tracked any more."""
-    if policies:
+def remove_model_states(
+    connection: Connection, experiment: str, lines: Collection[tuple[str, int]]
+) -> None:
+    """Forget lines of models: (model, line)."""
+    for model_hash, line in lines:
         connection.execute(
             delete(_STATE).where(
-                _STATE.c.experiment == experiment, _STATE.c.policy.in_(sorted(policies))
+                _STATE.c.experiment == experiment,
+                _STATE.c.model_hash == model_hash,
+                _STATE.c.line == line,
             )
         )
 
 
-def quality_state(connection: Connection, experiment: str) -> str | None:
-    """The stored state of an experiment's data-quality tests."""
-    statement = select(_QUALITY.c.state).where(_QUALITY.c.experiment == experiment)
-    return connection.execute(statement).scalar_one_or_none()
-
-
-def put_quality_state(connection: Connection, experiment: str, state: str) -> None:
-    """Store the state of an experiment's data-quality tests."""
-    put(connection, QualityRow, [{"experiment": experiment, "state": state}])
+def _state(row: Any) -> ModelState:
+    return ModelState(
+        model_hash=row.model_hash,
+        line=row.line,
+        cursor=row.cursor,
+        interactions=row.interactions,
+        blob=row.blob,
+    )
 
 
 def versions_by_number(connection: Connection, experiment: str) -> dict[int, int]:

@@ -15,11 +15,12 @@ from bandit_platform.storage.nodes import Node, nodes
 from bandit_platform.storage.positions import journal_positions
 from bandit_platform.storage.skipped import skipped_counts
 from bandit_platform.storage.statements import from_micros, table
-from bandit_platform.storage.tables import LeaseRow, ModelVersionRow, PolicyStateRow
+from bandit_platform.storage.tables import DeploymentRow, LeaseRow, ModelVersionRow, PolicyStateRow
 
 _VERSION = table(ModelVersionRow)
 _STATE = table(PolicyStateRow)
 _LEASE = table(LeaseRow)
+_DEPLOYMENT = table(DeploymentRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +55,19 @@ class Standing:
     led_until: datetime | None
 
 
-def standing(connection: Connection, *, policy: str, deployment: str) -> Standing:
+def standing(connection: Connection, *, deployment: str) -> Standing:
     """Where the deployment stands.
 
     Args:
         connection: a transaction.
-        policy: name of the policy whose learning counts.
         deployment: the name under which counters of no experiment are kept.
     """
     everywhere = counters(connection, deployment)
     led_until = connection.execute(select(func.max(_LEASE.c.expires_at))).scalar()
-    learned = select(_STATE.c.experiment, _STATE.c.interactions).where(_STATE.c.policy == policy)
     return Standing(
         positions=journal_positions(connection),
         models=_models(connection),
-        learned={row.experiment: row.interactions for row in connection.execute(learned)},
+        learned=_learned(connection),
         left_out=skipped_counts(connection),
         failures=_failures(connection),
         torn=everywhere.get("journal.torn", 0.0),
@@ -83,6 +82,26 @@ def standing(connection: Connection, *, policy: str, deployment: str) -> Standin
         over_limit=counted_everywhere(connection, f"decisions.{OVER_LIMIT}"),
         dropped_fields=counted_everywhere(connection, "dropped_fields"),
     )
+
+
+def _learned(connection: Connection) -> dict[str, int]:
+    """Experiment → interactions that its champion has taken in."""
+    newest = (
+        select(_DEPLOYMENT.c.experiment, func.max(_DEPLOYMENT.c.number).label("number"))
+        .group_by(_DEPLOYMENT.c.experiment)
+        .subquery()
+    )
+    champion = and_(
+        _DEPLOYMENT.c.experiment == newest.c.experiment, _DEPLOYMENT.c.number == newest.c.number
+    )
+    state = and_(
+        _STATE.c.experiment == _DEPLOYMENT.c.experiment,
+        _STATE.c.policy_hash == _DEPLOYMENT.c.champion,
+    )
+    statement = select(_STATE.c.experiment, _STATE.c.interactions).select_from(
+        newest.join(_DEPLOYMENT, champion).join(_STATE, state)
+    )
+    return {row.experiment: row.interactions for row in connection.execute(statement)}
 
 
 def _failures(connection: Connection) -> dict[str, int]:

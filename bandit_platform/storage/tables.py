@@ -244,39 +244,91 @@ class ModelVersionRow(SQLModel, table=True):
     """A published, immutable model."""
 
     __tablename__ = "model_version"
+    __table_args__ = (Index("model_version_by_model", "experiment", "model_hash", "version"),)
 
     experiment: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
-    policy_hash: str
+    model_hash: str
     arguments: str
     blob: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     blob_hash: str
-    #: interactions learned from
+    #: interactions learned from, and the number of the last of them
     interactions: int
+    cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
     published_at: int = Field(sa_column=_moment())
 
 
+class ModelStateRow(SQLModel, table=True):
+    """A model as far as it has learned, whichever policies use it."""
+
+    __tablename__ = "model_state"
+
+    experiment: str = Field(primary_key=True)
+    model_hash: str = Field(primary_key=True)
+    #: 0 has learned most; further lines value policies that are new, and end where they meet it
+    line: int = Field(primary_key=True)
+    #: number of the last interaction learned from
+    cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    interactions: int
+    blob: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    #: hash of all this
+    digest: str
+
+
 class PolicyStateRow(SQLModel, table=True):
-    """Where one tracked policy stands: cursor, model and accumulator, always changed together."""
+    """The progress of one tracked policy; changes in one transaction with its model's."""
 
     __tablename__ = "policy_state"
 
     experiment: str = Field(primary_key=True)
-    policy: str = Field(primary_key=True)
-    #: what the policy is; another hash means starting again from the first interaction
-    policy_hash: str
+    #: hash of a learned policy, name of a fixed one
+    policy_hash: str = Field(primary_key=True)
     #: number of the last interaction taken in
     cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
     interactions: int
     accumulator: str = Field(sa_column=Column(Text, nullable=False))
-    blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
-    #: interactions it had taken in when it last learned from one
-    lesson: int = Field(sa_column=Column(BigInteger, nullable=False))
     #: interactions on which its model failed, and the newest of them
     failures: int = Field(sa_column=Column(BigInteger, nullable=False))
     failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    #: hash of all this; NULL for rows of a version that kept none
-    digest: str | None = None
+    #: hash of all this
+    digest: str
+
+
+class PolicyRow(SQLModel, table=True):
+    """A learned policy that an experiment's newest revision names or a deployment had."""
+
+    __tablename__ = "policy"
+
+    experiment: str = Field(primary_key=True)
+    policy_hash: str = Field(primary_key=True)
+    #: as the newest revision that names it does
+    name: str
+    #: JSON of its model, exploration, floor and minimum value
+    definition: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class DeploymentRow(SQLModel, table=True):
+    """Which policies serve an experiment, from a moment on; rows are only ever added."""
+
+    __tablename__ = "deployment"
+
+    experiment: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    champion: str
+    challenger: str | None = None
+    share: float
+    champion_version: int | None = None
+    challenger_version: int | None = None
+    held: bool
+    #: the version that the champion of the deployment before served last
+    version_before: int | None = None
+    since: int = Field(sa_column=_moment())
+    #: who made it, as in the audit log
+    by_kind: str
+    by_name: str
+    action: str
+    #: JSON of the evidence at that moment
+    why: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class SkippedRow(SQLModel, table=True):
@@ -304,7 +356,8 @@ class MetricStateRow(SQLModel, table=True):
     __tablename__ = "metric_state"
 
     experiment: str = Field(primary_key=True)
-    policy: str = Field(primary_key=True)
+    #: hash of a learned policy, name of a fixed one
+    policy_hash: str = Field(primary_key=True)
     #: number of the last interaction taken in
     cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
     state: str = Field(sa_column=Column(Text, nullable=False))

@@ -34,6 +34,8 @@ def test_explorations_share_a_model_and_are_policies_of_their_own() -> None:
         {"parameters": {"gamma_scale": 11.0}},
         {"interactions": ()},
         {"learning_rate": 0.1},
+        {"floor": 0.5},
+        {"minimum_value": 0.2},
     ],
 )
 def test_what_changes_the_policy_changes_its_hash(changed: dict[str, object]) -> None:
@@ -45,8 +47,16 @@ def test_what_changes_the_model_changes_its_hash(changed: dict[str, object]) -> 
     assert model_hash(Exploration(**changed)) != model_hash(Exploration())
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"exploration": "softmax"}, {"floor": 0.5}, {"minimum_value": 0.2}],
+)
+def test_what_leaves_the_model_as_it_is_leaves_its_hash(changed: dict[str, object]) -> None:
+    assert model_hash(Exploration(**changed)) == model_hash(Exploration())
+
+
 def test_what_leaves_the_policy_as_it_is_leaves_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    same = ServingPolicy(floor=0.5, mode="shadow", parameters={"gamma_scale": 10.0})
+    same = ServingPolicy(mode="shadow", parameters={"gamma_scale": 10.0})
     before = policy_hash(Exploration())
     assert policy_hash(same) == before
     monkeypatch.setattr(arguments, "ENCODING_VERSION", -1)

@@ -77,7 +77,7 @@ def test_it_is_in_reward_units(name: str, spec: Any) -> None:
     policy = LearnedPolicy.fresh(Exploration(exploration=name, learning_rate=0.5))
     eligible = ("insurance", "nothing")
     lines = text.lines({}, eligible)
-    explorer = explorer_for(policy.exploration, spec.reward)
+    explorer = explorer_for(policy.exploration, spec)
     for number in range(2000):
         position = number % 2
         policy.predict_and_learn(
@@ -85,7 +85,7 @@ def test_it_is_in_reward_units(name: str, spec: Any) -> None:
             explorer,
             1,
             position=position,
-            cost=cost_of(0.3 if position == 0 else 0.0, spec.reward),
+            cost=cost_of(0.3 if position == 0 else 0.0, spec),
             interaction=number,
         )
     shares = {}
@@ -93,5 +93,5 @@ def test_it_is_in_reward_units(name: str, spec: Any) -> None:
         limited = policy.exploration.model_copy(
             update={"minimum_value": value, "floor": FloorTable()}
         )
-        shares[value] = policy.pmf(lines, explorer_for(limited, spec.reward), 1)[0]
+        shares[value] = policy.pmf(lines, explorer_for(limited, spec), 1)[0]
     assert shares[0.2] > 0.5 > shares[0.4] >= 0.02

@@ -25,19 +25,22 @@ from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.ope import PolicyAccumulator, RewardRange
 from bandit_platform.services.collecting.ingest import Ingest, Ingested
 from bandit_platform.services.collecting.mature import mature
+from bandit_platform.services.deployments.deployments import Deployments
 from bandit_platform.services.launching.experiments import Experiments
 from bandit_platform.services.learning.learn import Learner
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
-from bandit_platform.services.learning.tracked import largest_weight, tracked_policies
+from bandit_platform.services.learning.tracked import largest_weight, tracked_now
+from bandit_platform.services.learning.weight_bounds import WeightBound
 from bandit_platform.services.serving.decide import Answer, Decider, Query
 from bandit_platform.services.serving.page_limits import PageLimits
 from bandit_platform.services.serving.record_events import EventRecorder, Receipt
 from bandit_platform.services.serving.registry import Registry
 from bandit_platform.services.working.work import Worker
 from bandit_platform.storage.database import Database
-from bandit_platform.storage.decisions import get_decision
+from bandit_platform.storage.decisions import decisions_since, get_decision
 from bandit_platform.storage.lease import take_lease
-from bandit_platform.storage.models import PolicyState, policy_states
+from bandit_platform.storage.models import ModelState, model_states
+from bandit_platform.storage.policy_states import PolicyState, policy_states
 from bandit_platform.web.bodies import EventItem
 
 KEY = "checkout-offers"
@@ -63,6 +66,7 @@ class World:
         self.secret = secret
         self.clock = clock
         self.experiments = Experiments(database, clock)
+        self.deployments = Deployments(database, clock)
         self._units = itertools.count()
         self._events = itertools.count()
         self._servers: list[Server] = []
@@ -276,9 +280,25 @@ class World:
         return float(found[0].value) if found else 0.0
 
     def states(self, key: str = KEY) -> dict[str, PolicyState]:
-        """Where each tracked policy stands."""
+        """The progress of each tracked policy, by the name of its row."""
+        spec = self.experiments.get(key).spec
         with self.database.read() as connection:
-            return policy_states(connection, key)
+            states = policy_states(connection, key)
+            tracked = tracked_now(connection, spec)
+        return {p.name: states[p.identity] for p in tracked if p.identity in states}
+
+    def stored(self, key: str = KEY) -> list[Decision]:
+        """Every stored decision, in the order they were made."""
+        with self.database.read() as connection:
+            return decisions_since(connection, key, None, after=None, limit=1_000_000)
+
+    def models(self, key: str = KEY) -> dict[str, ModelState]:
+        """The model of each learned policy as far as it has learned, by the name of its row."""
+        spec = self.experiments.get(key).spec
+        with self.database.read() as connection:
+            front = {s.model_hash: s for s in model_states(connection, key) if s.line == 0}
+            tracked = tracked_now(connection, spec)
+        return {p.name: front[p.model] for p in tracked if p.model in front}
 
     def recomputed_rows(self, key: str = KEY) -> list[RecomputedRow]:
         """Every interaction of the policy traffic with what each policy would have done."""
@@ -290,7 +310,10 @@ class World:
         rows = self.recomputed_rows(key)
         low, high = spec.reward_range
         found = {}
-        for policy in tracked_policies(spec):
+        with self.database.read() as connection:
+            tracked = tracked_now(connection, spec)
+        bound = WeightBound.of_spec(spec)
+        for policy in (each for each in tracked if each.pinned is None):
             accumulator = PolicyAccumulator.empty(
                 reward_range=RewardRange(low=low, high=high),
                 same_policy=policy.name == "always:nothing",
@@ -307,8 +330,8 @@ class World:
                     for row, p in zip(rows, propensity, strict=True)
                 ],
                 reward=[row.reward for row in rows],
-                max_weight=largest_weight(policy, spec),
-                baseline_max_weight=spec.largest_nothing_weight,
+                max_weight=largest_weight(policy, bound),
+                baseline_max_weight=bound.largest_nothing,
             )
             found[policy.name] = json.dumps(accumulator.to_state())
         return found

@@ -29,7 +29,7 @@ def collected(world: Any, spec: Any, count: int = 150) -> None:
 
 def versions(world: Any) -> list[Any]:
     found: list[Any] = world.rows(
-        "SELECT version, interactions, policy_hash, blob_hash, arguments FROM model_version "
+        "SELECT version, interactions, model_hash, blob_hash, arguments FROM model_version "
         "WHERE experiment = 'checkout-offers' ORDER BY version"
     )
     return found

@@ -12,7 +12,7 @@ from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.domain.spec_file import parse_toml
-from bandit_platform.policies.arguments import policy_hash, vowpal_arguments
+from bandit_platform.policies.arguments import model_hash, policy_hash, vowpal_arguments
 from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy
@@ -34,14 +34,15 @@ def publish(deployment: Any, spec: Any, version: int, lessons: int) -> bytes:
     lines = FeatureText(spec).lines({"cart_value": 20.0}, ("nothing", "insurance"))
     for lesson in range(lessons):
         policy.predict_and_learn(lines, explorer, 0, position=1, cost=-1.0, interaction=lesson)
-    blob = policy.save()
+    blob = policy.model.save()
     described = ModelVersion(
         experiment=KEY,
         version=version,
-        policy_hash=policy_hash(spec.policy),
+        model_hash=model_hash(spec.policy),
         arguments=vowpal_arguments(spec.policy),
         blob_hash=blob_hash(blob),
         interactions=lessons,
+        cursor=lessons,
         published_at=deployment.clock(),
     )
     with deployment.platform.database.write() as connection:

@@ -19,7 +19,7 @@ from bandit_platform.services.evaluation.export_register import (
 )
 from bandit_platform.services.evaluation.log_writers import Kind, open_writer
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
-from bandit_platform.services.learning.tracked import tracked_policies
+from bandit_platform.services.learning.tracked import tracked_now
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment, revisions
 from bandit_platform.storage.interactions import Interaction, policy_interactions
@@ -88,7 +88,8 @@ def _write(
     with database.read() as connection:
         spec = get_experiment(connection, experiment).spec
         specs = {stored.number: stored.spec for stored in revisions(connection, experiment)}
-    policies = [policy.name for policy in tracked_policies(spec)] if targets else []
+        tracked = [each.name for each in tracked_now(connection, spec) if each.pinned is None]
+    policies = tracked if targets else []
     walked = recompute(database, experiment) if targets else None
     if register is not None:
         register_draft(register, draft)

@@ -18,14 +18,16 @@ from bandit_platform.ope.reward_range import Floats
 from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.fixed import something
-from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.learned import LearnedPolicy, explorer_for
+from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.services.deployments.policies import policy_of_model
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
-from bandit_platform.services.learning.tracked import SOMETHING, tracked_policies
-from bandit_platform.storage.database import Database
+from bandit_platform.services.learning.tracked import SOMETHING, policy_named, tracked_now
+from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import revisions
 from bandit_platform.storage.interactions import Interaction
-from bandit_platform.storage.models import model_blob, versions_by_number
+from bandit_platform.storage.models import model_blob, model_version, versions_by_number
 
 _VERSION = re.compile(r"version:(\d+)")
 _TICK = 500
@@ -94,44 +96,46 @@ class Versions:
         """
         self.names = [name for name in policies if is_version(name)]
         self._loaded: dict[str, LearnedPolicy] = {}
-        self._explorers: dict[tuple[str, int], Explorer] = {}
+        self._explorers: dict[str, Explorer] = {}
         with database.read() as connection:
-            self._specs = {each.number: each.spec for each in revisions(connection, spec.key)}
-            self._texts = {number: FeatureText(each) for number, each in self._specs.items()}
+            self._texts = {
+                each.number: FeatureText(each.spec) for each in revisions(connection, spec.key)
+            }
             for name in self.names:
-                stored = model_blob(connection, spec.key, int(name.partition(":")[2]))
-                if stored is None or blob_hash(stored[0]) != stored[1]:
-                    raise PolicyError(f"{name} does not have its hash")
-                self._loaded[name] = LearnedPolicy.load(stored[0])
+                self._loaded[name] = _version_policy(connection, spec, name)
+                policy = self._loaded[name].exploration
+                self._explorers[name] = explorer_for(policy, spec)
 
     def pmfs(self, rows: Sequence[Interaction], log: DecisionLog) -> dict[str, Floats]:
         """Version → its PMF on the next rows."""
         made = {name: np.zeros((len(log), len(log.arms))) for name in self.names}
         for place, row in enumerate(rows if made else ()):
-            revision = row.decision.revision
-            text = self._texts[revision]
+            text = self._texts[row.decision.revision]
             eligible = row.decision.eligible
             nothing = eligible.index(NOTHING)
             lines = text.lines(row.decision.context, eligible)
             codes = [log.code(arm) for arm in eligible]
             for name, policy in self._loaded.items():
-                made[name][place, codes] = policy.pmf(
-                    lines, self._explorer(name, revision), nothing
-                )
+                made[name][place, codes] = policy.pmf(lines, self._explorers[name], nothing)
         return made
-
-    def _explorer(self, name: str, revision: int) -> Explorer:
-        """How a version would have explored under a revision."""
-        if (name, revision) not in self._explorers:
-            spec = self._specs[revision]
-            explorer = self._loaded[name].explorer_under(spec.policy, spec)
-            self._explorers[name, revision] = explorer
-        return self._explorers[name, revision]
 
     def close(self) -> None:
         """Let the models go."""
         for policy in self._loaded.values():
             policy.model.close()
+
+
+def _version_policy(connection: Connection, spec: ExperimentSpec, name: str) -> LearnedPolicy:
+    """A version with the exploration of a policy that uses its model."""
+    number = int(name.partition(":")[2])
+    stored = model_blob(connection, spec.key, number)
+    version = model_version(connection, spec.key, number)
+    if stored is None or version is None or blob_hash(stored[0]) != stored[1]:
+        raise PolicyError(f"{name} does not have its hash")
+    definition = policy_of_model(connection, spec, version.model_hash)
+    if definition is None:
+        raise PolicyError(f"no policy of this experiment uses the model of {name} any more")
+    return LearnedPolicy(TrainedModel.load(stored[0]), definition)
 
 
 class Offering:
@@ -157,8 +161,10 @@ class Tracked:
     def __init__(
         self, database: Database, spec: ExperimentSpec, policies: Sequence[str], tick: Tick
     ) -> None:
-        learned = {each.name for each in tracked_policies(spec) if each.exploration is not None}
-        self.names = [name for name in policies if name in learned]
+        with database.read() as connection:
+            tracked = tracked_now(connection, spec)
+        learned = [each for each in tracked if each.model is not None]
+        self.names = [name for name in policies if policy_named(learned, name) is not None]
         self._walk: Iterator[RecomputedRow] = (
             recompute(database, spec.key, only=self.names) if self.names else iter(())
         )

@@ -19,7 +19,7 @@ from bandit_platform.domain.revision import (
     with_range_in_force,
 )
 from bandit_platform.errors import LockedError, NotFoundError, StaleError, StateError
-from bandit_platform.services.learning.promotion import publish_promoted
+from bandit_platform.services.deployments.revisions import deploy_revision
 from bandit_platform.storage.audit_log import note
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import (
@@ -96,6 +96,7 @@ class Experiments:
             current = get_experiment(connection, spec.key)
         except NotFoundError:
             add_revision(connection, spec, 1, self._clock())
+            deploy_revision(connection, spec, None, by, self._clock())
             self._note(connection, by, "created", spec.key, _number(None, 1))
             return _applied(spec, State.DRAFT, 1, "created", ())
         if current.started_at is not None:
@@ -107,7 +108,7 @@ class Experiments:
         _demand_values_as_before(connection, current, spec)
         number = current.revision + 1
         add_revision(connection, spec, number, self._clock())
-        publish_promoted(connection, spec, self._clock())
+        deploy_revision(connection, spec, current.spec, by, self._clock())
         told = (_number(current.revision, number), *differences)
         self._note(connection, by, "changed", spec.key, *told)
         return _applied(spec, current.state, number, "changed", differences)

@@ -13,15 +13,11 @@ from bandit_platform.domain.reward import AmountWeight, Worth
 from bandit_platform.errors import InputError
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.sequences.detectable import Situation, decisions_needed
-from bandit_platform.services.learning.tracked import (
-    ALWAYS_NOTHING,
-    LOGGING,
-    largest_weight,
-    tracked_policies,
-)
+from bandit_platform.services.learning.tracked import ALWAYS_NOTHING, LOGGING
+from bandit_platform.services.learning.weight_bounds import WeightBound
 from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.experiments import StoredExperiment, all_experiments, get_experiment
-from bandit_platform.storage.models import policy_states
+from bandit_platform.storage.policy_states import policy_states
 from bandit_platform.storage.traffic import decisions_per_day
 
 #: interactions before what was measured is worth planning with
@@ -126,11 +122,7 @@ def plan(
     variance = min(rewards.variance / width**2, 0.25)
     if variance <= 0.0:
         raise InputError("with these numbers every decision brings the same reward")
-    bound = next(
-        largest_weight(policy, spec)
-        for policy in tracked_policies(spec)
-        if policy.name == ALWAYS_NOTHING
-    )
+    bound = WeightBound.of_spec(spec).largest_nothing
     nothing = rewards.nothing or 1.0 / len(spec.arm_keys)
     situation = Situation(
         mean=min(max((rewards.mean - low) / width, 0.0), 1.0),

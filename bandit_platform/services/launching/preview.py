@@ -12,14 +12,18 @@ from bandit_platform.domain.context import validate_context
 from bandit_platform.domain.eligibility import eligible_arms
 from bandit_platform.domain.exclusion import Exclusion
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.policy_spec import NOTHING, Exploration
 from bandit_platform.errors import PolicyError
-from bandit_platform.policies.arguments import policy_hash
+from bandit_platform.policies.arguments import model_hash, policy_hash
 from bandit_platform.policies.features import FeatureText
-from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.learned import LearnedPolicy, explorer_for
+from bandit_platform.policies.mixture import mixture
+from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.storage.database import Database
-from bandit_platform.storage.models import model_blob, newest_versions
+from bandit_platform.storage.deployments import newest_deployment, stored_policies
+from bandit_platform.storage.experiments import get_experiment
+from bandit_platform.storage.models import model_blob, newest_version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +65,15 @@ def preview(
     adapted, _ = spec.request.adapted(spec.context, raw_context)
     context = validate_context(spec.context, adapted)
     eligible = eligible_arms(spec, context, at)
-    version, blob = _served(database, spec)
+    served, share = _served(database, spec)
     pmf, trouble = spec.policy.untrained(eligible.arms), ""
-    if blob is not None:
-        try:
-            pmf = model_pmf(blob, spec, context, eligible.arms)
-        except PolicyError as error:
-            version, trouble = None, str(error)
+    version = served[0].version if served else None
+    try:
+        pmfs = [model_pmf(one.blob, one.policy, spec, context, eligible.arms) for one in served]
+        if pmfs:
+            pmf = pmfs[0] if len(pmfs) == 1 else mixture(pmfs[0], pmfs[1], share)
+    except PolicyError as error:
+        version, trouble = None, str(error)
     return Preview(
         eligible=dict(zip(eligible.arms, pmf, strict=True)),
         excluded=eligible.excluded,
@@ -79,31 +85,56 @@ def preview(
 
 def model_pmf(
     blob: tuple[bytes, str],
+    policy: Exploration,
     spec: ExperimentSpec,
     context: Mapping[str, Any],
     arms: tuple[str, ...],
 ) -> tuple[float, ...]:
-    """The probabilities that a stored model and the spec's policy give eligible arms.
+    """The probabilities that a policy with a stored model gives eligible arms.
 
     Raises:
         PolicyError: the model is damaged or gives no distribution.
     """
     if blob_hash(blob[0]) != blob[1]:
         raise PolicyError("the stored model does not have its hash")
-    policy = LearnedPolicy.load(blob[0])
-    with closing(policy.model):
-        explorer = policy.explorer_under(spec.policy, spec)
-        return policy.pmf(FeatureText(spec).lines(context, arms), explorer, arms.index(NOTHING))
+    with closing(TrainedModel.load(blob[0])) as model:
+        lines = FeatureText(spec).lines(context, arms)
+        explorer = explorer_for(policy, spec)
+        return LearnedPolicy(model, policy).pmf(lines, explorer, arms.index(NOTHING))
 
 
-def _served(
-    database: Database, spec: ExperimentSpec
-) -> tuple[int | None, tuple[bytes, str] | None]:
-    """The version that a serving process would use for the spec, as :class:`Registry` does."""
+@dataclass(frozen=True, kw_only=True)
+class _Served:
+    """A policy that serves, with the version of its model."""
+
+    version: int
+    blob: tuple[bytes, str]
+    policy: Exploration
+
+
+def _served(database: Database, spec: ExperimentSpec) -> tuple[list[_Served], float]:
+    """What a serving process would use for the spec, and the challenger's share.
+
+    A spec that changes ``[policy]`` is previewed as the deployment that applying it would make.
+    """
     if spec.policy.mode not in {"learning", "frozen"}:
-        return None, None
+        return [], 0.0
     with database.read() as connection:
-        newest = newest_versions(connection).get(spec.key)
-        if newest is None or newest[1] != policy_hash(spec.policy):
-            return None, None
-        return newest[0], model_blob(connection, spec.key, newest[0])
+        deployment = newest_deployment(connection, spec.key)
+        policies = stored_policies(connection, spec.key)
+        if deployment is None:
+            return [], 0.0
+        stored = get_experiment(connection, spec.key).spec
+        roles = deployment.roles
+        if policy_hash(stored.policy) != policy_hash(spec.policy):
+            roles = ((policy_hash(spec.policy), None),)
+        found = []
+        for policy, pinned in roles:
+            definition = spec.policy if policy not in policies else policies[policy].definition
+            newest = newest_version(connection, spec.key, model_hash(definition))
+            version = pinned or (newest.version if newest else None)
+            blob = None if version is None else model_blob(connection, spec.key, version)
+            if version is None or blob is None:
+                break
+            found.append(_Served(version=version, blob=blob, policy=definition))
+    return found, deployment.share

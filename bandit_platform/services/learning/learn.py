@@ -7,40 +7,48 @@ memory between batches and are trusted only while they stand exactly at the stor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from bandit_platform.domain.actor import PLATFORM
+from bandit_platform.domain.deployment import Deployment, DeploymentAction
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.policies.arguments import vowpal_arguments
-from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.domain.policy_spec import Exploration
+from bandit_platform.policies.arguments import model_hash
 from bandit_platform.services.learning.metric_rollup import add_metrics
-from bandit_platform.services.learning.promotion import take_over_states
+from bandit_platform.services.learning.model_lines import Held, ModelLines, Place
+from bandit_platform.services.learning.publish import publish
 from bandit_platform.services.learning.quality import Quality
 from bandit_platform.services.learning.revision_text import RevisionText, revision_texts
 from bandit_platform.services.learning.roll_up import roll_up
-from bandit_platform.services.learning.shared_models import share_models
-from bandit_platform.services.learning.standings import Held, restored, state_of
+from bandit_platform.services.learning.standings import restored, state_of
 from bandit_platform.services.learning.timeline import add_timeline_point
 from bandit_platform.services.learning.tracked import (
     ALWAYS_NOTHING,
     LOGGING,
-    SERVING,
-    tracked_policies,
+    TrackedPolicy,
+    tracked_now,
 )
 from bandit_platform.services.learning.usable import why_unusable
 from bandit_platform.services.learning.walk import Standing, walk
+from bandit_platform.services.learning.weight_bounds import WeightBounds
 from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.deployments import (
+    StoredPolicy,
+    add_deployment,
+    deployments,
+    stored_policies,
+)
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import Interaction, number_of_nth, policy_interactions
 from bandit_platform.storage.lease import demand_lease
-from bandit_platform.storage.models import (
-    ModelVersion,
-    newest_version,
-    prune_versions,
-    publish_version,
+from bandit_platform.storage.models import furthest_cursor, newest_version, prune_versions
+from bandit_platform.storage.policy_states import (
+    PolicyState,
+    policy_states,
     put_policy_states,
     put_quality_state,
     quality_state,
@@ -68,6 +76,32 @@ class Learned:
     publish_at: datetime | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Experiment:
+    """What a step of learning reads of an experiment."""
+
+    spec: ExperimentSpec
+    texts: dict[int, RevisionText]
+    history: tuple[Deployment, ...]
+    policies: dict[str, StoredPolicy]
+    bounds: WeightBounds
+    models: ModelLines
+
+    @classmethod
+    def read(cls, connection: Connection, spec: ExperimentSpec, held: Held) -> _Experiment:
+        texts = revision_texts(connection, spec.key)
+        history = deployments(connection, spec.key)
+        policies = stored_policies(connection, spec.key)
+        return cls(
+            spec=spec,
+            texts=texts,
+            history=history,
+            policies=policies,
+            bounds=WeightBounds(texts, history, policies),
+            models=ModelLines(connection, spec.key, held),
+        )
+
+
 class Learner:
     """Brings the tracked policies of experiments up to date."""
 
@@ -75,7 +109,7 @@ class Learner:
         self._database = database
         self._models_held = models_held
         self._holder = holder
-        #: (experiment, policy) → (what it stands for, cursor, model) as of the last commit
+        #: models as of the last commit
         self._models: Held = {}
         self._prune_at: dict[str, datetime] = {}
 
@@ -94,18 +128,21 @@ class Learner:
             spec = get_experiment(connection, experiment).spec
             if number_of_nth(connection, experiment, 1) is None:
                 return Learned(taken=0, publish_at=None)  # of a thousand experiments most are new
-            texts = revision_texts(connection, spec.key)
-            standings = self._standings(connection, spec, held, texts)
-            modes = {each.spec.policy.mode for each in texts.values()}
-            share_models(standings, was_frozen="frozen" in modes)
-            standings, taken = _advance(connection, spec, standings, texts)
-            publish_at = _publish(connection, spec, standings, now)
+            known = _Experiment.read(connection, spec, held)
+            tracked = tracked_now(connection, spec)
+            states = policy_states(connection, spec.key)
+            kept = _kept(known, states)
+            remove_policy_states(connection, spec.key, set(states) - _identities(tracked) - kept)
+            standings = [
+                restored(spec, policy, states.get(policy.identity), known.models)
+                for policy in tracked
+            ]
+            standings, taken = _advance(connection, known, standings)
+            lines = _kept_lines(known, states, kept - _identities(tracked))
+            models = known.models.store(standings, lines)
+            publish_at = _publish(connection, known, standings, now)
             self._prune(connection, experiment, now)
-        for standing in standings:
-            learned = standing.runner.learned
-            if learned is not None:
-                place = (standing.runner.policy.identity, standing.cursor, learned)
-                self._models[experiment, standing.name] = place
+        self._models.update(models)
         for key in list(self._models)[: -self._models_held]:  # used longest ago
             del self._models[key]
         return Learned(taken=taken, publish_at=publish_at)
@@ -116,25 +153,28 @@ class Learner:
             prune_versions(connection, experiment, superseded_before=now - _KEPT)
             self._prune_at[experiment] = now + _PRUNE_EVERY
 
-    def _standings(
-        self,
-        connection: Connection,
-        spec: ExperimentSpec,
-        held: Held,
-        texts: dict[int, RevisionText],
-    ) -> list[Standing]:
-        tracked = tracked_policies(spec)
-        states = take_over_states(connection, spec.key, tracked, texts)
-        names = {policy.name for policy in tracked}
-        remove_policy_states(connection, spec.key, set(states) - names)
-        return [restored(spec, policy, states.get(policy.name), held) for policy in tracked]
+
+def _identities(tracked: Sequence[TrackedPolicy]) -> set[str]:
+    return {policy.identity for policy in tracked}
+
+
+def _kept(known: _Experiment, states: Mapping[str, PolicyState]) -> set[str]:
+    """Policies that ever served keep their progress: a rollback may bring them back."""
+    served = {policy for each in known.history for policy, _ in each.roles}
+    return served & set(states) & set(known.policies)
+
+
+def _kept_lines(
+    known: _Experiment, states: Mapping[str, PolicyState], kept: set[str]
+) -> set[Place]:
+    """The lines of models at which the progress of policies that served once is kept."""
+    return {
+        (model_hash(known.policies[policy].definition), states[policy].cursor) for policy in kept
+    }
 
 
 def _advance(
-    connection: Connection,
-    spec: ExperimentSpec,
-    standings: list[Standing],
-    texts: dict[int, RevisionText],
+    connection: Connection, known: _Experiment, standings: list[Standing]
 ) -> tuple[list[Standing], int]:
     """A batch for the policies that are furthest behind, then one for those in front.
 
@@ -145,45 +185,49 @@ def _advance(
     cursors = sorted({standing.cursor for standing in standings})
     taken = 0
     if len(cursors) > 1:
-        standings, taken = _take(
-            connection, spec, standings, texts, cursor=cursors[0], up_to=cursors[1]
-        )
+        standings, taken = _take(connection, known, standings, cursor=cursors[0], up_to=cursors[1])
     front = max(standing.cursor for standing in standings)
     names = {standing.name for standing in standings if standing.cursor == front}
     if {LOGGING, ALWAYS_NOTHING} <= names:
-        standings, more = _take(connection, spec, standings, texts, cursor=front, up_to=None)
+        standings, more = _take(connection, known, standings, cursor=front, up_to=None)
         taken += more
     return standings, taken
 
 
 def _take(
     connection: Connection,
-    spec: ExperimentSpec,
+    known: _Experiment,
     standings: list[Standing],
-    texts: dict[int, RevisionText],
     *,
     cursor: int,
     up_to: int | None,
 ) -> tuple[list[Standing], int]:
     """Let the policies that stand at a cursor take in the next batch."""
-    batch, left_out = _usable(connection, spec, texts, cursor=cursor, up_to=up_to)
-    if not batch:
-        return standings, left_out
+    spec = known.spec
+    batch, left_out = _usable(connection, known, cursor=cursor, up_to=up_to)
     group = [standing for standing in standings if standing.cursor == cursor]
-    walked = walk(batch, group, texts)
-    _tell_failures(spec, group, walked)
+    if batch:
+        walked = walk(batch, group, known.texts, known.bounds)
+    elif up_to is not None and not left_out:
+        walked = [replace(standing, cursor=up_to) for standing in group]
+    else:
+        return standings, left_out
+    known.models.advance(group, walked)
     put_policy_states(connection, spec.key, [state_of(standing) for standing in walked])
-    specs = {number: revision.spec for number, revision in texts.items()}
-    add_metrics(connection, spec, batch, walked, specs, before=cursor)
-    names = {standing.name for standing in group}
-    if LOGGING in names:
-        quality = _quality(connection, spec) if cursor else Quality.empty()  # it starts with them
-        put_quality_state(connection, spec.key, quality.updated(batch).to_json())
-    if up_to is None and {LOGGING, ALWAYS_NOTHING} <= names:
-        roll_up(connection, spec, batch, walked)
-        add_timeline_point(connection, spec, walked, batch[-1].decision.decided_at)
-    after = {standing.name: standing for standing in walked}
-    return [after.get(standing.name, standing) for standing in standings], len(batch) + left_out
+    if batch:
+        _tell_failures(spec, group, walked)
+        add_metrics(
+            connection, spec, batch, walked, known.texts, bounds=known.bounds, before=cursor
+        )
+        names = {standing.name for standing in group}
+        if LOGGING in names:
+            quality = _quality(connection, spec) if cursor else Quality.empty()
+            put_quality_state(connection, spec.key, quality.updated(batch).to_json())
+        if up_to is None and {LOGGING, ALWAYS_NOTHING} <= names:
+            roll_up(connection, spec, batch, walked)
+            add_timeline_point(connection, spec, walked, batch[-1].decision.decided_at)
+    after = {standing.identity: standing for standing in walked}
+    return [after.get(each.identity, each) for each in standings], len(batch) + left_out
 
 
 def _quality(connection: Connection, spec: ExperimentSpec) -> Quality:
@@ -196,23 +240,19 @@ def _quality(connection: Connection, spec: ExperimentSpec) -> Quality:
 
 
 def _usable(
-    connection: Connection,
-    spec: ExperimentSpec,
-    texts: dict[int, RevisionText],
-    *,
-    cursor: int,
-    up_to: int | None,
+    connection: Connection, known: _Experiment, *, cursor: int, up_to: int | None
 ) -> tuple[list[Interaction], int]:
     """The next interactions, without those that no policy can take in; and how many these are.
 
     They are noted, and nobody who walks the interactions meets them again.
     """
+    spec = known.spec
     why: dict[int, str] = {}
     batch = policy_interactions(
         connection, spec.key, cursor, up_to=up_to, limit=_BATCH, unreadable=why
     )
     for interaction in batch:
-        reason = why_unusable(interaction, texts, spec)
+        reason = why_unusable(interaction, known.texts, spec, known.bounds)
         if reason is not None:
             why[interaction.number] = reason
     put_skipped(connection, spec.key, why)
@@ -236,33 +276,70 @@ def _tell_failures(
 
 
 def _publish(
-    connection: Connection, spec: ExperimentSpec, standings: Sequence[Standing], now: datetime
+    connection: Connection, known: _Experiment, standings: Sequence[Standing], now: datetime
 ) -> datetime | None:
-    """Publish the serving policy if it learned something new and the last version is old enough.
+    """Publish each model that serves if it learned something new and its version is old enough.
 
     Returns:
         When the next version is due, if there is something to publish but it is too early.
     """
-    serving = next((each for each in standings if each.name == SERVING), None)
-    if serving is None or serving.runner.learned is None or not serving.lesson:
+    spec = known.spec
+    if not known.history or spec.policy.mode == "uniform":
         return None
-    newest = newest_version(connection, spec.key)
-    identity = serving.runner.policy.identity
-    if newest is not None and newest.policy_hash == identity:
-        if serving.lesson <= newest.interactions:  # less, while it learns again after damage
-            return None
-        due = newest.published_at + spec.policy.publish_every
-        if newest.published_at <= now < due:  # else the clock was set back
-            return due
-    blob = serving.runner.learned.save()
-    version = ModelVersion(
-        experiment=spec.key,
-        version=1 if newest is None else newest.version + 1,
-        policy_hash=identity,
-        arguments=vowpal_arguments(spec.policy),
-        blob_hash=blob_hash(blob),
-        interactions=serving.interactions,
-        published_at=now,
+    deployment = known.history[-1]
+    front = max(standing.cursor for standing in standings)
+    due: list[datetime] = []
+    for model, definition in _serving_models(known, deployment).items():
+        found = known.models.newest(model)
+        if found is None or not found[2]:
+            continue
+        learned, cursor, interactions = found
+        newest = newest_version(connection, spec.key, model)
+        if newest is not None:
+            if cursor <= newest.cursor:  # less, while it learns again after damage
+                continue
+            moment = newest.published_at + spec.policy.publish_every
+            if newest.published_at <= now < moment:  # else the clock was set back
+                due.append(moment)
+                continue
+        if cursor < front and cursor < furthest_cursor(connection, spec.key):
+            continue  # no version may know less than an earlier one
+        version = publish(
+            connection,
+            spec.key,
+            definition,
+            learned.save(),
+            interactions=interactions,
+            cursor=cursor,
+            now=now,
+        )
+        if spec.policy.mode == "frozen" and model == _model_of(known, deployment.champion):
+            add_deployment(connection, _frozen(deployment, version.version, now))
+    return min(due, default=None)
+
+
+def _serving_models(known: _Experiment, deployment: Deployment) -> dict[str, Exploration]:
+    """The models whose newest version serves, each with the definition of a policy that uses it."""
+    return {
+        model_hash(known.policies[policy].definition): known.policies[policy].definition
+        for policy, pinned in deployment.roles
+        if pinned is None and policy in known.policies
+    }
+
+
+def _model_of(known: _Experiment, policy: str) -> str:
+    return model_hash(known.policies[policy].definition)
+
+
+def _frozen(deployment: Deployment, version: int, now: datetime) -> Deployment:
+    """The deployment after it with the champion pinned to its first version."""
+    return replace(
+        deployment,
+        number=deployment.number + 1,
+        champion_version=version,
+        version_before=None,
+        since=now,
+        by=PLATFORM,
+        action=DeploymentAction.PIN,
+        why={"mode": "frozen", "champion_version": version},
     )
-    publish_version(connection, version, blob)
-    return None

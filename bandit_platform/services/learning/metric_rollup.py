@@ -23,8 +23,10 @@ from bandit_platform.ope import RewardRange
 from bandit_platform.ope.running import totals
 from bandit_platform.services.learning.metric_state import MetricState, Weights
 from bandit_platform.services.learning.outcomes import Outcomes, outcomes
+from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.services.learning.support import WaitingValues
 from bandit_platform.services.learning.tracked import LOGGING, SERVING
+from bandit_platform.services.learning.weight_bounds import WeightBounds
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import Interaction
@@ -49,8 +51,9 @@ def add_metrics(
     spec: ExperimentSpec,
     batch: Sequence[Interaction],
     standings: Sequence[Standing],
-    specs: Mapping[int, ExperimentSpec],
+    texts: Mapping[int, RevisionText],
     *,
+    bounds: WeightBounds,
     before: int,
 ) -> None:
     """Take what happened after a batch of interactions into the metrics.
@@ -60,19 +63,21 @@ def add_metrics(
         spec: the experiment as it is.
         batch: the interactions, in order.
         standings: the policies that took them in, as they stand afterwards.
-        specs: revision → spec.
+        texts: revisions by number.
+        bounds: what the floors of its deployments permit.
         before: where those policies' cursors stood.
     """
     valued = [standing for standing in standings if standing.name in _VALUED]
     if not valued:
         return
+    specs = {number: each.spec for number, each in texts.items()}
     stored = metric_states(connection, spec.key)
     events = list(outcomes_of(connection, [i.decision.decision_id for i in batch]))
     first_currency = spec.reward.currency or get_experiment(connection, spec.key).currency
     put: dict[str, str] = {}
     for standing in valued:
         skipped = standing.interactions - len(batch)
-        state = _state(stored.get(standing.name), spec, before, skipped)
+        state = _state(stored.get(standing.identity), spec, before, skipped)
         waiting = WaitingValues(state.waiting)
         happened = outcomes(
             batch,
@@ -83,8 +88,8 @@ def add_metrics(
             currency=state.currency,
             first_currency=first_currency,
         )
-        weights = _weights(batch, standing, specs)
-        put[standing.name] = state.updated(happened, weights, waiting).to_json()
+        weights = _weights(batch, standing, bounds)
+        put[standing.identity] = state.updated(happened, weights, waiting).to_json()
         if standing.name == LOGGING:
             if before == 0:
                 remove_metric_days(connection, spec.key)
@@ -105,16 +110,13 @@ def _state(
     return MetricState.empty(RewardRange(low=low, high=high), skipped=skipped)
 
 
-def _weights(
-    batch: Sequence[Interaction], standing: Standing, specs: Mapping[int, ExperimentSpec]
-) -> Weights:
+def _weights(batch: Sequence[Interaction], standing: Standing, bounds: WeightBounds) -> Weights:
     decisions = [interaction.decision for interaction in batch]
-    largest = {number: spec.largest_nothing_weight for number, spec in specs.items()}
     return Weights(
         policy=standing.weights,
         nothing=np.array([1.0 / d.propensity if d.arm == NOTHING else 0.0 for d in decisions]),
         largest=standing.largest_weights,
-        largest_nothing=np.array([largest[d.revision] for d in decisions]),
+        largest_nothing=np.array([bounds.of(d).largest_nothing for d in decisions]),
     )
 
 

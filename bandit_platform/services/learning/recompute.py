@@ -6,12 +6,13 @@ stored, and gives every tracked policy's PMF at every moment.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bandit_platform.domain.context import ContextValue
+from bandit_platform.services.learning.model_lines import ModelLines
 from bandit_platform.services.learning.revision_text import revision_texts
-from bandit_platform.services.learning.tracked import tracked_policies
+from bandit_platform.services.learning.tracked import TrackedPolicy, policy_named, tracked_now
 from bandit_platform.services.learning.walk import fresh_standing
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment
@@ -44,7 +45,8 @@ def recompute(
     Args:
         database: the deployment.
         experiment: key.
-        only: names of the tracked policies wanted; None for all.
+        only: names of the tracked policies wanted; None for all but pinned versions, whose
+            probabilities do not depend on the moment.
 
     Raises:
         NotFoundError: there is no such experiment.
@@ -52,11 +54,11 @@ def recompute(
     with database.read() as connection:
         spec = get_experiment(connection, experiment).spec
         specs = revision_texts(connection, experiment)
-    runners = [
-        fresh_standing(policy, spec).runner
-        for policy in tracked_policies(spec)
-        if only is None or policy.name in only
-    ]
+        models = ModelLines(connection, experiment, {})
+        runners = [
+            (name, fresh_standing(policy, spec, models.of(policy, 0)).runner)
+            for name, policy in _wanted(tracked_now(connection, spec), only).items()
+        ]
     cursor = 0
     while True:
         with database.read() as connection:
@@ -77,7 +79,16 @@ def recompute(
                 arm=decision.arm,
                 reward=interaction.reward,
                 policies={
-                    runner.policy.name: runner.step(interaction, lines, revision)
-                    for runner in runners
+                    name: runner.step(interaction, lines, revision) for name, runner in runners
                 },
             )
+
+
+def _wanted(
+    tracked: Sequence[TrackedPolicy], only: Collection[str] | None
+) -> dict[str, TrackedPolicy]:
+    """The policies under the names by which they are wanted."""
+    if only is None:
+        return {each.name: each for each in tracked if each.pinned is None}
+    found = {name: policy_named(tracked, name) for name in only}
+    return {name: policy for name, policy in found.items() if policy is not None}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bandit_platform.services.learning.model_lines import ModelLines
 from bandit_platform.services.learning.revision_text import revision_texts
 from bandit_platform.services.learning.roll_up import reward_range_of, stored_rollups
 from bandit_platform.services.learning.rollups import Rollups
-from bandit_platform.services.learning.tracked import tracked_policies
+from bandit_platform.services.learning.tracked import tracked_now
 from bandit_platform.services.learning.walk import fresh_standing, walk
 from bandit_platform.services.learning.walked import Member, WalkedBatch
+from bandit_platform.services.learning.weight_bounds import WeightBounds
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import policy_interactions
@@ -27,12 +29,14 @@ def recompute_rollups(connection: Connection, experiment: str) -> tuple[Rollups,
     """
     spec = get_experiment(connection, experiment).spec
     specs = revision_texts(connection, experiment)
-    tracked = tracked_policies(spec)
+    tracked = tracked_now(connection, spec)
     members = [Member(name=each.name, identity=each.identity) for each in tracked]
     stored = stored_rollups(connection, experiment).keeping(members)
     rollups = stored.emptied()
-    standings = [fresh_standing(policy, spec) for policy in tracked]
+    bounds = WeightBounds.stored(connection, experiment, specs)
+    models = ModelLines(connection, experiment, {})
+    standings = [fresh_standing(policy, spec, models.of(policy, 0)) for policy in tracked]
     while batch := policy_interactions(connection, experiment, standings[0].cursor, limit=_BATCH):
-        standings = walk(batch, standings, specs)
+        standings = walk(batch, standings, specs, bounds)
         rollups = rollups.updated(WalkedBatch.of(batch, standings), reward_range_of(spec))
     return stored, rollups

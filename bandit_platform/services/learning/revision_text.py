@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.policies.features import FeatureText
@@ -16,15 +16,11 @@ class RevisionText:
 
     spec: ExperimentSpec
     text: FeatureText
-    #: the revision after it; None for the newest
-    later: RevisionText | None = field(default=None, repr=False, compare=False)
 
 
 def revision_texts(connection: Connection, experiment: str) -> dict[int, RevisionText]:
     """Every revision by its number, oldest first."""
-    texts: dict[int, RevisionText] = {}
-    later: RevisionText | None = None
-    for stored in reversed(revisions(connection, experiment)):
-        later = RevisionText(spec=stored.spec, text=FeatureText(stored.spec), later=later)
-        texts[stored.number] = later
-    return dict(reversed(texts.items()))
+    return {
+        stored.number: RevisionText(spec=stored.spec, text=FeatureText(stored.spec))
+        for stored in revisions(connection, experiment)
+    }

@@ -59,9 +59,11 @@ class Rollups:
                 members = tuple(new if nothing in new else [*new, nothing])
                 segments.append(SegmentBlock.empty(cut, members, since=since, before=before))
         compared = [each for each in walked.members if each.name != ALWAYS_NOTHING]
-        known = {pair for one in pairs for pair in one.pairs}
+        known = {frozenset(pair) for one in pairs for pair in one.pairs}
         missing = tuple(
-            pair for pair in combinations(compared[:MOST_POLICIES], 2) if pair not in known
+            pair
+            for pair in combinations(compared[:MOST_POLICIES], 2)
+            if frozenset(pair) not in known
         )
         if missing:
             pairs.append(PairBlock.empty(missing, since=since, before=before))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic_core import from_json
@@ -12,28 +12,28 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import EvaluationError, PolicyError
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.services.learning.model_lines import ModelLines
 from bandit_platform.services.learning.tracked import Runner, TrackedPolicy
 from bandit_platform.services.learning.walk import Standing, fresh_standing
-from bandit_platform.storage.models import PolicyState
+from bandit_platform.storage.policy_states import PolicyState
+
+if TYPE_CHECKING:
+    from bandit_platform.policies.trained_model import TrainedModel
 
 _log = structlog.get_logger(__name__)
-#: (experiment, policy) → (what it is, cursor, model) as of the last commit
-Held = dict[tuple[str, str], tuple[str, int, LearnedPolicy]]
 
 
 def restored(
-    spec: ExperimentSpec,
-    policy: TrackedPolicy,
-    state: PolicyState | None,
-    held: Held,
+    spec: ExperimentSpec, policy: TrackedPolicy, state: PolicyState | None, models: ModelLines
 ) -> Standing:
-    """Where a policy stands; at the first interaction if it is new, another one, or damaged."""
-    if state is None or state.policy_hash != policy.identity:
-        return fresh_standing(policy, spec)
+    """Where a policy stands; at its first interaction if it is new or damaged."""
+    first = 0 if policy.pinned is None else policy.pinned.cursor
+    if state is None:
+        return fresh_standing(policy, spec, _model(spec, policy, models, first))
     try:
         _demand_whole(state)
         accumulator = PolicyAccumulator.from_state(from_json(state.accumulator))
-        learned = _model(spec, policy, state, held)
+        model = models.of(policy, state.cursor)
     except (PolicyError, EvaluationError, LookupError, TypeError, ValueError) as error:
         _log.error(
             "damaged, so learned again from the first interaction",
@@ -41,13 +41,15 @@ def restored(
             policy=policy.name,
             error=f"{type(error).__name__}: {error}",
         )
-        return fresh_standing(policy, spec)
+        return fresh_standing(policy, spec, _model(spec, policy, models, first))
+    learned = None
+    if model is not None and policy.exploration is not None:
+        learned = LearnedPolicy(model, policy.exploration)
     return Standing(
         runner=Runner(policy, learned),
         cursor=state.cursor,
         interactions=state.interactions,
         accumulator=accumulator,
-        lesson=state.lesson,
         failures=state.failures,
         failure=state.failure,
     )
@@ -58,34 +60,24 @@ def _demand_whole(state: PolicyState) -> None:
         raise PolicyError("what is stored of it does not have its hash")
 
 
-def _model(
-    spec: ExperimentSpec,
-    policy: TrackedPolicy,
-    state: PolicyState,
-    held: Held,
-) -> LearnedPolicy | None:
-    if policy.exploration is None:
-        return None
-    known = held.get((spec.key, policy.name))
-    if known is not None and known[:2] == (policy.identity, state.cursor):
-        return known[2]
-    if state.blob is None:
-        raise PolicyError("its model is not stored")
-    return LearnedPolicy.load(state.blob)
-
-
 def state_of(standing: Standing) -> PolicyState:
-    """What is stored of a standing, with its hash."""
-    learned = standing.runner.learned
-    state = PolicyState(
-        policy=standing.name,
-        policy_hash=standing.runner.policy.identity,
+    """What is stored of a standing."""
+    return PolicyState(
+        policy_hash=standing.identity,
         cursor=standing.cursor,
         interactions=standing.interactions,
         accumulator=json.dumps(standing.accumulator.to_state()),
-        blob=None if learned is None else learned.save(),
-        lesson=standing.lesson,
         failures=standing.failures,
         failure=standing.failure,
     )
-    return replace(state, digest=state.own_digest())
+
+
+def _model(
+    spec: ExperimentSpec, policy: TrackedPolicy, models: ModelLines, cursor: int
+) -> TrainedModel | None:
+    """The model before a policy's first interaction."""
+    try:
+        return models.of(policy, cursor)
+    except PolicyError as error:
+        _log.error("model refused", experiment=spec.key, policy=policy.name, error=str(error))
+        return None

@@ -45,7 +45,7 @@ def add_timeline_point(
         value, uplift = standing.accumulator.value(), standing.accumulator.uplift()
         if value.collecting or value.value is None or uplift.value is None:
             continue
-        policies[standing.name] = [
+        policies[standing.identity] = [
             value.value,
             value.lower,
             value.upper,

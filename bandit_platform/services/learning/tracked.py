@@ -2,102 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
+from bandit_platform.domain.deployment import Deployment
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.policy_spec import NOTHING, Exploration
 from bandit_platform.errors import InputError, PolicyError
 from bandit_platform.policies import fixed
-from bandit_platform.policies.arguments import policy_hash
+from bandit_platform.policies.arguments import model_hash, policy_hash
 from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.learned import LearnedPolicy, cost_of, explorer_for
 from bandit_platform.services.learning.revision_text import RevisionText
+from bandit_platform.services.learning.weight_bounds import WeightBound
+from bandit_platform.storage.database import Connection
+from bandit_platform.storage.deployments import (
+    StoredPolicy,
+    newest_deployment,
+    stored_policies,
+)
 from bandit_platform.storage.interactions import Interaction
+from bandit_platform.storage.models import model_version
 
-Kind = Literal["logging", "serving", "candidate", "fixed"]
+Kind = Literal["logging", "serving", "candidate", "version", "fixed"]
+Role = Literal["champion", "challenger"]
 
 LOGGING = "logging"
 SERVING = "serving"
+#: the policy section of the experiment file
+POLICY = "policy"
 UNIFORM = "uniform"
 #: an offer for everyone, any of them; followed where there is more than one
 SOMETHING = "always-something"
 ALWAYS = "always:"
 ALWAYS_NOTHING = f"{ALWAYS}{NOTHING}"
+_ROLES: tuple[Role, Role] = ("champion", "challenger")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinnedModel:
+    """A published version that serves whatever is learned later."""
+
+    version: int
+    #: interactions that it learned from, and the number of the last of them
+    interactions: int
+    cursor: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedPolicy:
     """A policy to be valued; learned ones carry how they explore."""
 
+    #: of its row in reports
     name: str
     kind: Kind
     exploration: Exploration | None = None
+    #: what the experiment file and deployments call it
+    own_names: tuple[str, ...] = ()
+    role: Role | None = None
+    #: the version that it is pinned to, from which it never learns on
+    pinned: PinnedModel | None = field(default=None, compare=False)
 
-    def learns_under(self, spec: ExperimentSpec) -> bool:
-        """Whether it learns from decisions of a revision: the served policy not while frozen."""
-        return not (self.kind == "serving" and spec.policy.mode == "frozen")
+    @cached_property
+    def identity(self) -> str:
+        """What the policy is: a hash, or the name of a fixed policy."""
+        if self.exploration is None:
+            return self.name
+        found = policy_hash(self.exploration)
+        return found if self.pinned is None else f"{self.name}:{found}"
+
+    @cached_property
+    def model(self) -> str | None:
+        """The hash of the model that it learns; None for a policy that learns nothing."""
+        if self.exploration is None or self.pinned is not None:
+            return None
+        return model_hash(self.exploration)
 
     @property
-    def identity(self) -> str:
-        """What the policy is; another identity means starting from the first interaction."""
-        return self.name if self.exploration is None else policy_hash(self.exploration)
-
-    def under_name(self, name: str) -> TrackedPolicy:
-        """The same policy as it would be called otherwise."""
-        return replace(self, name=name, kind="serving" if name == SERVING else "candidate")
-
-    def explored_under(self, revision: RevisionText) -> Exploration | None:
-        """The policy as a revision has it, whatever its name was there; None for a fixed one.
-
-        Its floor and minimum value may differ between revisions. A policy that was promoted was a
-        candidate in earlier revisions. One that a revision does not have is taken from the next
-        revision that has it, so that a later change changes no value of earlier interactions.
-        """
-        if self.exploration is None:
-            return None
-        one: RevisionText | None = revision
-        while one is not None:
-            found = self._named_in(one.spec)
-            if found is not None:
-                return found
-            one = one.later
-        return self.exploration
-
-    def _named_in(self, spec: ExperimentSpec) -> Exploration | None:
-        """The policy in one revision; None where the revision does not have it."""
-        named: Exploration | None = spec.policy if self.kind == "serving" else None
-        for candidate in spec.candidates:
-            if candidate.name == self.name:
-                named = candidate
-        for one in (named, spec.policy, *spec.candidates):
-            if one is not None and policy_hash(one) == self.identity:
-                return one
-        return None
+    def policy_hash(self) -> str | None:
+        """The hash of a learned policy; None for a fixed one."""
+        return None if self.exploration is None else policy_hash(self.exploration)
 
 
-def tracked_policies(spec: ExperimentSpec) -> list[TrackedPolicy]:
-    """Every policy on the experiment's leaderboard."""
-    policies = [TrackedPolicy(name=LOGGING, kind="logging")]
-    if spec.policy.mode != "uniform":
-        policies.append(
+def tracked_policies(
+    spec: ExperimentSpec,
+    deployment: Deployment | None = None,
+    policies: Mapping[str, StoredPolicy] | None = None,
+    versions: Mapping[int, PinnedModel] | None = None,
+) -> list[TrackedPolicy]:
+    """Every policy on the experiment's leaderboard, each once.
+
+    Args:
+        spec: the experiment as it is.
+        deployment: in force; None for the one that the spec alone would make.
+        policies: learned policies by hash, at least those of the deployment.
+        versions: pinned versions.
+    """
+    known = policies or {}
+    found = [TrackedPolicy(name=LOGGING, kind="logging")]
+    learned = list(_learned(spec, deployment, known))
+    found += _each_once(learned)
+    if deployment is not None and versions:
+        found += [
             TrackedPolicy(
-                name=SERVING,
-                kind="serving",
-                exploration=spec.policy,
+                name=f"version:{version}",
+                kind="version",
+                exploration=known[policy].definition,
+                own_names=(known[policy].name,),
+                role=_ROLES[0] if policy == deployment.champion else _ROLES[1],
+                pinned=versions[version],
             )
-        )
-    policies += [
-        TrackedPolicy(name=candidate.name, kind="candidate", exploration=candidate)
-        for candidate in spec.candidates
-    ]
-    policies.append(TrackedPolicy(name=UNIFORM, kind="fixed"))
+            for policy, version in deployment.pinned
+            if policy in known and version in versions
+        ]
+    found.append(TrackedPolicy(name=UNIFORM, kind="fixed"))
     if len(spec.arms) > 1:
-        policies.append(TrackedPolicy(name=SOMETHING, kind="fixed"))
-    policies += [TrackedPolicy(name=f"{ALWAYS}{arm}", kind="fixed") for arm in spec.arm_keys]
-    return policies
+        found.append(TrackedPolicy(name=SOMETHING, kind="fixed"))
+    found += [TrackedPolicy(name=f"{ALWAYS}{arm}", kind="fixed") for arm in spec.arm_keys]
+    return found
+
+
+def tracked_now(connection: Connection, spec: ExperimentSpec) -> list[TrackedPolicy]:
+    """Every policy on the experiment's leaderboard under the deployment in force."""
+    deployment = newest_deployment(connection, spec.key)
+    if deployment is None:
+        return tracked_policies(spec)
+    versions: dict[int, PinnedModel] = {}
+    for _, number in deployment.pinned if spec.policy.mode != "uniform" else ():
+        version = model_version(connection, spec.key, number)
+        if version is not None:
+            versions[number] = PinnedModel(
+                version=number, interactions=version.interactions, cursor=version.cursor
+            )
+    policies = stored_policies(connection, spec.key)
+    return tracked_policies(spec, deployment, policies, versions)
+
+
+def policy_named(tracked: Iterable[TrackedPolicy], name: str) -> TrackedPolicy | None:
+    """The policy whose row has a name, or which the experiment file calls so."""
+    found = list(tracked)
+    rows = [each for each in found if each.name == name]
+    named = [each for each in found if name in each.own_names and each.kind != "version"]
+    return next(iter([*rows, *named]), None)
+
+
+def _learned(
+    spec: ExperimentSpec, deployment: Deployment | None, known: Mapping[str, StoredPolicy]
+) -> Iterable[TrackedPolicy]:
+    """The learned policies: champion, the file's own, candidates, and a challenger of old."""
+    own = policy_hash(spec.policy)
+    champion = own if deployment is None else deployment.champion
+    challenger = None if deployment is None else deployment.challenger
+    if spec.policy.mode != "uniform":
+        definition = spec.policy if champion == own else known[champion].definition
+        names = (POLICY,) if champion == own else (known[champion].name,)
+        yield TrackedPolicy(
+            name=SERVING,
+            kind="serving",
+            exploration=definition,
+            own_names=names,
+            role="champion",
+        )
+        yield _candidate(POLICY, spec.policy, challenger)
+    for candidate in spec.candidates:
+        yield _candidate(candidate.name, candidate, challenger)
+    if challenger is not None and challenger in known:
+        yield _candidate(known[challenger].name, known[challenger].definition, challenger)
+
+
+def _candidate(name: str, definition: Exploration, challenger: str | None) -> TrackedPolicy:
+    role: Role | None = "challenger" if policy_hash(definition) == challenger else None
+    return TrackedPolicy(
+        name=name, kind="candidate", exploration=definition, own_names=(name,), role=role
+    )
+
+
+def _each_once(policies: Iterable[TrackedPolicy]) -> list[TrackedPolicy]:
+    """The policies without those that come again under another name, which is kept."""
+    found: dict[str, TrackedPolicy] = {}
+    for policy in policies:
+        first = found.get(policy.identity)
+        names = (*(first.own_names if first else ()), *policy.own_names)
+        found[policy.identity] = replace(first or policy, own_names=tuple(dict.fromkeys(names)))
+    return list(found.values())
 
 
 class Runner:
@@ -107,8 +196,8 @@ class Runner:
         self.policy = policy
         self.learned = learned
         self._failures: list[str] = []
-        #: the revision last met, how the policy explores under it, whether it is learned under
-        self._under: tuple[RevisionText, Explorer, bool] | None = None
+        #: the revision last met, and how the policy explores under it: revisions rarely change
+        self._under: tuple[RevisionText, Explorer] | None = None
 
     def take_failures(self) -> list[str]:
         """The interactions on which the model failed since this was last asked, and why."""
@@ -120,8 +209,7 @@ class Runner:
     ) -> tuple[float, ...]:
         """The PMF the policy gives before it learns from the interaction, then learning.
 
-        A policy whose model fails shows nothing, as a shop would see it. Whether it learns is a
-        matter of the revision that decided, so that walking the interactions again gives the same.
+        A policy whose model fails shows nothing, as a shop would see it.
 
         Args:
             interaction: the next one in order.
@@ -131,10 +219,10 @@ class Runner:
         decision = interaction.decision
         if self.learned is None:
             return self._fixed(decision.eligible, decision.pmf)
-        explorer, learns = self._under_revision(revision)
+        explorer = self._explorer_under(self.learned, revision)
         nothing = decision.eligible.index(NOTHING)
         try:
-            if not learns:
+            if self.policy.pinned is not None:
                 return self.learned.pmf(lines, explorer, nothing)
             return self.learned.predict_and_learn(
                 lines,
@@ -148,15 +236,11 @@ class Runner:
             self._failures.append(f"interaction {interaction.number}: {error}")
             return fixed.always(NOTHING, decision.eligible)
 
-    def _under_revision(self, revision: RevisionText) -> tuple[Explorer, bool]:
-        """How the policy explores under a revision, and whether it learns; kept while it lasts."""
+    def _explorer_under(self, policy: LearnedPolicy, revision: RevisionText) -> Explorer:
+        """How the policy explores under a revision; kept while that lasts."""
         if self._under is None or self._under[0] is not revision:
-            explored = self.policy.explored_under(revision)
-            if explored is None:
-                raise PolicyError(f"{self.policy.name} does not learn")
-            explorer = explorer_for(explored, revision.spec)
-            self._under = (revision, explorer, self.policy.learns_under(revision.spec))
-        return self._under[1:]
+            self._under = (revision, explorer_for(policy.exploration, revision.spec))
+        return self._under[1]
 
     def _fixed(self, eligible: tuple[str, ...], logged: tuple[float, ...]) -> tuple[float, ...]:
         name = self.policy.name
@@ -169,37 +253,18 @@ class Runner:
         return fixed.always(name.removeprefix(ALWAYS), eligible)
 
 
-def largest_weight(policy: TrackedPolicy, spec: ExperimentSpec) -> float:
-    """The largest importance weight that decisions of a revision permit this policy.
+def largest_weight(policy: TrackedPolicy, bound: WeightBound) -> float:
+    """The largest importance weight that the floors of a decision permit this policy.
 
     Whatever subset of the arms is eligible, a policy's probability of the drawn arm divided by its
-    propensity is at most this. With N offers and floors f_0 of ``nothing`` and f_1 of the offers,
-    the propensity is at least f_0, or f_1 / n of each of n <= N eligible offers.
+    propensity is at most this.
     """
     if policy.kind == "logging":
         return 1.0
     if policy.name == ALWAYS_NOTHING:
-        return spec.largest_nothing_weight
+        return bound.largest_nothing
     if policy.name == UNIFORM:
-        return _largest_uniform_weight(spec)
+        return bound.largest_uniform
     if policy.name == SOMETHING:
-        return _largest_something_weight(spec)
-    return spec.largest_weight
-
-
-def _largest_uniform_weight(spec: ExperimentSpec) -> float:
-    """Of 1 / (n + 1) for each arm where n offers are eligible."""
-    floor, offers = spec.policy.floor, len(spec.arms)
-    if spec.policy.mode in {"uniform", "shadow"}:
-        return 1.0
-    if isinstance(floor, FloorTable):
-        return max(1.0, 0.5 / floor.nothing, offers / ((offers + 1) * floor.offers))
-    return 1.0 / floor
-
-
-def _largest_something_weight(spec: ExperimentSpec) -> float:
-    """Of 1 / n for each of n eligible offers; where there is none, ``nothing`` gets 1 anyway."""
-    floor = spec.policy.floor
-    if spec.policy.mode in {"uniform", "shadow"}:
-        return 2.0
-    return 1.0 / floor.offers if isinstance(floor, FloorTable) else 2.0 / floor
+        return bound.largest_something
+    return bound.largest

@@ -12,16 +12,19 @@ from functools import lru_cache
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.floor import least_nothing, least_offer
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.services.learning.revision_text import RevisionText
+from bandit_platform.services.learning.weight_bounds import WeightBound, WeightBounds
 from bandit_platform.storage.interactions import Interaction
 
 _SLACK = 1e-9
 
 
 def why_unusable(
-    interaction: Interaction, revisions: Mapping[int, RevisionText], spec: ExperimentSpec
+    interaction: Interaction,
+    revisions: Mapping[int, RevisionText],
+    spec: ExperimentSpec,
+    bounds: WeightBounds,
 ) -> str | None:
     """Why no policy can take an interaction in; None when all can.
 
@@ -29,6 +32,7 @@ def why_unusable(
         interaction: as it is stored.
         revisions: of its experiment.
         spec: the revision in force, whose reward range counts.
+        bounds: what the floors of its deployments permit.
     """
     decision = interaction.decision
     revision = revisions.get(decision.revision)
@@ -37,7 +41,7 @@ def why_unusable(
     low, high = spec.reward_range
     if not low <= interaction.reward <= high:
         return "the reward is outside the declared range"
-    return _arms_problem(decision, revision.spec) or _chances_problem(decision, revision.spec)
+    return _arms_problem(decision, revision.spec) or _chances_problem(decision, bounds.of(decision))
 
 
 def _arms_problem(decision: Decision, spec: ExperimentSpec) -> str | None:
@@ -60,25 +64,17 @@ def _eligible_problem(eligible: tuple[str, ...], known: tuple[str, ...]) -> str 
     return None
 
 
-def _chances_problem(decision: Decision, spec: ExperimentSpec) -> str | None:
+def _chances_problem(decision: Decision, bound: WeightBound) -> str | None:
     size, pmf = len(decision.eligible), decision.pmf
     if len(pmf) != size or not _are_probabilities(pmf):
         return "its distribution is none"
     drawn = pmf[decision.eligible.index(decision.arm)]
     if not math.isclose(drawn, decision.propensity, rel_tol=_SLACK):
         return "its propensity is not the arm's probability"
-    if not decision.propensity >= _least_propensity(spec, decision) * (1.0 - _SLACK):
-        return "its propensity is below what its revision permits"
+    least = bound.least_propensity(size - 1, nothing=decision.arm == NOTHING)
+    if not decision.propensity >= least * (1.0 - _SLACK):
+        return "its propensity is below what its floors permit"
     return None
-
-
-def _least_propensity(spec: ExperimentSpec, decision: Decision) -> float:
-    """The least probability that a revision gives the arm that was drawn."""
-    size, policy = len(decision.eligible), spec.policy
-    if policy.mode in {"uniform", "shadow"}:
-        return 1.0 / size
-    least = least_nothing if decision.arm == NOTHING else least_offer
-    return least(policy.floor, size - 1)
 
 
 def _are_probabilities(pmf: tuple[float, ...]) -> bool:

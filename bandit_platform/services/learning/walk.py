@@ -12,6 +12,7 @@ from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.ope import PolicyAccumulator, RewardRange
 from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.services.learning.tracked import (
     ALWAYS_NOTHING,
@@ -19,6 +20,7 @@ from bandit_platform.services.learning.tracked import (
     TrackedPolicy,
     largest_weight,
 )
+from bandit_platform.services.learning.weight_bounds import WeightBounds
 from bandit_platform.storage.interactions import Interaction
 
 
@@ -30,8 +32,6 @@ class Standing:
     cursor: int
     interactions: int
     accumulator: PolicyAccumulator
-    #: interactions it had taken in when it last learned from one
-    lesson: int = 0
     #: interactions on which its model failed, so that it counts as showing nothing there
     failures: int = 0
     #: the newest of them, and why
@@ -45,14 +45,29 @@ class Standing:
         """The policy's name."""
         return self.runner.policy.name
 
+    @property
+    def identity(self) -> str:
+        """What the policy is."""
+        return self.runner.policy.identity
 
-def fresh_standing(policy: TrackedPolicy, spec: ExperimentSpec) -> Standing:
-    """A tracked policy before the first interaction."""
-    learned = None if policy.exploration is None else LearnedPolicy.fresh(policy.exploration)
+
+def fresh_standing(
+    policy: TrackedPolicy, spec: ExperimentSpec, model: TrainedModel | None
+) -> Standing:
+    """A tracked policy before the first interaction that it is valued on.
+
+    Args:
+        policy: any.
+        spec: the experiment as it is.
+        model: of a learned policy, as it is before that interaction.
+    """
+    learned = None
+    if policy.exploration is not None and model is not None:
+        learned = LearnedPolicy(model, policy.exploration)
     low, high = spec.reward_range
     return Standing(
         runner=Runner(policy, learned),
-        cursor=0,
+        cursor=0 if policy.pinned is None else policy.pinned.cursor,
         interactions=0,
         accumulator=PolicyAccumulator.empty(
             reward_range=RewardRange(low=low, high=high),
@@ -64,7 +79,8 @@ def fresh_standing(policy: TrackedPolicy, spec: ExperimentSpec) -> Standing:
 def walk(
     batch: Sequence[Interaction],
     standings: Sequence[Standing],
-    specs: dict[int, RevisionText],
+    texts: dict[int, RevisionText],
+    bounds: WeightBounds,
 ) -> list[Standing]:
     """Every policy's standing after a batch of interactions.
 
@@ -76,7 +92,7 @@ def walk(
     learns = any(standing.runner.learned is not None for standing in standings)
     for row, interaction in enumerate(batch):
         decision = interaction.decision
-        revision = specs[decision.revision]
+        revision = texts[decision.revision]
         lines = revision.text.lines(decision.context, decision.eligible) if learns else []
         drawn = decision.eligible.index(decision.arm)
         for column, standing in enumerate(standings):
@@ -84,14 +100,17 @@ def walk(
             weights[column, row] = pmf[drawn] / decision.propensity
         nothing[row] = 1.0 / decision.propensity if decision.arm == NOTHING else 0.0
     rewards = np.array([interaction.reward for interaction in batch])
+    permitted = [bounds.of(interaction.decision) for interaction in batch]
+    largest = np.array([each.largest_nothing for each in permitted])
     return [
         _after(
             standing,
             batch,
-            specs,
             weight=weights[column],
             nothing=nothing,
             rewards=rewards,
+            largest=np.array([largest_weight(standing.runner.policy, each) for each in permitted]),
+            largest_nothing=largest,
         )
         for column, standing in enumerate(standings)
     ]
@@ -100,19 +119,13 @@ def walk(
 def _after(
     standing: Standing,
     batch: Sequence[Interaction],
-    specs: dict[int, RevisionText],
     *,
     weight: npt.NDArray[np.float64],
     nothing: npt.NDArray[np.float64],
     rewards: npt.NDArray[np.float64],
+    largest: npt.NDArray[np.float64],
+    largest_nothing: npt.NDArray[np.float64],
 ) -> Standing:
-    policy = standing.runner.policy
-    bounds = {number: largest_weight(policy, each.spec) for number, each in specs.items()}
-    baseline = {number: each.spec.largest_nothing_weight for number, each in specs.items()}
-    largest = np.array([bounds[i.decision.revision] for i in batch])
-    teaching = {number for number, each in specs.items() if policy.learns_under(each.spec)}
-    lessons = (n for n in range(len(batch), 0, -1) if batch[n - 1].decision.revision in teaching)
-    taught = next(lessons, 0)
     failures = standing.runner.take_failures()
     return Standing(
         runner=standing.runner,
@@ -123,9 +136,8 @@ def _after(
             baseline_weight=nothing,
             reward=rewards,
             max_weight=largest,
-            baseline_max_weight=np.array([baseline[i.decision.revision] for i in batch]),
+            baseline_max_weight=largest_nothing,
         ),
-        lesson=standing.interactions + taught if taught else standing.lesson,
         failures=standing.failures + len(failures),
         failure=failures[-1] if failures else standing.failure,
         weights=weight,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ Places = npt.NDArray[np.int64]
 class Member:
     """A policy as far as comparisons care: another identity is another policy."""
 
-    name: str
+    #: of its row when it was compared first; roles and names change
+    name: str = field(compare=False)
     identity: str
 
 
@@ -72,9 +73,7 @@ class WalkedBatch:
         names = [standing.name for standing in standings]
         return cls(
             batch=batch,
-            members=tuple(
-                Member(name=each.name, identity=each.runner.policy.identity) for each in standings
-            ),
+            members=tuple(Member(name=each.name, identity=each.identity) for each in standings),
             before=standings[0].interactions - len(batch),
             weights=np.stack([standing.weights for standing in standings]),
             bounds=np.stack([standing.largest_weights for standing in standings]),

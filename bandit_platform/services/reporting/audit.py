@@ -8,25 +8,30 @@ Whatever differs was changed after the fact, or decided by something else than w
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from bandit_platform.domain.assignment import draw, draw_seed, in_holdout
 from bandit_platform.domain.decision import Decision, Reason
+from bandit_platform.domain.deployment import Deployment
 from bandit_platform.domain.eligibility import eligible_arms
 from bandit_platform.domain.exclusion import ExclusionCode
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.identity import decision_id_for, is_genuine
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.errors import BanditPlatformError, PolicyError, StorageError
+from bandit_platform.policies.arguments import model_hash
 from bandit_platform.policies.features import FeatureText
-from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.learned import LearnedPolicy, explorer_for
+from bandit_platform.policies.mixture import mixture
+from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import DecisionRows, decision_rows, readable
+from bandit_platform.storage.deployments import StoredPolicy, deployments, stored_policies
 from bandit_platform.storage.experiments import get_experiment, revisions
-from bandit_platform.storage.models import model_blob
+from bandit_platform.storage.models import model_blob, model_version
 
 _BATCH = 5000
 _MODELS_HELD = 8
@@ -102,14 +107,14 @@ class Auditor:
         self._secret = secret
         self._experiment = experiment
         self._models = _Models(database, experiment)
-        self._specs = self._read_specs()
+        self._known = self._read()
 
     def mismatch(self, decision: Decision) -> str | None:
         """What about a decision does not follow from what is recorded with it, or None."""
-        if decision.revision not in self._specs:
-            self._specs = self._read_specs()
+        if not self._known.has(decision):
+            self._known = self._read()
         try:
-            return _mismatch(decision, self._secret, self._specs, self._models)
+            return _mismatch(decision, self._secret, self._known, self._models)
         except StorageError:
             raise
         except BanditPlatformError as error:
@@ -121,13 +126,33 @@ class Auditor:
         """Let the loaded models go."""
         self._models.close()
 
-    def _read_specs(self) -> dict[int, tuple[ExperimentSpec, FeatureText]]:
+    def _read(self) -> _Known:
         with self._database.read() as connection:
             get_experiment(connection, self._experiment)
-            return {
-                each.number: (each.spec, FeatureText(each.spec))
-                for each in revisions(connection, self._experiment)
-            }
+            return _Known(
+                specs={
+                    each.number: (each.spec, FeatureText(each.spec))
+                    for each in revisions(connection, self._experiment)
+                },
+                deployments={
+                    each.number: each for each in deployments(connection, self._experiment)
+                },
+                policies=stored_policies(connection, self._experiment),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """Revisions, deployments and policies of an experiment."""
+
+    specs: Mapping[int, tuple[ExperimentSpec, FeatureText]]
+    deployments: Mapping[int, Deployment]
+    policies: Mapping[str, StoredPolicy]
+
+    def has(self, decision: Decision) -> bool:
+        """Whether revision and deployment of a decision are known."""
+        number = decision.deployment
+        return decision.revision in self.specs and (number is None or number in self.deployments)
 
 
 def _batches(database: Database, experiment: str, since: datetime | None) -> Iterator[DecisionRows]:
@@ -152,10 +177,11 @@ class _Models:
     def __init__(self, database: Database, experiment: str) -> None:
         self._database = database
         self._experiment = experiment
-        self._loaded: OrderedDict[int, LearnedPolicy | PolicyError] = OrderedDict()
+        self._loaded: OrderedDict[int, TrainedModel | PolicyError] = OrderedDict()
+        self._hashes: dict[int, str] = {}
 
-    def get(self, version: int) -> LearnedPolicy:
-        """A version's policy.
+    def get(self, version: int) -> TrainedModel:
+        """A version's model.
 
         Raises:
             PolicyError: it is missing, altered or cannot be loaded.
@@ -164,21 +190,35 @@ class _Models:
             self._loaded[version] = self._load(version)
             if len(self._loaded) > _MODELS_HELD:
                 _, oldest = self._loaded.popitem(last=False)
-                if isinstance(oldest, LearnedPolicy):
-                    oldest.model.close()
+                if isinstance(oldest, TrainedModel):
+                    oldest.close()
         found = self._loaded[version]
         if isinstance(found, PolicyError):
             raise found
         return found
 
+    def hash_of(self, version: int) -> str:
+        """The hash of a version's model.
+
+        Raises:
+            PolicyError: it is missing.
+        """
+        if version not in self._hashes:
+            with self._database.read() as connection:
+                found = model_version(connection, self._experiment, version)
+            if found is None:
+                raise PolicyError(f"model version {version} is not stored")
+            self._hashes[version] = found.model_hash
+        return self._hashes[version]
+
     def close(self) -> None:
         """Let every loaded version go."""
         for loaded in self._loaded.values():
-            if isinstance(loaded, LearnedPolicy):
-                loaded.model.close()
+            if isinstance(loaded, TrainedModel):
+                loaded.close()
         self._loaded.clear()
 
-    def _load(self, version: int) -> LearnedPolicy | PolicyError:
+    def _load(self, version: int) -> TrainedModel | PolicyError:
         with self._database.read() as connection:
             stored = model_blob(connection, self._experiment, version)
         if stored is None:
@@ -186,7 +226,7 @@ class _Models:
         if blob_hash(stored[0]) != stored[1]:
             return PolicyError(f"model version {version} does not have its hash")
         try:
-            return LearnedPolicy.load(stored[0])
+            return TrainedModel.load(stored[0])
         except PolicyError as error:
             return error
 
@@ -194,7 +234,7 @@ class _Models:
 def _mismatch(
     decision: Decision,
     secret: bytes,
-    specs: dict[int, tuple[ExperimentSpec, FeatureText]],
+    known: _Known,
     models: _Models,
 ) -> str | None:
     """What about a decision does not follow from what is recorded with it, or None."""
@@ -204,15 +244,15 @@ def _mismatch(
         return "its id does not match its request key"
     if decision.seed != draw_seed(secret, decision.experiment, decision.decision_id):
         return "the seed is not the one its id leads to"
-    if decision.revision not in specs:
+    if decision.revision not in known.specs:
         return f"revision {decision.revision} is not stored"
-    spec, text = specs[decision.revision]
+    spec, _ = known.specs[decision.revision]
     if decision.expires_at - decision.decided_at != spec.reward.window:
         return "its reward window is another one"
     return (
         _assignment_mismatch(decision, secret, spec)
         or _eligibility_mismatch(decision, spec)
-        or _draw_mismatch(decision, _expected_pmf(decision, spec, text, models))
+        or _draw_mismatch(decision, _expected_pmf(decision, known, models))
     )
 
 
@@ -257,19 +297,38 @@ def _out_for(decision: Decision, code: ExclusionCode) -> list[str]:
     return [arm for arm, why in decision.excluded.items() if why.code is code]
 
 
-def _expected_pmf(
-    decision: Decision, spec: ExperimentSpec, text: FeatureText, models: _Models
-) -> tuple[float, ...]:
+def _expected_pmf(decision: Decision, known: _Known, models: _Models) -> tuple[float, ...]:
+    """The distribution that the decision's deployment gives with the versions it names.
+
+    Raises:
+        PolicyError: what is recorded cannot have given any distribution.
+    """
+    versions = decision.model_versions
+    spec, text = known.specs[decision.revision]
+    deployment = known.deployments.get(decision.deployment or 0)
     if decision.reason is not Reason.POLICY:
-        if decision.model_version is not None:
+        if versions:
             raise PolicyError("a model version is recorded, and no model decided")
-        return spec.policy.untrained(decision.eligible)
-    if decision.model_version is None:
+        champion = None if deployment is None else known.policies[deployment.champion].definition
+        return spec.policy.untrained(decision.eligible, champion)
+    if not versions:
         raise PolicyError("no model version is recorded")
-    policy = models.get(decision.model_version)
+    if deployment is None:
+        raise PolicyError(f"deployment {decision.deployment} is not stored")
+    if len(versions) > len(deployment.roles):
+        raise PolicyError("more model versions are recorded than policies served")
     lines = text.lines(decision.context, decision.eligible)
-    explorer = policy.explorer_under(spec.policy, spec)
-    return policy.pmf(lines, explorer, decision.eligible.index(NOTHING))
+    pmfs = []
+    for version, (policy, pinned) in zip(versions, deployment.roles, strict=False):
+        if pinned is not None and version > pinned:  # an older one serves where it is damaged
+            raise PolicyError(f"model version {version} is recorded, and {pinned} was pinned")
+        definition = known.policies[policy].definition
+        if models.hash_of(version) != model_hash(definition):
+            raise PolicyError(f"model version {version} is of another model than the policy's")
+        learned = LearnedPolicy(models.get(version), definition)
+        explorer = explorer_for(definition, spec)
+        pmfs.append(learned.pmf(lines, explorer, decision.eligible.index(NOTHING)))
+    return pmfs[0] if len(pmfs) == 1 else mixture(pmfs[0], pmfs[1], deployment.share)
 
 
 def _draw_mismatch(decision: Decision, pmf: tuple[float, ...]) -> str | None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from bandit_platform.errors import InputError
 from bandit_platform.services.learning.tracked import ALWAYS_NOTHING
+from bandit_platform.services.reporting.compare import turned
 from bandit_platform.services.reporting.comparison_records import PairRow, SegmentField
-from bandit_platform.services.reporting.report_records import EstimateRow, ExperimentReport
+from bandit_platform.services.reporting.report_records import ExperimentReport
 
 
 def check_baseline(report: ExperimentReport, baseline: str) -> None:
@@ -55,11 +56,6 @@ def _turned(pair: PairRow) -> PairRow:
         pair,
         policy=pair.baseline,
         baseline=pair.policy,
-        uplift=_negative(pair.uplift),
-        corrected=_negative(pair.corrected),
+        uplift=turned(pair.uplift),
+        corrected=turned(pair.corrected),
     )
-
-
-def _negative(row: EstimateRow) -> EstimateRow:
-    value = None if row.value is None else 0.0 - row.value
-    return replace(row, value=value, lower=0.0 - row.upper, upper=0.0 - row.lower)

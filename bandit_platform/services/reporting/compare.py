@@ -39,7 +39,7 @@ from bandit_platform.services.reporting.report_records import (
     PolicyRow,
 )
 from bandit_platform.storage.database import Connection
-from bandit_platform.storage.models import PolicyState
+from bandit_platform.storage.policy_states import PolicyState
 
 _INTERVAL = "confidence-sequence"
 
@@ -70,7 +70,7 @@ def with_comparisons(
     rollups = stored_rollups(connection, spec.key)
     looks = len(report.policies)
     kept = {
-        row.name: PolicyAccumulator.from_state(json.loads(states[row.name].accumulator))
+        row.name: PolicyAccumulator.from_state(json.loads(states[row.identity].accumulator))
         for row in report.policies
     }
     policies = _corrected(report.policies, kept, scale, looks)
@@ -80,7 +80,9 @@ def with_comparisons(
         policies=policies,
         policy_looks=looks,
         pairwise=_pairs(policies, rollups, scale, looks),
-        segments=_fields(rollups, spec, scale, segment_looks),
+        segments=_fields(
+            rollups, spec, scale, segment_looks, {row.identity: row.name for row in policies}
+        ),
         segment_looks=segment_looks,
     )
 
@@ -115,13 +117,22 @@ def _pairs(
     policies: Sequence[PolicyRow], rollups: Rollups, scale: RewardRange, looks: int
 ) -> tuple[PairRow, ...]:
     """Every policy over every other one that is compared with it, in the leaderboard's order."""
+    names = {row.identity: row.name for row in policies}
     known: dict[tuple[str, str], tuple[ConfidenceSequence, int]] = {
-        (first.name, second.name): (block.uplifts.sequence(place), block.before)
+        (names[first.identity], names[second.identity]): (
+            block.uplifts.sequence(place),
+            block.before,
+        )
         for block in rollups.pairs
         for place, (first, second) in enumerate(block.pairs)
+        if {first.identity, second.identity} <= set(names)
     }
-    names = [row.name for row in policies]
-    found = [pair for pair in combinations(names, 2) if pair in known]
+    found = [
+        pair
+        for first, second in combinations(names.values(), 2)
+        for pair in ((first, second), (second, first))
+        if pair in known
+    ]
     both = iter(_both([known[pair][0] for pair in found], scale, looks))
     made = [
         PairRow(
@@ -147,6 +158,25 @@ def _pairs(
     return (*over_nothing, *made)
 
 
+def uplift_of_pair(
+    rollups: Rollups, spec: ExperimentSpec, policy: str, baseline: str
+) -> EstimateRow | None:
+    """The uplift of a policy over another one, by hash; None before they were compared."""
+    for block in rollups.pairs:
+        for place, (first, second) in enumerate(block.pairs):
+            if {first.identity, second.identity} == {policy, baseline}:
+                sequences = [block.uplifts.sequence(place)]
+                row = _both(sequences, reward_range_of(spec), 1)[0].alone
+                return row if first.identity == policy else turned(row)
+    return None
+
+
+def turned(row: EstimateRow) -> EstimateRow:
+    """The same sequence read the other way round."""
+    value = None if row.value is None else 0.0 - row.value
+    return replace(row, value=value, lower=0.0 - row.upper, upper=0.0 - row.lower)
+
+
 def _segment_looks(rollups: Rollups, spec: ExperimentSpec) -> int:
     """How many segments there can be in all fields.
 
@@ -163,7 +193,11 @@ def _segment_looks(rollups: Rollups, spec: ExperimentSpec) -> int:
 
 
 def _fields(
-    rollups: Rollups, spec: ExperimentSpec, scale: RewardRange, looks: int
+    rollups: Rollups,
+    spec: ExperimentSpec,
+    scale: RewardRange,
+    looks: int,
+    names: Mapping[str, str],
 ) -> tuple[SegmentField, ...]:
     named = {
         name
@@ -171,13 +205,19 @@ def _fields(
         for name in ([segment] if isinstance(segment, str) else segment)
     }
     return tuple(
-        _field(cut, rollups.of_field(cut), scale, looks, named=cut.field in named)
+        _field(cut, rollups.of_field(cut), scale, looks, names, named=cut.field in named)
         for cut in cuts_of(spec)
     )
 
 
 def _field(
-    cut: Cut, blocks: Sequence[SegmentBlock], scale: RewardRange, looks: int, *, named: bool
+    cut: Cut,
+    blocks: Sequence[SegmentBlock],
+    scale: RewardRange,
+    looks: int,
+    names: Mapping[str, str],
+    *,
+    named: bool,
 ) -> SegmentField:
     first = blocks[0] if blocks else None
     waits = cut.number and first is not None and first.edges is None
@@ -189,13 +229,20 @@ def _field(
         automatic=automatic,
         waiting=NUMBERS_FOR_EDGES - len(first.numbers) if waits and first else 0,
         spent=first.spent if first else 0,
-        rows=tuple(row for block in blocks for row in _block_rows(block, scale, looks)),
+        rows=tuple(row for block in blocks for row in _block_rows(block, scale, looks, names)),
     )
 
 
-def _block_rows(block: SegmentBlock, scale: RewardRange, looks: int) -> list[SegmentRow]:
-    nothing = [member.name for member in block.members].index(ALWAYS_NOTHING)
-    places = [place for place in range(len(block.members)) if place != nothing]
+def _block_rows(
+    block: SegmentBlock, scale: RewardRange, looks: int, names: Mapping[str, str]
+) -> list[SegmentRow]:
+    """The rows of the policies that the report has, under the names that it gives them."""
+    nothing = [member.identity for member in block.members].index(ALWAYS_NOTHING)
+    places = [
+        place
+        for place, member in enumerate(block.members)
+        if place != nothing and member.identity in names
+    ]
     wanted = [(key, place) for key in block.segments for place in places]
     sequences = [block.segments[key].uplifts.sequence(place) for key, place in wanted]
     both = _both(sequences, scale, looks)
@@ -211,7 +258,7 @@ def _block_rows(block: SegmentBlock, scale: RewardRange, looks: int) -> list[Seg
             SegmentRow(
                 segment=label_of(key, block.edges or ()),
                 kind=cast('Literal["value", "range", "missing", "other"]', kind_of(key)),
-                policy=block.members[place].name,
+                policy=names[block.members[place].identity],
                 n=sums.n,
                 uplift=_withheld(one.alone, verdict),
                 corrected=_withheld(one.corrected, verdict),

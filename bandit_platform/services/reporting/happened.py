@@ -51,7 +51,8 @@ def with_happened(
     served = states.get(LOGGING)
     if served is None:
         return report
-    learned = states.get(SERVING) if any(p.name == SERVING for p in report.policies) else None
+    serving = next((row.identity for row in report.policies if row.name == SERVING), "")
+    learned = states.get(serving)
     metrics = _metrics(served, learned, stored)
     looks = max(len(metrics) * (1 if learned is None else 2), 1)
     happened = Happened(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,13 +11,16 @@ from typing import Any
 from bandit_platform.domain.context import validate_context
 from bandit_platform.domain.eligibility import eligible_arms
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.errors import NotFoundError, PolicyError
+from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.services.deployments.policies import policy_of_model
 from bandit_platform.services.launching.preview import model_pmf
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.model_versions import ListedVersion, listed_versions
-from bandit_platform.storage.models import model_blob
+from bandit_platform.storage.models import model_blob, model_version
 
 ModelLine = ListedVersion
 PAGE = 50
@@ -71,9 +75,14 @@ def compare_versions(
             for each in listed_versions(connection, experiment, most=2, only=numbers)
         }
         blobs = [model_blob(connection, experiment, number) for number in numbers]
-    if not set(numbers) <= set(found) or None in blobs:
-        raise NotFoundError("there is no such model version any more")
-    pmfs, trouble = _pmfs(spec, [blob for blob in blobs if blob], raw_context, now)
+        if not set(numbers) <= set(found) or None in blobs:
+            raise NotFoundError("there is no such model version any more")
+        policies = [
+            (blob, policy_of_model(connection, spec, found[number].model_hash) or spec.policy)
+            for number, blob in zip(numbers, blobs, strict=True)
+            if blob
+        ]
+    pmfs, trouble = _pmfs(spec, policies, raw_context, now)
     return ModelComparison(
         first=found[numbers[0]], second=found[numbers[1]], pmfs=pmfs, trouble=trouble
     )
@@ -81,7 +90,7 @@ def compare_versions(
 
 def _pmfs(
     spec: ExperimentSpec,
-    blobs: list[tuple[bytes, str]],
+    policies: list[tuple[tuple[bytes, str], Exploration]],
     raw_context: Mapping[str, Any],
     now: datetime,
 ) -> tuple[dict[str, tuple[float, float]], str]:
@@ -89,23 +98,27 @@ def _pmfs(
     context = validate_context(spec.context, adapted)
     arms = eligible_arms(spec, context, now).arms
     try:
-        first, second = (model_pmf(blob, spec, context, arms) for blob in blobs)
+        first, second = (model_pmf(blob, policy, spec, context, arms) for blob, policy in policies)
     except PolicyError as error:
         return {}, str(error)
     return dict(zip(arms, zip(first, second, strict=True), strict=True)), ""
 
 
 def model_bytes(database: Database, experiment: str, version: int) -> bytes:
-    """A version as Vowpal Wabbit reads it.
+    """A version with the exploration of a policy that uses it, as ``model:FILE`` reads it.
 
     Raises:
         NotFoundError: there is no such version.
         PolicyError: its bytes do not have their hash.
     """
     with database.read() as connection:
+        spec = get_experiment(connection, experiment).spec
         stored = model_blob(connection, experiment, version)
-    if stored is None:
-        raise NotFoundError("there is no such model version any more")
+        found = model_version(connection, experiment, version)
+        if stored is None or found is None:
+            raise NotFoundError("there is no such model version any more")
+        policy = policy_of_model(connection, spec, found.model_hash)
     if blob_hash(stored[0]) != stored[1]:
         raise PolicyError("the stored model does not have its hash")
-    return stored[0]
+    with closing(TrainedModel.load(stored[0])) as model:
+        return model.save(policy)

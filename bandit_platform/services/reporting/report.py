@@ -22,7 +22,7 @@ from bandit_platform.services.learning.tracked import (
     LOGGING,
     SERVING,
     TrackedPolicy,
-    tracked_policies,
+    tracked_now,
 )
 from bandit_platform.services.reporting.charted import charted
 from bandit_platform.services.reporting.compare import with_comparisons
@@ -60,13 +60,8 @@ from bandit_platform.storage.experiments import (
 )
 from bandit_platform.storage.forget import FORGOTTEN_WAITING
 from bandit_platform.storage.interactions import newest_decided_at, timeline
-from bandit_platform.storage.models import (
-    ModelVersion,
-    PolicyState,
-    newest_version,
-    policy_states,
-    quality_state,
-)
+from bandit_platform.storage.models import ModelVersion, newest_version
+from bandit_platform.storage.policy_states import PolicyState, policy_states, quality_state
 from bandit_platform.storage.request_events import count_open, newest_open
 from bandit_platform.storage.skipped import skipped
 from bandit_platform.storage.statements import from_micros
@@ -94,11 +89,13 @@ def experiment_report(
         states = policy_states(connection, key)
         newest = newest_decided_at(connection, key)
         known = revisions(connection, key)
-        counts = _counts(connection, key, counted, states)
+        tracked = tracked_now(connection, stored.spec)
+        learned = next((states.get(one.identity) for one in tracked if one.name == SERVING), None)
+        counts = _counts(connection, key, counted, learned.interactions if learned else 0)
         policies = tuple(
-            _policy_row(policy, states[policy.name])
-            for policy in tracked_policies(stored.spec)
-            if policy.name in states
+            _policy_row(policy, states[policy.identity])
+            for policy in tracked
+            if policy.identity in states
         )
         report = _report(
             stored=stored,
@@ -108,7 +105,7 @@ def experiment_report(
             policies=policies,
             counted=counted,
             version=newest_version(connection, key),
-            points=_timeline(connection, key),
+            points=_timeline(connection, key, {row.identity: row.name for row in policies}),
             quality=_quality(quality_state(connection, key)),
             marks=tuple(
                 RevisionMark(number=each.number, at=each.created_at)
@@ -227,6 +224,10 @@ def _policy_row(policy: TrackedPolicy, state: PolicyState) -> PolicyRow:
         verdict=diagnostics.verdict,
         why=diagnostics.why,
         failures=state.failures,
+        policy_hash=policy.policy_hash,
+        own_names=policy.own_names,
+        role=policy.role,
+        before=0 if policy.pinned is None else policy.pinned.interactions,
     )
 
 
@@ -257,7 +258,7 @@ def _counts(
     connection: Connection,
     key: str,
     counted: Mapping[str, float],
-    states: Mapping[str, PolicyState],
+    learned: int,
 ) -> Counts:
     by_reason = {
         name: int(counted.get(f"decisions.{name}", 0))
@@ -268,7 +269,6 @@ def _counts(
         for name, count in sorted(counted.items())
         if name.startswith("events.")
     }
-    learned = states.get(SERVING)
     return Counts(
         decisions=sum(by_reason.values()),
         by_reason=by_reason,
@@ -276,7 +276,7 @@ def _counts(
         interactions=int(counted.get("interactions.policy", 0)),
         holdout_interactions=int(counted.get("interactions.holdout", 0)),
         not_activated=int(counted.get("not_activated", 0)),
-        learned=learned.interactions if learned else 0,
+        learned=learned,
         events=sum(by_type.values()),
         events_by_type=by_type,
         late=int(counted.get("late", 0)),
@@ -353,7 +353,10 @@ def _timeline_programme(numbers: Sequence[float] | None) -> TimelineProgramme | 
     return TimelineProgramme(value=value, lower=lower, upper=upper)
 
 
-def _timeline(connection: Connection, key: str) -> tuple[TimelinePoint, ...]:
+def _timeline(
+    connection: Connection, key: str, names: Mapping[str, str]
+) -> tuple[TimelinePoint, ...]:
+    """The points, with the policies that the report has under the names that it gives them."""
     points = []
     for interactions, at, payload in timeline(connection, key):
         data = json.loads(payload)
@@ -362,7 +365,7 @@ def _timeline(connection: Connection, key: str) -> tuple[TimelinePoint, ...]:
                 at=from_micros(at),
                 n=interactions,
                 policies={
-                    name: TimelinePolicy(
+                    names[identity]: TimelinePolicy(
                         value=numbers[0],
                         lower=numbers[1],
                         upper=numbers[2],
@@ -370,7 +373,8 @@ def _timeline(connection: Connection, key: str) -> tuple[TimelinePoint, ...]:
                         uplift_lower=numbers[4],
                         uplift_upper=numbers[5],
                     )
-                    for name, numbers in data["policies"].items()
+                    for identity, numbers in data["policies"].items()
+                    if identity in names
                 },
                 arms=data["arms"],
                 rewards=data.get("rewards", {}),

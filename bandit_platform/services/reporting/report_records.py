@@ -35,7 +35,7 @@ class PolicyRow:
     """One line of the leaderboard."""
 
     name: str
-    kind: Literal["logging", "serving", "candidate", "fixed"]
+    kind: Literal["logging", "serving", "candidate", "version", "fixed"]
     #: value with its confidence sequence
     value: EstimateRow
     #: self-normalised value with its linearised normal interval (valid at one look only)
@@ -54,9 +54,24 @@ class PolicyRow:
     why: tuple[str, ...] = ()
     #: interactions on which its model failed; it counts as showing nothing there
     failures: int = 0
+    #: hash of a learned policy
+    policy_hash: str | None = None
+    #: what experiment file and deployments call a learned policy
+    own_names: tuple[str, ...] = ()
+    #: champion or challenger of the deployment in force
+    role: Literal["champion", "challenger"] | None = None
+    #: interactions before the first one that it is valued on: those a pinned version learned from
+    before: int = 0
     #: value and uplift for all policies of the leaderboard to hold together; whole reports only
     corrected_value: EstimateRow | None = None
     corrected_uplift: EstimateRow | None = None
+
+    @property
+    def identity(self) -> str:
+        """What the policy is, whatever its row is called."""
+        if self.policy_hash is None:
+            return self.name
+        return f"{self.name}:{self.policy_hash}" if self.kind == "version" else self.policy_hash
 
 
 @dataclass(frozen=True, kw_only=True)

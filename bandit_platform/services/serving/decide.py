@@ -35,6 +35,7 @@ from bandit_platform.journal.records import RequestConflict, conflict_line, deci
 from bandit_platform.journal.requests import Claim, SharedRequests
 from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import SeldomLog
+from bandit_platform.policies.mixture import mixture
 from bandit_platform.services.serving.page_limits import PageLimits
 from bandit_platform.services.serving.registry import LiveExperiment, Registry
 
@@ -227,6 +228,7 @@ class Decider:
                     exclusions=choice.eligible.excluded or None,
                 ),
             ),
+            deployment=None if live.deployment is None else live.deployment.number,
             model_versions=choice.model_versions,
             deferred=query.defer_activation,
             request_key=None if named is None else named.request,
@@ -251,16 +253,25 @@ class Decider:
         eligible = eligible_arms(
             spec, context, now, only=query.eligible_arms, without=query.excluded_arms
         )
-        if live.policy is None:
-            pmf = spec.policy.untrained(eligible.arms)
+        champion = live.champion
+        if champion is None:
+            pmf = spec.policy.untrained(eligible.arms, live.champion_definition)
             return _Choice(reason=Reason.UNIFORM, eligible=eligible, pmf=pmf)
         try:
             lines = live.text.lines(context, eligible.arms)
-            pmf = live.policy.pmf(lines, live.explorer, eligible.arms.index(NOTHING))
+            nothing = eligible.arms.index(NOTHING)
+            pmf = champion.pmf(lines, nothing)
         except Exception as error:  # noqa: BLE001 - whatever a model does, the shop gets an answer
             _seldom.error("policy failed", spec.key, experiment=spec.key, exc_info=error)
             return _only_nothing(Reason.FALLBACK)
-        versions = () if live.model_version is None else (live.model_version,)
+        challenger = live.challenger
+        versions: tuple[int, ...] = (champion.version,)
+        if challenger is not None:
+            try:
+                pmf = mixture(pmf, challenger.pmf(lines, nothing), live.share)
+                versions = (champion.version, challenger.version)
+            except Exception as error:  # noqa: BLE001 - then the champion serves alone
+                _seldom.error("challenger failed", spec.key, experiment=spec.key, exc_info=error)
         return _Choice(reason=Reason.POLICY, eligible=eligible, pmf=pmf, model_versions=versions)
 
     def _hashes_of(self, experiment: str) -> DecisionHashes:
@@ -306,7 +317,7 @@ class _Choice:
     reason: Reason
     eligible: Eligibility
     pmf: tuple[float, ...]
-    #: published model versions that gave the distribution
+    #: model versions that gave the distribution: the champion's, then the challenger's
     model_versions: tuple[int, ...] = ()
 
 

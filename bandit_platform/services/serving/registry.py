@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Event, Thread
 from typing import Any
 
 import structlog
 
+from bandit_platform.domain.deployment import Deployment
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import State
+from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.errors import (
     NotFoundError,
     PolicyError,
@@ -20,13 +22,19 @@ from bandit_platform.errors import (
     UnavailableError,
 )
 from bandit_platform.logs import SeldomLog
-from bandit_platform.policies.arguments import policy_hash
+from bandit_platform.policies.arguments import model_hash
 from bandit_platform.policies.exploration import Explorer
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy, explorer_for
+from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.policies.vowpal import blob_hash
 from bandit_platform.services.serving.key_ring import KeyRing
-from bandit_platform.storage.database import Database
+from bandit_platform.storage.database import Connection, Database
+from bandit_platform.storage.deployments import (
+    newest_deployment,
+    newest_numbers,
+    stored_policies,
+)
 from bandit_platform.storage.experiments import experiment_heads, revisions
 from bandit_platform.storage.keys import all_keys, put_last_uses
 from bandit_platform.storage.models import model_blob, newest_versions, versions_before
@@ -36,8 +44,27 @@ _USES_SECONDS = 30.0
 #: older model versions that are tried when the newest is damaged
 _FALLBACKS = 20
 
+#: (experiment, model) → newest version
+Versions = Mapping[tuple[str, str], int]
+
 _log = structlog.get_logger(__name__)
 _seldom = SeldomLog(_log)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingPolicy:
+    """A policy with the version of its model that serves."""
+
+    #: hash of its model
+    model: str
+    version: int
+    policy: LearnedPolicy
+    #: how it makes probabilities of the model's scores
+    explorer: Explorer
+
+    def pmf(self, lines: Sequence[str], nothing: int) -> tuple[float, ...]:
+        """The probability of each eligible arm; arguments as for :meth:`LearnedPolicy.pmf`."""
+        return self.policy.pmf(lines, self.explorer, nothing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +79,24 @@ class LiveExperiment:
     specs: Mapping[int, ExperimentSpec]
     #: every arm any revision ever listed, with its newest offer
     offers: Mapping[str, Mapping[str, Any] | None]
-    #: how the served policy makes probabilities of the model's scores
-    explorer: Explorer
-    #: the model in use; None means uniform
-    policy: LearnedPolicy | None
-    model_version: int | None
+    #: which policies serve; None before a deployment could be read
+    deployment: Deployment | None = None
+    #: definitions of the policies that serve, by hash
+    policies: Mapping[str, Exploration] = field(default_factory=dict)
+    #: the champion with the model that it uses; None means uniform
+    champion: ServingPolicy | None = None
+    #: the challenger, where it serves
+    challenger: ServingPolicy | None = None
+
+    @property
+    def champion_definition(self) -> Exploration | None:
+        """The champion as it is defined; None before a deployment could be read."""
+        return None if self.deployment is None else self.policies[self.deployment.champion]
+
+    @property
+    def share(self) -> float:
+        """The challenger's share of every distribution."""
+        return 0.0 if self.deployment is None else self.deployment.share
 
 
 class Registry:
@@ -121,6 +161,7 @@ class Registry:
         with self._database.read() as connection:
             self.keys.replace(all_keys(connection))  # a revocation waits for no experiment
             heads = experiment_heads(connection)
+            numbers = newest_numbers(connection)
             versions = newest_versions(connection)
             live: dict[str, LiveExperiment] = {}
             unread: dict[str, str] = {}
@@ -128,7 +169,8 @@ class Registry:
                 known = self._live.get(key)
                 try:
                     current = _renewed(connection, known, key, state, revision)
-                    live[key] = self._with_model(connection, current, versions.get(key))
+                    current = _deployed(connection, current, numbers.get(key))
+                    live[key] = self._with_models(connection, current, versions)
                 except StorageError:
                     raise
                 except Exception as error:  # noqa: BLE001 - one must not hold up the others
@@ -180,36 +222,35 @@ class Registry:
             else None
         )
 
-    def _with_model(
-        self, connection: Any, live: LiveExperiment, newest: tuple[int, str] | None
+    def _with_models(
+        self, connection: Connection, live: LiveExperiment, versions: Versions
     ) -> LiveExperiment:
-        """With the newest model that is whole; while one is in use, an older one is no choice."""
-        wanted = newest is not None and live.spec.policy.mode in {"learning", "frozen"}
-        if not wanted or newest is None or newest[1] != policy_hash(live.spec.policy):
+        """With the models of the policies that serve, each version loaded once."""
+        deployment = live.deployment
+        if deployment is None or live.spec.policy.mode not in {"learning", "frozen"}:
             self._forget_damage(live.spec.key)
-            return replace(live, policy=None, model_version=None) if live.policy else live
-        if live.model_version == newest[0]:
+            return replace(live, champion=None, challenger=None) if live.champion else live
+        loaded = _Loaded(
+            {each.version: each.policy.model for each in (live.champion, live.challenger) if each}
+        )
+        roles = [_serving(connection, live, role, versions, loaded) for role in deployment.roles]
+        self._note_damage(live.spec.key, loaded.damage)
+        champion = roles[0]
+        challenger = roles[1] if len(roles) > 1 and champion is not None else None
+        if champion is live.champion and challenger is live.challenger:
             return live
-        version, kind = newest
-        candidates = [version]
-        if live.policy is None:
-            candidates += versions_before(connection, live.spec.key, version, kind, _FALLBACKS)
-        for candidate in candidates:
-            try:
-                policy = _verified(model_blob(connection, live.spec.key, candidate))
-            except PolicyError as error:
-                self._note_damage(live.spec.key, candidate, version, str(error))
-                continue
-            if candidate == version:
-                self._forget_damage(live.spec.key)
-            return replace(live, policy=policy, model_version=candidate)
-        return live
+        return replace(live, champion=champion, challenger=challenger)
 
-    def _note_damage(self, key: str, version: int, newest: int, why: str) -> None:
-        if (key, version) not in self._told:
-            self._told.add((key, version))
-            _log.error("model refused", experiment=key, version=version, error=why)
-        self.damaged = {**self.damaged, key: newest}
+    def _note_damage(self, key: str, damage: Mapping[int, str]) -> None:
+        """Log each damaged version once, and warn of the newest as long as it is refused."""
+        if not damage:
+            self._forget_damage(key)
+            return
+        for version, why in damage.items():
+            if (key, version) not in self._told:
+                self._told.add((key, version))
+                _log.error("model refused", experiment=key, version=version, error=why)
+        self.damaged = {**self.damaged, key: max(damage)}
 
     def _forget_damage(self, key: str) -> None:
         if key in self.damaged:
@@ -233,7 +274,7 @@ class Registry:
 
 
 def _renewed(
-    connection: Any, known: LiveExperiment | None, key: str, state: State, revision: int
+    connection: Connection, known: LiveExperiment | None, key: str, state: State, revision: int
 ) -> LiveExperiment:
     if known is not None and known.revision == revision:
         return known if known.state is state else replace(known, state=state)
@@ -242,21 +283,99 @@ def _renewed(
     for each in stored:
         offers.update({arm.key: arm.offer for arm in each.spec.arms})
     spec = stored[-1].spec
-    same_model = known is not None and policy_hash(known.spec.policy) == policy_hash(spec.policy)
     return LiveExperiment(
         spec=spec,
         state=state,
         revision=stored[-1].number,
         text=FeatureText(spec),
-        explorer=explorer_for(spec.policy, spec),
         specs={each.number: each.spec for each in stored},
         offers=offers,
-        policy=known.policy if known is not None and same_model else None,
-        model_version=known.model_version if known is not None and same_model else None,
+        deployment=known.deployment if known is not None else None,
+        policies=known.policies if known is not None else {},
+        champion=_under(spec, known.champion) if known is not None else None,
+        challenger=_under(spec, known.challenger) if known is not None else None,
     )
 
 
-def _verified(stored: tuple[bytes, str] | None) -> LearnedPolicy:
+def _under(spec: ExperimentSpec, serving: ServingPolicy | None) -> ServingPolicy | None:
+    """A policy that serves, as it explores under another revision."""
+    if serving is None:
+        return None
+    return replace(serving, explorer=explorer_for(serving.policy.exploration, spec))
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The model versions of an experiment that are in memory, and those that are damaged."""
+
+    models: dict[int, TrainedModel]
+    damage: dict[int, str] = field(default_factory=dict)
+
+
+def _serving(
+    connection: Connection,
+    live: LiveExperiment,
+    role: tuple[str, int | None],
+    versions: Versions,
+    loaded: _Loaded,
+) -> ServingPolicy | None:
+    """A policy with its pinned version, or else with its newest one that is whole.
+
+    While a version of its model is in use, an older one is no choice.
+    """
+    key, (policy, pinned) = live.spec.key, role
+    definition = live.policies[policy]
+    model = model_hash(definition)
+    version = versions.get((key, model)) if pinned is None else pinned
+    if version is None:
+        return None
+    in_use = [each for each in (live.champion, live.challenger) if each]
+    known = next((each for each in in_use if each.policy.exploration == definition), None)
+    if known is not None and known.version == version:
+        return known
+    same = next((each for each in in_use if each.model == model), None)
+    candidates = [version]
+    if same is None or pinned is not None:
+        candidates += versions_before(connection, key, version, model, _FALLBACKS)
+    for candidate in candidates:
+        try:
+            found = loaded.models.get(candidate) or _verified(
+                model_blob(connection, key, candidate)
+            )
+        except PolicyError as error:
+            loaded.damage[candidate] = str(error)
+            continue
+        loaded.models[candidate] = found
+        return _serving_policy(live.spec, definition, candidate, found)
+    if same is None:
+        return None
+    return known or _serving_policy(live.spec, definition, same.version, same.policy.model)
+
+
+def _serving_policy(
+    spec: ExperimentSpec, definition: Exploration, version: int, model: TrainedModel
+) -> ServingPolicy:
+    return ServingPolicy(
+        model=model_hash(definition),
+        version=version,
+        policy=LearnedPolicy(model, definition),
+        explorer=explorer_for(definition, spec),
+    )
+
+
+def _deployed(connection: Connection, live: LiveExperiment, number: int | None) -> LiveExperiment:
+    """With the deployment in force and the definitions of its policies."""
+    if number is None or (live.deployment is not None and live.deployment.number == number):
+        return live
+    deployment = newest_deployment(connection, live.spec.key)
+    stored = stored_policies(connection, live.spec.key)
+    if deployment is None:
+        return live
+    policies = {policy: stored[policy].definition for policy, _ in deployment.roles}
+    return replace(live, deployment=deployment, policies=policies)
+
+
+def _verified(stored: tuple[bytes, str] | None) -> TrainedModel:
     if stored is None or blob_hash(stored[0]) != stored[1]:
         raise PolicyError("the stored model does not have its hash")
-    return LearnedPolicy.load(stored[0])
+    return TrainedModel.load(stored[0])

@@ -14,7 +14,6 @@ from bandit_platform.errors import UnavailableError
 from bandit_platform.journal.pending import pending
 from bandit_platform.logs import SeldomLog
 from bandit_platform.services.collecting.ingest import DEPLOYMENT
-from bandit_platform.services.learning.tracked import SERVING
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.nodes import Node
 from bandit_platform.storage.standing import Standing, standing
@@ -103,7 +102,7 @@ class UpkeepWatch:
         """Ask the database; without an answer, what it said last stays."""
         try:
             with self._database.read() as connection:
-                self._standing = standing(connection, policy=SERVING, deployment=DEPLOYMENT)
+                self._standing = standing(connection, deployment=DEPLOYMENT)
             self._answers = True
         except UnavailableError:
             self._answers = False

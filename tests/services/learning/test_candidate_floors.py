@@ -1,13 +1,11 @@
-"""Changes of floors and names of candidates leave what was valued before as it was."""
+"""Changes of floors and names of candidates leave what was learned and valued before as it was."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from bandit_platform.simulation.proof import check_learned
-from bandit_platform.storage.models import policy_states
+from bandit_platform.storage.policy_states import policy_states
 from tests.services.learning.test_shared_models import rounds
 
 KEY = "checkout-offers"
@@ -18,47 +16,55 @@ def candidate(name: str, floor: float) -> str:
     return f'\n[[candidates]]\nname = "{name}"\nexploration = "softmax"\nfloor = {floor}\n'
 
 
-def test_a_floor_that_changes_leaves_interactions_before_the_candidate(
+def test_a_floor_that_changes_is_another_policy_with_the_model_as_it_is(
     lite: Any, spec_text: str
 ) -> None:
     world = lite
-    world.launch(spec_text)
+    world.launch(spec_text + candidate("late", 0.05))
     learner = world.learner()
     rounds(world, learner, 1)
-    for floor in (0.05, 0.3):
-        world.apply(spec_text + candidate("late", floor))
-        rounds(world, learner, 1)
+    before = world.states()["late"]
+    model = world.models()["late"]
+    world.apply(spec_text + candidate("late", 0.3))
+    world.learn(learner)
+    after = world.states()["late"]
+    assert after.policy_hash != before.policy_hash
+    assert after.accumulator != before.accumulator
+    assert (after.cursor, world.models()["late"]) == (before.cursor, model)
+    rounds(world, learner, 1)
     assert check_learned(world.database, KEY) == []
 
 
-@pytest.mark.parametrize("floors", [(0.05, 0.5), (0.5, 0.05)])
-def test_a_new_name_takes_over_what_was_valued_with_its_floor(
-    lite: Any, spec_text: str, floors: tuple[float, float]
+def test_candidates_that_differ_in_their_floor_are_valued_each_by_its_own(
+    lite: Any, spec_text: str
 ) -> None:
     world = lite
-    one, other = floors
-    world.launch(spec_text + candidate("b", one) + candidate("a", other))
+    world.launch(spec_text + candidate("b", 0.05) + candidate("a", 0.5))
+    rounds(world, world.learner(), 2)
+    states = world.states()
+    assert states["a"].accumulator != states["b"].accumulator
+    assert check_learned(world.database, KEY) == []
+
+
+def test_a_new_name_keeps_what_was_valued(lite: Any, spec_text: str) -> None:
+    world = lite
+    world.launch(spec_text + candidate("b", 0.05) + candidate("a", 0.5))
     learner = world.learner()
     rounds(world, learner, 1)
-    with world.database.read() as connection:
-        before = policy_states(connection, KEY)["b"]
-    world.apply(spec_text + candidate("c", 0.2))
+    before = world.states()["b"]
+    world.apply(spec_text + candidate("c", 0.05))
     world.learn(learner)
+    assert world.states()["c"] == before
     with world.database.read() as connection:
-        after = policy_states(connection, KEY)["c"]
-    assert (after.cursor, after.accumulator) == (before.cursor, before.accumulator)
+        assert before.policy_hash in policy_states(connection, KEY)
     rounds(world, learner, 1)
     assert check_learned(world.database, KEY) == []
 
 
-def test_a_policy_with_floors_of_its_own_is_valued_again(lite: Any, spec_text: str) -> None:
-    """Its floors were those of ``b``, then those of ``a``, which nobody had."""
+def test_two_names_of_one_policy_are_valued_once(lite: Any, spec_text: str) -> None:
     world = lite
-    world.launch(spec_text + candidate("b", 0.05))
-    learner = world.learner()
-    rounds(world, learner, 1)
-    world.apply(spec_text + candidate("a", 0.5) + candidate("b", 0.05))
-    rounds(world, learner, 1)
-    world.apply(spec_text + candidate("c", 0.2))
-    rounds(world, learner, 1)
+    world.launch(spec_text + candidate("b", 0.05) + candidate("a", 0.05))
+    rounds(world, world.learner(), 1)
+    assert "a" not in world.states()
+    assert set(world.recomputed()) == set(world.states())
     assert check_learned(world.database, KEY) == []

@@ -13,7 +13,9 @@ from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.pmf import with_floor
 from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.policies import fixed
+from bandit_platform.policies.mixture import mixture
 from bandit_platform.services.learning.tracked import largest_weight, tracked_policies
+from bandit_platform.services.learning.weight_bounds import WeightBound
 from tests.domain.test_floor import floors
 
 SLACK = 1 + 1e-9
@@ -28,13 +30,14 @@ def spec_of(offers: int, floor: Any, mode: str = "learning") -> ExperimentSpec:
             "arms": [{"key": f"a{n}"} for n in range(offers)],
             "reward": {"range": [0.0, 1.0], "accept": 1.0},
             "policy": {"floor": written, "mode": mode},
-            "candidates": [{"name": "other"}],
+            "candidates": [{"name": "other", "exploration": "softmax"}],
         }
     )
 
 
 def most(spec: ExperimentSpec) -> dict[str, float]:
-    return {policy.name: largest_weight(policy, spec) for policy in tracked_policies(spec)}
+    bound = WeightBound.of_spec(spec)
+    return {policy.name: largest_weight(policy, bound) for policy in tracked_policies(spec)}
 
 
 @given(
@@ -88,3 +91,28 @@ def test_a_table_makes_the_weights_of_nothing_small_however_many_offers_there_ar
     assert bounds["always:a0"] == bounds["other"] == pytest.approx(1000.0)
     assert bounds["always-something"] == pytest.approx(50.0)
     assert bounds["logging"] == 1.0
+
+
+@given(st.integers(1, 8), floors, floors, st.floats(0.001, 0.999), st.data())
+def test_under_a_mixture_of_two_policies(
+    offers: int, champion: Any, challenger: Any, share: float, data: Any
+) -> None:
+    bound = WeightBound.mixed(offers, [(1.0 - share, champion), (share, challenger)])
+    keys = [f"a{number}" for number in range(offers)]
+    kept = data.draw(st.lists(st.sampled_from(keys), unique=True))
+    place = data.draw(st.integers(0, len(kept)))
+    eligible = (*kept[:place], "nothing", *kept[place:])
+    shown = [data.draw(st.sampled_from(eligible)) for _ in range(2)]
+    first, second = (
+        with_floor(fixed.always(arm, eligible), floor, place)
+        for arm, floor in zip(shown, (champion, challenger), strict=True)
+    )
+    logged = mixture(first, second, share)
+    for position, arm in enumerate(eligible):
+        least = bound.least_propensity(len(kept), nothing=arm == "nothing")
+        assert logged[position] * SLACK >= least
+        assert 1.0 / logged[position] <= bound.largest * SLACK
+        assert 1.0 / len(eligible) / logged[position] <= bound.largest_uniform * SLACK
+    assert 1.0 / logged[place] <= bound.largest_nothing * SLACK
+    for target, chance in zip(fixed.something(eligible), logged, strict=True):
+        assert target / chance <= bound.largest_something * SLACK

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,8 +156,6 @@ def test_a_policy_whose_model_fails_counts_as_showing_nothing_there(
 @pytest.mark.parametrize(
     "change",
     [
-        "blob = x'00'",
-        "blob = NULL",
         "accumulator = '{}'",
         "accumulator = 'no JSON'",
         "interactions = interactions + 1",
@@ -175,7 +172,8 @@ def test_a_damaged_state_is_learned_again_from_the_stored_interactions(
     lite.learn(learner)
     whole = lite.states()
     version = lite.one("SELECT max(version) FROM model_version")
-    lite.run(f"UPDATE policy_state SET {change} WHERE policy = 'serving'")  # noqa: S608
+    serving = whole["serving"].policy_hash
+    lite.run(f"UPDATE policy_state SET {change} WHERE policy_hash = :hash", hash=serving)  # noqa: S608
     capfd.readouterr()
     lite.clock.advance(60)
     with pytest.MonkeyPatch.context() as patch:
@@ -189,20 +187,28 @@ def test_a_damaged_state_is_learned_again_from_the_stored_interactions(
     assert lite.one("SELECT max(version) FROM model_version") == version
 
 
-def test_states_of_a_version_that_kept_no_hash_are_taken_as_they_are(lite: Any, spec: Any) -> None:
+@pytest.mark.parametrize("change", ["blob = x'00'", "digest = 'another'", "interactions = 1"])
+def test_a_damaged_model_is_learned_again_with_every_policy_that_uses_it(
+    lite: Any, spec: Any, change: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     lite.launch(spec)
-    lite.traffic(40)
+    lite.traffic(60)
     lite.settle()
-    lite.learn()
-    whole = lite.states()
-    lite.run("UPDATE policy_state SET digest = NULL")
-    lite.learn()
-    assert lite.states() == {n: replace(state, digest=None) for n, state in whole.items()}
-    lite.traffic(10)
-    lite.settle()
-    lite.learn()
-    assert all(state.digest for state in lite.states().values())
-    assert check_learned(lite.database, KEY) == []
+    learner = lite.learner()
+    lite.learn(learner)
+    whole, models = lite.states(), lite.models()
+    version = lite.one("SELECT max(version) FROM model_version")
+    lite.run(f"UPDATE model_state SET {change}")  # noqa: S608
+    capfd.readouterr()
+    lite.clock.advance(60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bandit_platform.services.learning.learn._BATCH", 25)
+        learner.learn(KEY, lite.clock())
+        assert "damaged, so learned again" in "".join(capfd.readouterr())
+        assert {lite.states()[name].interactions for name in ("serving", "greedier")} == {25}
+        lite.learn(learner)
+    assert (lite.states(), lite.models()) == (whole, models)
+    assert lite.one("SELECT max(version) FROM model_version") == version
 
 
 def test_the_others_go_on_while_a_new_candidate_catches_up(
@@ -243,7 +249,7 @@ def test_the_tests_of_the_data_start_again_with_the_policy_they_go_along_with(
     learner = lite.learner()
     lite.learn(learner)
     whole = lite.one("SELECT state FROM quality")
-    lite.run("UPDATE policy_state SET digest = 'another' WHERE policy = 'logging'")
+    lite.run("UPDATE policy_state SET digest = 'another' WHERE policy_hash = 'logging'")
     lite.learn(learner)
     assert lite.one("SELECT state FROM quality") == whole
 

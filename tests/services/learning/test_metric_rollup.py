@@ -11,11 +11,13 @@ import pytest
 from bandit_platform.ope import RewardRange
 from bandit_platform.services.learning.metric_rollup import add_metrics
 from bandit_platform.services.learning.metric_state import MetricState
+from bandit_platform.services.learning.model_lines import ModelLines
 from bandit_platform.services.learning.outcomes import MOST_TYPES, OTHER, outcomes, type_name
 from bandit_platform.services.learning.revision_text import revision_texts
 from bandit_platform.services.learning.support import WaitingValues
-from bandit_platform.services.learning.tracked import LOGGING, SERVING, tracked_policies
+from bandit_platform.services.learning.tracked import LOGGING, SERVING, tracked_now
 from bandit_platform.services.learning.walk import fresh_standing, walk
+from bandit_platform.services.learning.weight_bounds import WeightBounds
 from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.storage.interactions import Interaction, policy_interactions
 from bandit_platform.storage.metrics import Outcome, metric_days, metric_states
@@ -52,16 +54,17 @@ def recomputed(world: Any, size: int) -> tuple[dict[str, tuple[int, str]], dict[
     with world.database.write() as connection:
         spec = world.experiments.get(KEY).spec
         texts = revision_texts(connection, KEY)
-        specs = {number: each.spec for number, each in texts.items()}
+        bounds = WeightBounds.stored(connection, KEY, texts)
+        models = ModelLines(connection, KEY, {})
         standings = [
-            fresh_standing(policy, spec)
-            for policy in tracked_policies(spec)
+            fresh_standing(policy, spec, models.of(policy, 0))
+            for policy in tracked_now(connection, spec)
             if policy.name in {LOGGING, SERVING}
         ]
         cursor = 0
         while batch := policy_interactions(connection, KEY, cursor, limit=size):
-            standings = walk(batch, standings, texts)
-            add_metrics(connection, spec, batch, standings, specs, before=cursor)
+            standings = walk(batch, standings, texts, bounds)
+            add_metrics(connection, spec, batch, standings, texts, bounds=bounds, before=cursor)
             cursor = batch[-1].number
     return stored(world), days(world)
 
@@ -74,7 +77,7 @@ def test_states_and_days_equal_a_recomputation_to_the_last_bit(world: Any, spec_
         world.settle()
         world.learn(learner)
     kept, by_day = stored(world), days(world)
-    assert set(kept) == {LOGGING, SERVING}
+    assert set(kept) == {LOGGING, world.states()[SERVING].policy_hash}
     assert list(by_day) == ["2026-11-22", "2026-11-23"]
     assert recomputed(world, 17) == (kept, by_day)
 
@@ -159,8 +162,9 @@ def test_a_policy_that_starts_again_starts_its_metrics_again(lite: Any, spec_tex
     lite.learn()
     after = stored(lite)
     assert after[LOGGING] == before[LOGGING]
-    assert after[SERVING] != before[SERVING]
-    assert MetricState.from_json(after[SERVING][1]).skipped == 0
+    serving = lite.states()[SERVING].policy_hash
+    assert serving not in before
+    assert MetricState.from_json(after[serving][1]).skipped == 0
     assert after == recomputed(lite, 1000)[0]
 
 

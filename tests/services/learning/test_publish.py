@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from bandit_platform.policies.arguments import policy_hash, vowpal_arguments
-from bandit_platform.policies.learned import LearnedPolicy
+from bandit_platform.policies.arguments import model_hash, vowpal_arguments
 from bandit_platform.policies.vowpal import blob_hash
+from bandit_platform.services.reporting.audit import audit
+from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.simulation.proof import check_learned
 from bandit_platform.storage.models import model_blob, newest_version
 from tests.services.learned_world import ALL_POLICIES, collected, versions
@@ -26,93 +24,75 @@ def blob_of(world: Any, version: int) -> bytes:
     return stored[0]
 
 
-def answers(world: Any, blob: bytes) -> list[tuple[float, ...]]:
-    """What a model says to a few shoppers."""
-    policy, live = LearnedPolicy.load(blob), world.server.registry.get(KEY)
-    contexts = [
-        {"cart_value": value, "country": country, "returning": returning}
-        for value in (60.0, 100.0)
-        for country in ("GB", "DE")
-        for returning in (True, False)
-    ]
-    arms = ("nothing", "upgrade", "insurance")
-    return [policy.pmf(live.text.lines(context, arms), live.explorer, 0) for context in contexts]
+def frozen(spec_text: str) -> str:
+    return spec_text.replace("floor = 0.1", 'floor = 0.1\nmode = "frozen"', 1)
 
 
-def test_a_frozen_policy_learns_from_what_was_decided_before_and_from_nothing_after(
+def test_a_frozen_policy_serves_one_version_and_its_model_learns_on(
     world: Any, spec_text: str
 ) -> None:
-    rare = spec_text.replace('publish_every = "1s"', 'publish_every = "1d"')
-    world.launch(rare)
+    collected(world, spec_text, 60)
     learner = world.learner()
+    world.apply(frozen(spec_text))
+    pinned = versions(world)[-1].version
+    assert world.deployments.current(KEY).deployment.champion_version == pinned
+    before = world.models()["serving"].interactions
     for _ in range(2):
-        world.traffic(60)
+        decisions = world.traffic(40)
         world.settle()
         world.learn(learner)
-    assert len(versions(world)) == 1
-    world.traffic(30)  # decided before the freeze, known after it
-    world.apply(rare.replace("floor = 0.1", 'floor = 0.1\nmode = "frozen"'))
-    world.clock.advance(90_000)
-    world.settle()
-    world.learn(learner)
-    world.refresh()
-    before = world.states()["serving"]
-    published = blob_of(world, 2)
-    assert answers(world, before.blob) == answers(world, published)
-    world.traffic(60)
-    world.clock.advance(90_000)
-    world.settle()
-    world.learn(learner)
-    after = world.states()["serving"]
-    taken = after.interactions - before.interactions
-    assert taken > 40
-    assert after.lesson == before.lesson == before.interactions
-    assert answers(world, after.blob) == answers(world, published)
-    assert len(versions(world)) == 2
-    # valued as it is served: every new importance weight is one
-    weights = [json.loads(state.accumulator)["target"]["w"] for state in (before, after)]
-    assert weights[1] - weights[0] == pytest.approx(taken, abs=1e-9)
-    world.traffic(20)
-    world.settle()
-    world.learn()  # a worker that has just started
-    assert answers(world, world.states()["serving"].blob) == answers(world, published)
-    stored = {name: state.accumulator for name, state in world.states().items()}
-    assert world.recomputed() == stored
+        served = {d.model_versions for d in decisions if d.reason == "policy"}
+        assert served == {(pinned,)}
+    assert world.models()["serving"].interactions > before + 40, "the model learns on"
+    assert versions(world)[-1].version == pinned, "and nothing of it is published"
+    # the pinned version has a row of its own, valued as it is served: every weight is one
+    row = world.states()[f"version:{pinned}"]
+    decided = sum(d.reason == "policy" for d in world.stored() if d.model_versions == (pinned,))
+    assert row.interactions >= decided > 50
+    since = world.one("SELECT interactions FROM model_version WHERE version = :v", v=pinned)
+    assert since + row.interactions == world.states()["serving"].interactions
+    assert check_learned(world.database, KEY) == []
+    assert audit(world.database, world.secret, KEY).mismatches == ()
+    report = experiment_report(world.database, KEY, world.clock(), whole=True)
+    line = next(one for one in report.policies if one.kind == "version")
+    assert (line.name, line.role, line.before) == (f"version:{pinned}", "champion", since)
 
 
-def test_a_model_that_was_frozen_goes_on_learning_from_what_was_published(
+def test_leaving_frozen_serves_what_was_learned_meanwhile_at_once(
     lite: Any, spec_text: str
 ) -> None:
     collected(lite, spec_text, 60)
+    lite.apply(frozen(spec_text))
+    lite.traffic(40)
+    lite.settle()
+    lite.learn()
+    pinned = versions(lite)[-1].version
+    model = lite.models()["serving"]
+    lite.apply(spec_text)
+    newest = versions(lite)[-1]
+    assert (newest.version, newest.interactions) == (pinned + 1, model.interactions)
+    assert blob_of(lite, newest.version) == model.blob
+    assert lite.measured().model_versions == (newest.version,)
+    assert lite.deployments.current(KEY).deployment.champion_version is None
+
+
+def test_frozen_before_anything_was_learned_pins_the_first_version(
+    lite: Any, spec_text: str
+) -> None:
+    lite.launch(frozen(spec_text))
+    assert lite.measured().reason == "uniform"
     learner = lite.learner()
-    lite.apply(spec_text.replace("floor = 0.1", 'floor = 0.1\nmode = "frozen"'))
-    lite.traffic(20)
-    lite.settle()
-    lite.learn(learner)
-    frozen = lite.states()["serving"]
-    lite.apply(spec_text)
-    lite.traffic(20)
-    lite.settle()
-    lite.clock.advance(5)
-    lite.learn(learner)
-    after = lite.states()["serving"]
-    assert after.blob != frozen.blob
-    assert blob_of(lite, versions(lite)[-1].version) == after.blob
-
-
-def test_a_recomputation_knows_what_was_frozen(lite: Any, spec_text: str) -> None:
-    collected(lite, spec_text, 60)
-    lite.apply(spec_text.replace("floor = 0.1", 'floor = 0.1\nmode = "frozen"'))
-    lite.traffic(30)
-    lite.settle()
-    lite.learn()
-    lite.apply(spec_text)
-    lite.traffic(30)
-    lite.settle()
-    lite.learn()
-    stored = {name: state.accumulator for name, state in lite.states().items()}
-    assert lite.recomputed() == stored
-    assert check_learned(lite.database, KEY) == []
+    for _ in range(3):
+        lite.traffic(30)
+        lite.settle()
+        lite.learn(learner)
+    assert [row.version for row in versions(lite)] == [1]
+    current = lite.deployments.current(KEY).deployment
+    assert (current.number, current.champion_version, current.action) == (2, 1, "pin")
+    decision = lite.measured()
+    assert (decision.deployment, decision.model_versions) == (2, (1,))
+    lite.ingest()
+    assert audit(lite.database, lite.secret, KEY).mismatches == ()
 
 
 def test_versions_are_published_at_most_every_so_often(lite: Any, spec_text: str) -> None:
@@ -137,7 +117,7 @@ def test_versions_are_published_at_most_every_so_often(lite: Any, spec_text: str
     assert (third.taken, third.publish_at) == (0, None)
     newest = versions(lite)[-1]
     assert (newest.version, newest.interactions) == (2, lite.states()["serving"].interactions)
-    assert blob_of(lite, 2) == lite.states()["serving"].blob
+    assert blob_of(lite, 2) == lite.models()["serving"].blob
     # and not again while nothing was learned
     learner.learn(KEY, published + timedelta(days=1))
     assert versions(lite)[-1] == newest
@@ -148,7 +128,7 @@ def test_a_version_says_what_it_is(world: Any, spec: Any) -> None:
     with world.database.read() as connection:
         newest = newest_version(connection, KEY)
     assert newest is not None
-    assert newest.policy_hash == policy_hash(spec.policy)
+    assert newest.model_hash == model_hash(spec.policy)
     assert newest.arguments == vowpal_arguments(spec.policy)
     assert newest.blob_hash == blob_hash(blob_of(world, newest.version))
     assert newest.interactions == world.states()["serving"].interactions

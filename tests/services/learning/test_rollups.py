@@ -13,6 +13,7 @@ from bandit_platform.services.learning.recompute_rollups import recompute_rollup
 from bandit_platform.services.learning.roll_up import stored_rollups
 from bandit_platform.services.learning.rollup_state import decoded, encoded
 from bandit_platform.services.learning.rollups import Rollups
+from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.storage.rollups import put_rollup_state, rollup_state
 from tests.services.learning.test_learn import KEY, batches_of, collected, crash
 
@@ -179,7 +180,10 @@ def test_values_beyond_the_first_ones_are_one_segment(
 def test_what_is_added_starts_where_it_was_added(lite: Any, spec_text: str, cut_spec: str) -> None:
     collected(lite, spec_text, 60)
     taken = lite.states()["logging"].interactions
-    more = cut_spec.replace('name = "greedier"', 'name = "bolder"')
+    more = cut_spec.replace(
+        'name = "greedier"\nexploration = "epsilon_greedy"',
+        'name = "bolder"\nexploration = "softmax"',
+    )
     assert more != cut_spec
     lite.apply(more)
     lite.traffic(40)
@@ -199,12 +203,28 @@ def test_what_is_added_starts_where_it_was_added(lite: Any, spec_text: str, cut_
 
 def test_what_is_tracked_no_more_is_in_neither_side_of_the_check(lite: Any, spec_text: str) -> None:
     collected(lite, spec_text, 60)
-    lite.apply(spec_text.replace('name = "greedier"', 'name = "bolder"'))
+    before = lite.states()["greedier"].policy_hash
+    lite.apply(spec_text.replace('exploration = "epsilon_greedy"', 'exploration = "softmax"'))
     with lite.database.read() as connection:
         stored, again = recompute_rollups(connection, KEY)
     assert encoded(stored) == encoded(again)
-    names = {one.name for block in stored.pairs for pair in block.pairs for one in pair}
-    assert "greedier" not in names
+    found = {one.identity for block in stored.pairs for pair in block.pairs for one in pair}
+    assert before not in found
+
+
+def test_a_policy_under_another_name_goes_on_being_compared(lite: Any, spec_text: str) -> None:
+    collected(lite, spec_text, 60)
+    before = lite.states()["greedier"].policy_hash
+    lite.apply(spec_text.replace('name = "greedier"', 'name = "bolder"'))
+    lite.traffic(30)
+    lite.settle()
+    lite.learn()
+    (block,) = rollups_of(lite).pairs
+    assert before in {one.identity for pair in block.pairs for one in pair}
+    assert recomputed(lite) == encoded(rollups_of(lite))
+    report = experiment_report(lite.database, KEY, lite.clock(), whole=True)
+    pairs = {(one.policy, one.baseline) for one in report.pairwise}
+    assert ("serving", "bolder") in pairs or ("bolder", "serving") in pairs
 
 
 def test_every_declared_field_is_cut_those_of_the_report_first(spec: Any) -> None:

@@ -94,7 +94,7 @@ def test_the_differences_hold_together_for_every_outcome_and_policy(served: Any)
         texts = metric_states(connection, KEY)
     for policy, own, corrected in (
         ("logging", "logging_uplift", "logging_corrected"),
-        ("serving", "serving_uplift", "serving_corrected"),
+        (served.states()["serving"].policy_hash, "serving_uplift", "serving_corrected"),
     ):
         state = MetricState.read(texts[policy][1])
         assert state is not None

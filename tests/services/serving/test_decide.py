@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,7 +21,8 @@ from bandit_platform.errors import (
     UnavailableError,
 )
 from bandit_platform.journal.reader import read_chunk, segments
-from bandit_platform.services.serving.registry import Registry
+from bandit_platform.policies.learned import explorer_for
+from bandit_platform.services.serving.registry import Registry, ServingPolicy
 from bandit_platform.serving import _stored_decision
 from bandit_platform.storage.database import Database
 
@@ -41,7 +42,15 @@ class Broken:
 def break_models(world: Any, error: Exception) -> None:
     registry = world.server.registry
     registry._live = {
-        key: replace(live, policy=Broken(error), model_version=9)
+        key: replace(
+            live,
+            champion=ServingPolicy(
+                model="m",
+                version=9,
+                policy=cast("Any", Broken(error)),
+                explorer=explorer_for(live.spec.policy, live.spec),
+            ),
+        )
         for key, live in registry._live.items()
     }
 
@@ -108,7 +117,7 @@ def test_a_published_model_decides_and_keeps_the_floor(lite: Any, spec: Any) -> 
     live = lite.server.registry.get(spec.key)
     context = {"cart_value": 80.0, "country": "GB", "returning": True}
     lines = live.text.lines(context, decisions[0].eligible)
-    assert live.policy.pmf(lines, live.explorer, decisions[0].eligible.index("nothing")) == pmf
+    assert live.champion.pmf(lines, decisions[0].eligible.index("nothing")) == pmf
 
 
 @pytest.mark.parametrize("mode", ["uniform", "shadow"])

@@ -161,6 +161,24 @@ def _make_tables() -> None:
     op.create_index("decision_by_time", "decision", ["experiment", "decided_at"], unique=False)
     op.create_index("decision_by_unit", "decision", ["unit", "decided_at"], unique=False)
     op.create_table(
+        "deployment",
+        sa.Column("experiment", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("champion", sa.String(), nullable=False),
+        sa.Column("challenger", sa.String(), nullable=True),
+        sa.Column("share", sa.Float(), nullable=False),
+        sa.Column("champion_version", sa.Integer(), nullable=True),
+        sa.Column("challenger_version", sa.Integer(), nullable=True),
+        sa.Column("held", sa.Boolean(), nullable=False),
+        sa.Column("version_before", sa.Integer(), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("by_kind", sa.String(), nullable=False),
+        sa.Column("by_name", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("experiment", "number"),
+    )
+    op.create_table(
         "dispute",
         sa.Column("decision_id", sa.String(), nullable=False),
         sa.Column("experiment", sa.String(), nullable=False),
@@ -277,10 +295,21 @@ def _make_tables() -> None:
     op.create_table(
         "metric_state",
         sa.Column("experiment", sa.String(), nullable=False),
-        sa.Column("policy", sa.String(), nullable=False),
+        sa.Column("policy_hash", sa.String(), nullable=False),
         sa.Column("cursor", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("experiment", "policy"),
+        sa.PrimaryKeyConstraint("experiment", "policy_hash"),
+    )
+    op.create_table(
+        "model_state",
+        sa.Column("experiment", sa.String(), nullable=False),
+        sa.Column("model_hash", sa.String(), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("cursor", sa.BigInteger(), nullable=False),
+        sa.Column("interactions", sa.Integer(), nullable=False),
+        sa.Column("blob", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("experiment", "model_hash", "line"),
     )
     op.create_table(
         "model_use",
@@ -292,13 +321,20 @@ def _make_tables() -> None:
         "model_version",
         sa.Column("experiment", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("policy_hash", sa.String(), nullable=False),
+        sa.Column("model_hash", sa.String(), nullable=False),
         sa.Column("arguments", sa.String(), nullable=False),
         sa.Column("blob", sa.LargeBinary(), nullable=False),
         sa.Column("blob_hash", sa.String(), nullable=False),
         sa.Column("interactions", sa.Integer(), nullable=False),
+        sa.Column("cursor", sa.BigInteger(), nullable=False),
         sa.Column("published_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("experiment", "version"),
+    )
+    op.create_index(
+        "model_version_by_model",
+        "model_version",
+        ["experiment", "model_hash", "version"],
+        unique=False,
     )
     op.create_table(
         "node",
@@ -331,19 +367,24 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("experiment", "kind", "name"),
     )
     op.create_table(
+        "policy",
+        sa.Column("experiment", sa.String(), nullable=False),
+        sa.Column("policy_hash", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("experiment", "policy_hash"),
+    )
+    op.create_table(
         "policy_state",
         sa.Column("experiment", sa.String(), nullable=False),
-        sa.Column("policy", sa.String(), nullable=False),
         sa.Column("policy_hash", sa.String(), nullable=False),
         sa.Column("cursor", sa.BigInteger(), nullable=False),
         sa.Column("interactions", sa.Integer(), nullable=False),
         sa.Column("accumulator", sa.Text(), nullable=False),
-        sa.Column("blob", sa.LargeBinary(), nullable=True),
-        sa.Column("lesson", sa.BigInteger(), nullable=False),
         sa.Column("failures", sa.BigInteger(), nullable=False),
         sa.Column("failure", sa.Text(), nullable=True),
-        sa.Column("digest", sa.String(), nullable=True),
-        sa.PrimaryKeyConstraint("experiment", "policy"),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("experiment", "policy_hash"),
     )
     op.create_table(
         "quality",

@@ -1,0 +1,1 @@
+"""Deployments: promoting, ramping, pinning and rolling back what serves an experiment."""

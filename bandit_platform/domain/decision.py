@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -11,6 +10,7 @@ from pydantic import ConfigDict
 
 from bandit_platform.domain.context import ContextValue
 from bandit_platform.domain.exclusion import Exclusion
+from bandit_platform.domain.record import record
 
 
 class Reason(StrEnum):
@@ -37,7 +37,7 @@ MEASURED = POLICY_TRAFFIC | {Reason.HOLDOUT}
 _WRITTEN = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Draw:
     """One arm drawn for a slot of an answer, with the whole distribution it was drawn from."""
 
@@ -58,7 +58,7 @@ class Draw:
     arms_hash: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Decision:
     """A logged answer. It alone reproduces the row in the database.
 

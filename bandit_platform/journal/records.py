@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
 from bandit_platform.domain.request_event import RequestEvent
+from bandit_platform.journal.record_data import data_writer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +42,7 @@ Record = Decision | Event | Activation | RequestConflict | RequestEvent
 #: what a decision's line begins with; the rest are the fields of :class:`Decision`
 _DECISION_PREFIX = b'{"k":"decision",'
 _DECISIONS = TypeAdapter(Decision)
+_decision_data = data_writer(Decision, k="decision")
 
 
 def decision_line(decision: Decision) -> bytes:
@@ -49,9 +51,7 @@ def decision_line(decision: Decision) -> bytes:
     Raises:
         ValueError: a number of it is none.
     """
-    line = _DECISIONS.dump_json(decision, exclude_defaults=True)
-    _demand_numbers(line)
-    return _DECISION_PREFIX + line[1:] + b"\n"
+    return _line(_decision_data(decision))
 
 
 def event_line(e: Event) -> bytes:
@@ -139,6 +139,8 @@ def _line(data: Mapping[str, Any]) -> bytes:
 
 def _demand_numbers(line: bytes) -> None:
     """Refuse a line in which a number is infinite or none."""
+    if not (b"N" in line or b"I" in line):  # which takes a tenth of the next search
+        return
     if b"NaN" in line or b"Infinity" in line:  # as a number, or in a text
         try:
             from_json(line, allow_inf_nan=False)

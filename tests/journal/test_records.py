@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from bandit_platform.domain.decision import Decision, Draw, Reason
 from bandit_platform.domain.event import Event
@@ -240,3 +241,9 @@ def test_a_number_that_is_none_never_reaches_the_journal(
 ) -> None:
     with pytest.raises(ValueError, match="infinite or not a number"):
         decision_line(make_decision(propensity=math.nan))
+
+
+@given(decision=decisions)
+def test_a_decisions_line_is_what_pydantic_writes_of_it(decision: Decision) -> None:
+    expected = TypeAdapter(Decision).dump_json(decision, exclude_defaults=True)
+    assert json.loads(decision_line(decision)) == {"k": "decision", **json.loads(expected)}

@@ -27,7 +27,18 @@ ARGUMENTS = (
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 #: pages of an experiment
-PARTS = ("", "policies", "segments", "decisions", "setup", "setup/launch", "setup/plan", "history")
+PARTS = (
+    "",
+    "policies",
+    "segments",
+    "decisions",
+    "deployments",
+    "deployments/hold",
+    "setup",
+    "setup/launch",
+    "setup/plan",
+    "history",
+)
 OTHERS = {
     "questions": "questions/",
     "new-question": "questions/new",

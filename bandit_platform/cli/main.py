@@ -13,6 +13,7 @@ from bandit_platform.cli import (
     audit,
     config,
     demo,
+    deployment,
     evaluate,
     experiment,
     export,
@@ -70,6 +71,13 @@ app.command("answer", hidden=True)(answering.answer)
 app.command("migrate")(processes.migrate)
 app.command("config")(config.config)
 app.add_typer(experiment.app, name="experiment")
+app.command("promote")(deployment.promote)
+app.command("ramp")(deployment.ramp)
+app.command("hold")(deployment.hold)
+app.command("pin")(deployment.pin)
+app.command("release")(deployment.release)
+app.command("roll-back")(deployment.roll_back)
+app.command("deployments")(deployment.list_deployments)
 app.add_typer(key.app, name="key")
 app.add_typer(user.app, name="user")
 app.add_typer(node.app, name="node")

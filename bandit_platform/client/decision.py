@@ -29,7 +29,10 @@ class Decision:
     reason: str
     propensity: float
     pmf: Mapping[str, float]
+    #: the champion's model version
     model_version: int | None
+    #: the champion's and, while another policy has a share, that policy's
+    model_versions: tuple[int, ...] = ()
     #: what went wrong, where the reason is unavailable
     why: str | None = None
 
@@ -57,7 +60,7 @@ def decision_from(body: Any, experiment: str) -> Decision | None:
     if not isinstance(body, Mapping) or body.get("experiment") != experiment:
         return None
     offer, pmf, version = body.get("offer"), body.get("pmf"), body.get("model_version")
-    propensity = body.get("propensity")
+    propensity, versions = body.get("propensity"), body.get("model_versions", ())
     texts = [body.get(name) for name in ("arm", "decision_id", "reason")]
     if not (
         all(isinstance(text, str) and text for text in texts)
@@ -65,6 +68,8 @@ def decision_from(body: Any, experiment: str) -> Decision | None:
         and isinstance(propensity, int | float)
         and isinstance(pmf, Mapping)
         and (version is None or isinstance(version, int))
+        and isinstance(versions, Sequence)
+        and all(isinstance(each, int) for each in versions)
     ):
         return None
     return Decision(
@@ -76,4 +81,5 @@ def decision_from(body: Any, experiment: str) -> Decision | None:
         propensity=propensity,
         pmf=pmf,
         model_version=version,
+        model_versions=tuple(versions),
     )

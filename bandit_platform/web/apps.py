@@ -17,6 +17,7 @@ from bandit_platform.settings import Settings, load_settings
 from bandit_platform.web.auth import Gate, admitted_rank, protect
 from bandit_platform.web.bare_app import bare_app, limits_of
 from bandit_platform.web.console.decisions import decision_pages_blueprint
+from bandit_platform.web.console.deployments import deployments_blueprint
 from bandit_platform.web.console.downloads import downloads_blueprint
 from bandit_platform.web.console.error_pages import register_error_pages
 from bandit_platform.web.console.history import history_blueprint
@@ -31,6 +32,7 @@ from bandit_platform.web.console.setup_form import LARGEST
 from bandit_platform.web.console.sign_in import sign_in_blueprint
 from bandit_platform.web.console_readiness import ConsoleReadiness
 from bandit_platform.web.decision_app import create_decision_app
+from bandit_platform.web.deployments_api import deployments_api
 from bandit_platform.web.experiments_api import experiments_blueprint
 from bandit_platform.web.health import health_blueprint
 from bandit_platform.web.http_server.server import Hosted
@@ -68,6 +70,7 @@ def create_console_app(
     app.register_blueprint(experiments_blueprint(platform))
     app.register_blueprint(decision_pages_blueprint(platform))
     app.register_blueprint(quality_blueprint(platform, lambda: _fresh_look(watch)))
+    app.register_blueprint(deployments_api(platform))
     app.register_blueprint(questions_api(platform))
     app.register_blueprint(questions_blueprint(platform))
     app.register_blueprint(downloads_blueprint(platform.report, platform.whole_report))
@@ -77,6 +80,7 @@ def create_console_app(
     app.register_blueprint(settings_blueprint(platform, settings.console_address))
     service_url = settings.service_address
     app.register_blueprint(setup_blueprint(platform, service_url, settings.shop_url))
+    app.register_blueprint(deployments_blueprint(platform))
     app.register_blueprint(history_blueprint(platform))
     app.register_blueprint(
         health_blueprint(

@@ -131,7 +131,10 @@ class DecisionAnswer(BaseModel):
     offer: dict[str, Any] | None
     propensity: float
     pmf: dict[str, float]
-    model_version: int | None
+    model_version: int | None = Field(description="The champion's.")
+    model_versions: list[int] = Field(
+        description="The champion's and, while another policy has a share, that policy's."
+    )
     reason: Literal["policy", "uniform", "holdout", "fallback", "paused", "stopped", "draft"]
     expires_at: datetime
 

@@ -144,6 +144,7 @@ def _shown(answer: Answer) -> dict[str, Any]:
         "propensity": decision.propensity,
         "pmf": dict(zip(decision.eligible, decision.pmf, strict=True)),
         "model_version": decision.model_version,
+        "model_versions": decision.model_versions,
         "reason": decision.reason,
         "expires_at": decision.expires_at.isoformat(),
     }

@@ -174,7 +174,7 @@ def log_lines(log: Sequence[AuditEntry], zone: str) -> tuple[LogLine, ...]:
             at=moment(entry.at, zone),
             exact_at=entry.at.isoformat(),
             by=f"{entry.by.name} ({entry.by.kind})",
-            what=entry.what.partition(".")[2] or entry.what,
+            what=(entry.what.partition(".")[2] or entry.what).replace("_", " "),
             differences=tuple(
                 (d.path, value_text(d.before), value_text(d.after)) for d in entry.difference
             ),

@@ -69,7 +69,7 @@ def examples(house: House) -> Mapping[str, Sequence[object]]:
         "question": [each.question_id for each in platform.questions.newest()],
         "questions.file name": _QUESTION_FILES,
         "downloads.table name": list(TABLES),
-        "setup.promote name": ["greedier"],
+        "step": ["hold", "pin"],
         "settings.user_page name": users,
         "key_id": list(issued.values()),
         "version": [1],

@@ -191,8 +191,3 @@ def test_the_preview_uses_the_served_model(learned: Any, spec: Any) -> None:
     assert policy_hash(other.policy) != policy_hash(spec.policy)
     assert isinstance(other.policy, Exploration)
     assert preview(database, other, {}, now).model_version is None
-
-
-def test_candidates_lead_to_the_review(running: Any) -> None:
-    assert "/setup/promote/greedier" in client(running).get(PAGE).text
-    assert "/setup/promote/greedier" not in client(running, Role.VIEWER).get(PAGE).text

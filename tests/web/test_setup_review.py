@@ -166,16 +166,8 @@ def test_who_may_not_change_does_not_see_the_pages(draft: Any, role: Role, path:
 
 
 def test_an_unknown_experiment_is_not_found(team: Any) -> None:
-    for path in ("", "/launch", "/plan", "/steps/start", "/promote/greedier"):
+    for path in ("", "/launch", "/plan", "/steps/start"):
         assert team.get(f"/experiments/unknown/setup{path}").status_code == 404
-
-
-def test_a_candidate_is_promoted_by_the_same_review(running: Any, team: Any) -> None:
-    answer = team.get(f"{PAGE}/promote/greedier")
-    assert 'data-path="policy.exploration"' in answer.text
-    assert "learns again from the first interaction" in answer.text
-    assert stored(running).revision == 1
-    assert team.get(f"{PAGE}/promote/nobody").status_code == 404
 
 
 def test_large_definitions_are_taken(draft: Any, team: Any) -> None:

@@ -54,6 +54,8 @@ class DeploymentEntry:
     deployment: Deployment
     champion: str
     challenger: str | None
+    #: hash of the champion's model
+    champion_model: str
 
     def to_dict(self) -> dict[str, Any]:
         """The entry for JSON."""
@@ -81,6 +83,7 @@ class _Situation:
 
     connection: Connection
     spec: ExperimentSpec
+    state: State
     history: tuple[Deployment, ...]
     policies: Mapping[str, StoredPolicy]
 
@@ -149,6 +152,19 @@ class Deployments:
         with self._database.read() as connection:
             now = _situation(connection, key)
             return evidence(connection, now.spec, find_policy(now.policies, policy), now.champion)
+
+    def evidences(self, key: str) -> dict[str, dict[str, Any]]:
+        """Policy hash → what a promotion or ramp of it would be based on now.
+
+        Raises:
+            NotFoundError: there is no such experiment.
+        """
+        with self._database.read() as connection:
+            now = _situation(connection, key)
+            return {
+                identity: evidence(connection, now.spec, policy, now.champion)
+                for identity, policy in now.policies.items()
+            }
 
     def promote(
         self, key: str, policy: str, by: Actor = PLATFORM, *, based_on: int | None = None
@@ -309,7 +325,7 @@ class Deployments:
         moment = self._clock()
         with self._database.write() as connection:
             now = _situation(connection, key)
-            _demand_current(now, based_on)
+            _demand_changeable(now, based_on)
             made = replace(
                 change(now),
                 number=now.current.number + 1,
@@ -334,17 +350,18 @@ class Deployments:
 
 def _situation(connection: Connection, key: str) -> _Situation:
     stored = get_experiment(connection, key)
-    if stored.state in {State.STOPPED, State.ARCHIVED}:
-        raise StateError(f"cannot change what {key} serves: it is {stored.state}")
     return _Situation(
         connection=connection,
         spec=stored.spec,
+        state=stored.state,
         history=deployments(connection, key),
         policies=stored_policies(connection, key),
     )
 
 
-def _demand_current(now: _Situation, based_on: int | None) -> None:
+def _demand_changeable(now: _Situation, based_on: int | None) -> None:
+    if now.state in {State.STOPPED, State.ARCHIVED}:
+        raise StateError(f"cannot change what {now.spec.key} serves: it is {now.state}")
     if based_on is not None and based_on != now.current.number:
         raise StaleError(
             f"the deployment was changed meanwhile: number {now.current.number} is in force, "
@@ -407,6 +424,7 @@ def _entry(deployment: Deployment, policies: Mapping[str, StoredPolicy]) -> Depl
         deployment=deployment,
         champion=name(deployment.champion),
         challenger=None if challenger is None else name(challenger),
+        champion_model=model_hash(policies[deployment.champion].definition),
     )
 
 

@@ -30,6 +30,7 @@ _OF_AN_EXPERIMENT = (
     ("Policies", "policies.page"),
     ("Segments", "segments.page"),
     ("Decisions", "decision_pages.search"),
+    ("Deployments", "deployments.page"),
     ("Setup", "setup.page"),
     ("History", "history.page"),
 )

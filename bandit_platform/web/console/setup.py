@@ -10,13 +10,11 @@ from werkzeug.wrappers import Response
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.policy_spec import ServingPolicy
 from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.errors import (
     ConflictError,
     ContextError,
     InputError,
-    NotFoundError,
     Problem,
     SpecError,
     StaleError,
@@ -88,12 +86,6 @@ def setup_blueprint(platform: Platform, service_url: str, shop_url: str = "") ->
     def change(key: str) -> Response:
         return desk.answer(sent(), platform.experiments.get(key))
 
-    @pages.get("/experiments/<key>/setup/promote/<name>")
-    def promote(key: str, name: str) -> Response:
-        stored = platform.experiments.get(key)
-        spec = _promoted(stored.spec, name)
-        return desk.review(spec, stored, stored.revision, promoted=name)
-
     return pages
 
 
@@ -142,8 +134,6 @@ class _Desk:
         spec: ExperimentSpec,
         stored: StoredExperiment,
         based_on: int,
-        *,
-        promoted: str = "",
     ) -> Response:
         """The difference, to be looked at before it is saved."""
         meanwhile = self._meanwhile(stored, based_on)
@@ -154,7 +144,6 @@ class _Desk:
             review=review(stored.spec, spec, started=stored.started_at is not None),
             meanwhile=meanwhile,
             based_on=based_on,
-            promoted=promoted,
         )
         return make_response(text, 409 if meanwhile else 200)
 
@@ -255,17 +244,3 @@ def _carried(text: str, stored: StoredExperiment | None) -> ExperimentSpec:
     if stored is None or spec.key != stored.spec.key:
         raise InputError("the reviewed definition is of another experiment")
     return spec
-
-
-def _promoted(spec: ExperimentSpec, name: str) -> ExperimentSpec:
-    """The spec with a candidate's way of deciding as the serving policy.
-
-    Raises:
-        NotFoundError: there is no such candidate.
-    """
-    found = next((each for each in spec.candidates if each.name == name), None)
-    if found is None:
-        raise NotFoundError("there is no such candidate")
-    taken = found.model_dump(exclude={"name"})
-    policy = ServingPolicy.model_validate({**spec.policy.model_dump(), **taken, "mode": "learning"})
-    return spec.model_copy(update={"policy": policy})

@@ -12,6 +12,7 @@ export interface Decision {
   propensity?: number;
   pmf?: Record<string, number>;
   model_version?: number | null;
+  model_versions?: number[];
   /** Until when outcomes count and `last` finds the decision (ISO 8601). */
   expires_at?: string;
 }

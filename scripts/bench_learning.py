@@ -32,9 +32,9 @@ from vowpalwabbit import Workspace
 from bandit_platform.bootstrap import Platform, build, utc_now
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import Action
-from bandit_platform.domain.policy_spec import Exploration
+from bandit_platform.domain.policy_spec import Candidate, Exploration
 from bandit_platform.domain.spec_file import parse_tables
-from bandit_platform.policies.arguments import vowpal_arguments
+from bandit_platform.policies.arguments import model_hash, policy_hash, vowpal_arguments
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import cost_of
 from bandit_platform.policies.stored_model import unpack
@@ -44,7 +44,8 @@ from bandit_platform.settings import Settings
 from bandit_platform.simulation.bulk import CONTEXT, Bulk, fill
 from bandit_platform.storage.interactions import policy_interactions
 from bandit_platform.storage.lease import take_lease
-from bandit_platform.storage.models import policy_states, remove_policy_states
+from bandit_platform.storage.models import model_state
+from bandit_platform.storage.policy_states import policy_states, remove_policy_states
 
 KEY = "learning"
 HOLDER = "bench"
@@ -82,7 +83,7 @@ def tables(arms: int) -> dict[str, Any]:
         ],
         "reward": {"window": "60s", "range": [0.0, 1.0], "accept": 1.0},
         "holdout": {"share": 0.0},
-        "candidates": [{"name": NEWCOMER, "exploration": "squarecb"}],
+        "candidates": [{"name": NEWCOMER, "exploration": "squarecb", "learning_rate": 0.06}],
     }
 
 
@@ -135,10 +136,10 @@ def learn_all(platform: Platform, rows: int) -> float:
     return rows / spent
 
 
-def forget_newcomer(platform: Platform) -> None:
+def forget_newcomer(platform: Platform, newcomer: Candidate) -> None:
     """Let the candidate begin anew."""
     with platform.database.write() as connection:
-        remove_policy_states(connection, KEY, {NEWCOMER})
+        remove_policy_states(connection, KEY, {policy_hash(newcomer)})
 
 
 def measure(arms: int, rows: int, repeats: int) -> Found:
@@ -156,9 +157,9 @@ def measure(arms: int, rows: int, repeats: int) -> Found:
             texts, pairs = labelled_texts(platform, spec), []
             for _ in range(repeats):
                 rate, model = bare(texts, spec.candidates[0])
-                forget_newcomer(platform)
+                forget_newcomer(platform, spec.candidates[0])
                 pairs.append((rate, learn_all(platform, rows)))
-                demand_equal(platform, model)
+                demand_equal(platform, spec.candidates[0], model)
             with platform.database.read() as connection:
                 policies = len(policy_states(connection, KEY))
     return Found(
@@ -171,11 +172,11 @@ def measure(arms: int, rows: int, repeats: int) -> Found:
     )
 
 
-def demand_equal(platform: Platform, model: bytes) -> None:
+def demand_equal(platform: Platform, newcomer: Candidate, model: bytes) -> None:
     """Both sides must have learned the very same, or there is nothing to compare."""
     with platform.database.read() as connection:
-        ours = policy_states(connection, KEY)[NEWCOMER].blob
-    if ours is None or unpack(ours)[1] != model:
+        ours = model_state(connection, KEY, model_hash(newcomer))
+    if ours is None or unpack(ours.blob)[1] != model:
         raise SystemExit("the bare loop learned another model")
 
 

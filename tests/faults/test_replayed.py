@@ -20,6 +20,7 @@ TABLES = (
     "event",
     "interaction",
     "policy_state",
+    "model_state",
     "unit_total",
     "counter",
     "timeline",

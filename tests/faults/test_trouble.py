@@ -32,8 +32,8 @@ def test_a_corrupt_model_is_refused_and_the_last_good_one_serves(deploy: Any, st
     with database.write() as connection:
         connection.execute(
             text(
-                "INSERT INTO model_version SELECT experiment, version + 1, policy_hash, arguments,"
-                " x'00', blob_hash, interactions, published_at FROM model_version"
+                "INSERT INTO model_version SELECT experiment, version + 1, model_hash, arguments,"
+                " x'00', blob_hash, interactions, cursor, published_at FROM model_version"
                 " WHERE version = (SELECT max(version) FROM model_version)"
             )
         )

@@ -100,7 +100,7 @@ def labelled_texts(platform: Platform, spec: ExperimentSpec) -> list[str]:
             decision = each.decision
             lines = text.lines(decision.context, decision.eligible)
             drawn = 1 + decision.eligible.index(decision.arm)
-            cost = cost_of(each.reward, spec.reward)
+            cost = cost_of(each.reward, spec)
             lines[drawn] = f"0:{cost:.9g}:1 {lines[drawn]}"
             made.append("\n".join(lines))
 

@@ -20,7 +20,7 @@ from bandit_platform.services.learning.tracked import (
     TrackedPolicy,
     largest_weight,
 )
-from bandit_platform.services.learning.weight_bounds import WeightBounds
+from bandit_platform.services.learning.weight_bounds import WeightBound, WeightBounds
 from bandit_platform.storage.interactions import Interaction
 
 
@@ -100,8 +100,8 @@ def walk(
             weights[column, row] = pmf[drawn] / decision.propensity
         nothing[row] = 1.0 / decision.propensity if decision.arm == NOTHING else 0.0
     rewards = np.array([interaction.reward for interaction in batch])
-    permitted = [bounds.of(interaction.decision) for interaction in batch]
-    largest = np.array([each.largest_nothing for each in permitted])
+    permitted, rows = bounds.distinct([interaction.decision for interaction in batch])
+    largest = np.array([each.largest_nothing for each in permitted])[rows]
     return [
         _after(
             standing,
@@ -109,11 +109,16 @@ def walk(
             weight=weights[column],
             nothing=nothing,
             rewards=rewards,
-            largest=np.array([largest_weight(standing.runner.policy, each) for each in permitted]),
+            largest=_largest(standing.runner.policy, permitted)[rows],
             largest_nothing=largest,
         )
         for column, standing in enumerate(standings)
     ]
+
+
+def _largest(policy: TrackedPolicy, permitted: Sequence[WeightBound]) -> npt.NDArray[np.float64]:
+    """The largest weight of a policy under each bound."""
+    return np.array([largest_weight(policy, bound) for bound in permitted])
 
 
 def _after(

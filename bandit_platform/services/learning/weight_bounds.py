@@ -6,9 +6,12 @@ the mixture of the floors of champion and challenger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.deployment import Deployment
@@ -117,6 +120,21 @@ class WeightBounds:
         if found is None:
             found = self._known[key] = self._bound(*key)
         return found
+
+    def distinct(
+        self, decisions: Sequence[Decision]
+    ) -> tuple[list[WeightBound], npt.NDArray[np.int64]]:
+        """The bounds of some decisions, each once, and which of them each decision has."""
+        places: dict[int, int] = {}
+        found: list[WeightBound] = []
+        rows = np.empty(len(decisions), dtype=np.int64)
+        for row, decision in enumerate(decisions):
+            bound = self.of(decision)
+            place = places.setdefault(id(bound), len(found))
+            if place == len(found):
+                found.append(bound)
+            rows[row] = place
+        return found, rows
 
     def _bound(self, revision: int, number: int | None, mixed: bool) -> WeightBound:
         spec = self._texts[revision].spec

@@ -15,6 +15,7 @@ from bandit_platform.errors import LogError
 from bandit_platform.ope.logs.log import DecisionLog
 from bandit_platform.ope.logs.problems import Problems
 from bandit_platform.services.evaluation.csv_cells import without_guards
+from bandit_platform.services.evaluation.export_format import demand_readable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,6 +192,9 @@ def _load_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - slow to import
 
     try:
+        from pyarrow import parquet  # noqa: PLC0415 - optional
+
+        demand_readable(path, parquet.read_schema(path).metadata)
         return pd.read_parquet(path)
     except ImportError as why:
         raise LogError(

@@ -15,6 +15,7 @@ from bandit_platform.ope.logs.log import DecisionLog
 from bandit_platform.ope.logs.segments import column_of
 from bandit_platform.ope.logs.survey import Survey
 from bandit_platform.services.evaluation.decision_log import TEXT, LogFile, from_frame
+from bandit_platform.services.evaluation.export_format import demand_readable
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -208,6 +209,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         from pyarrow import parquet  # noqa: PLC0415 - optional
 
         schema = parquet.read_schema(path)
+        demand_readable(path, schema.metadata)
         repeated = [
             name
             for name in TEXT_REPEATED

@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 from bandit_platform.errors import InputError
 from bandit_platform.services.evaluation.csv_cells import guarded
 from bandit_platform.services.evaluation.dsjson import set_object
+from bandit_platform.services.evaluation.export_format import METADATA
 
 _FIXED = ("arm", "propensity", "reward", "decision_id", "unit_id", "decided_at")
 _AS_JSON = ("eligible_arms", "pmf")
@@ -144,7 +145,8 @@ def _parquet(path: Path, context: dict[str, str], policies: Sequence[str]) -> It
         [(name, pa.float64() if name in numbers else pa.string()) for name in _FIXED]
         + [(name, pa.string()) for name in _AS_JSON]
         + [(f"context.{name}", kinds[kind]) for name, kind in context.items()]
-        + [(f"target.{name}", pa.float64()) for name in policies]
+        + [(f"target.{name}", pa.float64()) for name in policies],
+        metadata=dict(METADATA),
     )
     texts = [f"context.{name}" for name, kind in context.items() if kind == "category"]
 

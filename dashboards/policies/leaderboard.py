@@ -135,7 +135,7 @@ def _line(row: PolicyRow, axis: Axis | None, uplift: _Uplift, *, together: bool)
     return PolicyLine(
         name=row.name,
         words=policy_words(row.name, row.kind),
-        meaning=policy_meaning(row.name, row.kind),
+        meaning=policy_meaning(row.name, row.kind, row.role, row.own_names),
         kind=row.kind,
         bar=bar(axis, uplift.row) if axis else None,
         value=shown(value),

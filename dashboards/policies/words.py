@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 ALWAYS = "always:"
 ALWAYS_NOTHING = "always:nothing"
+VERSION = "version:"
 SOMETHING = "always-something"
 UNIFORM = "uniform"
 
@@ -41,11 +42,29 @@ def policy_words(name: str, kind: str) -> str:
         return found
     if name.startswith(ALWAYS):
         return f"Always {name.removeprefix(ALWAYS)}"
+    if name.startswith(VERSION):
+        return f"Model version {name.removeprefix(VERSION)}"
     return f"Candidate {name}" if kind == "candidate" else name
 
 
-def policy_meaning(name: str, kind: str) -> str:
-    """One line on what following the policy would have meant."""
+def policy_meaning(
+    name: str, kind: str, role: str | None = None, own_names: tuple[str, ...] = ()
+) -> str:
+    """One line on what following the policy would have meant.
+
+    Args:
+        name: of the row.
+        kind: of the row.
+        role: champion or challenger, where the policy serves.
+        own_names: what the experiment file calls the policy.
+    """
+    named = " ".join(f"“{each}”" for each in own_names)
+    if role == "challenger":
+        return f"the challenger {named}: serves a share beside the champion"
+    if kind == "version":
+        return f"pinned for {named}; valued since, learns no more"
+    if role == "champion" and named:
+        return f"the champion {named}: {_MEANING_BY_KIND['serving']}"
     return _MEANING_BY_KIND.get(kind) or _MEANING_BY_NAME.get(name, "")
 
 

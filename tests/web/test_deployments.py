@@ -8,6 +8,7 @@ import pytest
 
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
+from bandit_platform.services.collecting.ingest import Ingest
 from tests.signing_in import signed_in
 from tests.support.learning import learn_from_bulk
 
@@ -184,3 +185,16 @@ def test_a_stopped_experiment_keeps_its_page_without_steps(learned: Any) -> None
     assert "Make it the champion" not in page.text
     answer = team.post(f"{PAGE}/promote", data={"policy": "greedier"})
     assert answer.status_code == 409
+
+
+def test_a_decisions_page_names_its_deployment_and_both_versions(learned: Any) -> None:
+    learned.platform.deployments.ramp(KEY, "greedier", 0.25)
+    learned.serving.registry.refresh()
+    answers = (learned.decide(unit_id=f"u-{n}").json for n in range(60))
+    decision = next(each for each in answers if each["reason"] == "policy")
+    Ingest(learned.platform.database, learned.settings.journal_dir).run_once()
+    page = client(learned).get(f"/experiments/{KEY}/decisions/{decision['decision_id']}").text
+    assert "deployment 2</a>" in page
+    assert f"mixed with the challenger's version {decision['model_versions'][1]}" in page.replace(
+        "&#39;", "'"
+    )

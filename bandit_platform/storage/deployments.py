@@ -12,8 +12,8 @@ from sqlalchemy import Connection, delete, func, insert, select
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.deployment import Deployment, DeploymentAction
 from bandit_platform.domain.policy_spec import Exploration
+from bandit_platform.storage.learning_tables import DeploymentRow, PolicyRow
 from bandit_platform.storage.statements import from_micros, put, table, to_micros
-from bandit_platform.storage.tables import DeploymentRow, PolicyRow
 
 _DEPLOYMENT = table(DeploymentRow)
 _POLICY = table(PolicyRow)

@@ -12,15 +12,9 @@ from sqlalchemy import Connection, and_, func, insert, select
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.storage.decision_rows import decision_from
+from bandit_platform.storage.learning_tables import PolicyStateRow, TimelineRow
 from bandit_platform.storage.statements import batches, put, table, to_micros
-from bandit_platform.storage.tables import (
-    DecisionRow,
-    InteractionRow,
-    PolicyStateRow,
-    SkippedRow,
-    TimelineRow,
-    UnitTotalRow,
-)
+from bandit_platform.storage.tables import DecisionRow, InteractionRow, SkippedRow, UnitTotalRow
 
 _INTERACTION = table(InteractionRow)
 _DECISION = table(DecisionRow)

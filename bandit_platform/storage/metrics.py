@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
+from bandit_platform.storage.learning_tables import MetricDayRow, MetricStateRow
 from bandit_platform.storage.statements import batches, put, table
-from bandit_platform.storage.tables import EventRow, MetricDayRow, MetricStateRow
+from bandit_platform.storage.tables import EventRow
 
 _EVENT = table(EventRow)
 _STATE = table(MetricStateRow)

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from bandit_platform.storage.learning_tables import ModelUseRow, ModelVersionRow
 from bandit_platform.storage.statements import from_micros, table
-from bandit_platform.storage.tables import ModelUseRow, ModelVersionRow
 
 _VERSION = table(ModelVersionRow)
 _USE = table(ModelUseRow)

@@ -10,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
 
-from bandit_platform.storage.statements import from_micros, insert_new, put, table, to_micros
-from bandit_platform.storage.tables import (
+from bandit_platform.storage.learning_tables import (
     DeploymentRow,
     ModelStateRow,
     ModelUseRow,
     ModelVersionRow,
 )
+from bandit_platform.storage.statements import from_micros, insert_new, put, table, to_micros
 
 _VERSION = table(ModelVersionRow)
 _STATE = table(ModelStateRow)

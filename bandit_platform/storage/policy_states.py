@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
+from bandit_platform.storage.learning_tables import PolicyStateRow, QualityRow
 from bandit_platform.storage.models import digest_of
 from bandit_platform.storage.statements import put, table
-from bandit_platform.storage.tables import PolicyStateRow, QualityRow
 
 _STATE = table(PolicyStateRow)
 _QUALITY = table(QualityRow)

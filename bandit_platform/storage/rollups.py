@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from bandit_platform.storage.learning_tables import RollupRow
 from bandit_platform.storage.statements import put, table
-from bandit_platform.storage.tables import RollupRow
 
 _ROLLUP = table(RollupRow)
 

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, and_, func, select
 from bandit_platform.domain.decision import OVER_LIMIT
 from bandit_platform.storage.audit_state import audit_states
 from bandit_platform.storage.counters import counted_everywhere, counters
+from bandit_platform.storage.learning_tables import DeploymentRow, ModelVersionRow, PolicyStateRow
 from bandit_platform.storage.nodes import Node, nodes
 from bandit_platform.storage.positions import journal_positions
 from bandit_platform.storage.skipped import skipped_counts
 from bandit_platform.storage.statements import from_micros, table
-from bandit_platform.storage.tables import DeploymentRow, LeaseRow, ModelVersionRow, PolicyStateRow
+from bandit_platform.storage.tables import LeaseRow
 
 _VERSION = table(ModelVersionRow)
 _STATE = table(PolicyStateRow)

@@ -1,4 +1,4 @@
-"""The tables.
+"""The tables of experiments, decisions, events and of the work on them.
 
 Moments are whole microseconds since 1970 in UTC, so that they compare and index alike on every
 database and come back exactly as they were written. Lists and objects are JSON text. Rows of
@@ -13,7 +13,6 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
-    LargeBinary,
     Text,
     text,
 )
@@ -23,7 +22,8 @@ from sqlmodel import Field, SQLModel
 _BIG = BigInteger().with_variant(Integer, "sqlite")
 
 
-def _moment(*, nullable: bool = False, index: bool = False) -> Column[int]:
+def moment(*, nullable: bool = False, index: bool = False) -> Column[int]:
+    """A column of whole microseconds since 1970 in UTC."""
     return Column(BigInteger, nullable=nullable, index=index)
 
 
@@ -38,9 +38,9 @@ class ExperimentRow(SQLModel, table=True):
     revision: int
     #: the currency of the first trusted amount that counted, unless the spec declares one
     currency: str | None = None
-    created_at: int = Field(sa_column=_moment())
-    started_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
-    stopped_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
+    created_at: int = Field(sa_column=moment())
+    started_at: int | None = Field(default=None, sa_column=moment(nullable=True))
+    stopped_at: int | None = Field(default=None, sa_column=moment(nullable=True))
 
 
 class RevisionRow(SQLModel, table=True):
@@ -52,7 +52,7 @@ class RevisionRow(SQLModel, table=True):
     number: int = Field(primary_key=True)
     #: canonical JSON of the spec
     spec: str = Field(sa_column=Column(Text, nullable=False))
-    created_at: int = Field(sa_column=_moment())
+    created_at: int = Field(sa_column=moment())
 
 
 class DecisionRow(SQLModel, table=True):
@@ -75,8 +75,8 @@ class DecisionRow(SQLModel, table=True):
     experiment: str
     revision: int
     unit: str
-    decided_at: int = Field(sa_column=_moment())
-    expires_at: int = Field(sa_column=_moment())
+    decided_at: int = Field(sa_column=moment())
+    expires_at: int = Field(sa_column=moment())
     reason: str
     context: str = Field(sa_column=Column(Text, nullable=False))
     deployment: int | None = None
@@ -115,7 +115,7 @@ class ImmatureRow(SQLModel, table=True):
 
     decision_id: str = Field(primary_key=True)
     experiment: str = Field(index=True)
-    matures_at: int = Field(sa_column=_moment(index=True))
+    matures_at: int = Field(sa_column=moment(index=True))
 
 
 class ActivationRow(SQLModel, table=True):
@@ -124,7 +124,7 @@ class ActivationRow(SQLModel, table=True):
     __tablename__ = "activation"
 
     decision_id: str = Field(primary_key=True)
-    activated_at: int = Field(sa_column=_moment())
+    activated_at: int = Field(sa_column=moment())
 
 
 class EventRow(SQLModel, table=True):
@@ -137,8 +137,8 @@ class EventRow(SQLModel, table=True):
     type: str
     amount: float | None = None
     currency: str | None = None
-    occurred_at: int = Field(sa_column=_moment())
-    received_at: int = Field(sa_column=_moment())
+    occurred_at: int = Field(sa_column=moment())
+    received_at: int = Field(sa_column=moment())
     trusted: bool
     #: outside the reward window, dated before the decision, or after the decision matured: kept,
     #: counted, not rewarded
@@ -191,8 +191,8 @@ class RequestEventRow(SQLModel, table=True):
     type: str
     amount: float | None = None
     currency: str | None = None
-    occurred_at: int = Field(sa_column=_moment())
-    received_at: int = Field(sa_column=_moment())
+    occurred_at: int = Field(sa_column=moment())
+    received_at: int = Field(sa_column=moment())
     #: waiting, found, unknown, not_shown or ambiguous
     state: str
     #: where it was found; then the event is stored with the decision as well
@@ -231,106 +231,6 @@ class DisputeRow(SQLModel, table=True):
     other: str = Field(sa_column=Column(Text, nullable=False))
 
 
-class ModelUseRow(SQLModel, table=True):
-    """A model version that some stored decision refers to, so that it must be kept."""
-
-    __tablename__ = "model_use"
-
-    experiment: str = Field(primary_key=True)
-    version: int = Field(primary_key=True)
-
-
-class ModelVersionRow(SQLModel, table=True):
-    """A published, immutable model."""
-
-    __tablename__ = "model_version"
-    __table_args__ = (Index("model_version_by_model", "experiment", "model_hash", "version"),)
-
-    experiment: str = Field(primary_key=True)
-    version: int = Field(primary_key=True)
-    model_hash: str
-    arguments: str
-    blob: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    blob_hash: str
-    #: interactions learned from, and the number of the last of them
-    interactions: int
-    cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    published_at: int = Field(sa_column=_moment())
-
-
-class ModelStateRow(SQLModel, table=True):
-    """A model as far as it has learned, whichever policies use it."""
-
-    __tablename__ = "model_state"
-
-    experiment: str = Field(primary_key=True)
-    model_hash: str = Field(primary_key=True)
-    #: 0 has learned most; further lines value policies that are new, and end where they meet it
-    line: int = Field(primary_key=True)
-    #: number of the last interaction learned from
-    cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    interactions: int
-    blob: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    #: hash of all this
-    digest: str
-
-
-class PolicyStateRow(SQLModel, table=True):
-    """The progress of one tracked policy; changes in one transaction with its model's."""
-
-    __tablename__ = "policy_state"
-
-    experiment: str = Field(primary_key=True)
-    #: hash of a learned policy, name of a fixed one
-    policy_hash: str = Field(primary_key=True)
-    #: number of the last interaction taken in
-    cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    interactions: int
-    accumulator: str = Field(sa_column=Column(Text, nullable=False))
-    #: interactions on which its model failed, and the newest of them
-    failures: int = Field(sa_column=Column(BigInteger, nullable=False))
-    failure: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    #: hash of all this
-    digest: str
-
-
-class PolicyRow(SQLModel, table=True):
-    """A learned policy that an experiment's newest revision names or a deployment had."""
-
-    __tablename__ = "policy"
-
-    experiment: str = Field(primary_key=True)
-    policy_hash: str = Field(primary_key=True)
-    #: as the newest revision that names it does
-    name: str
-    #: JSON of its model, exploration, floor and minimum value
-    definition: str = Field(sa_column=Column(Text, nullable=False))
-
-
-class DeploymentRow(SQLModel, table=True):
-    """Which policies serve an experiment, from a moment on; rows are only ever added."""
-
-    __tablename__ = "deployment"
-
-    experiment: str = Field(primary_key=True)
-    number: int = Field(primary_key=True)
-    champion: str
-    challenger: str | None = None
-    share: float
-    champion_version: int | None = None
-    challenger_version: int | None = None
-    held: bool
-    #: the version that the champion of the deployment before served last
-    version_before: int | None = None
-    since: int = Field(sa_column=_moment())
-    #: who made it, as in the audit log
-    by_kind: str
-    by_name: str
-    action: str
-    #: JSON of the evidence at that moment
-    why: str = Field(sa_column=Column(Text, nullable=False))
-
-
 class SkippedRow(SQLModel, table=True):
     """An interaction that no policy could take in, which nobody walks over again."""
 
@@ -339,39 +239,6 @@ class SkippedRow(SQLModel, table=True):
     number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     experiment: str = Field(index=True)
     why: str = Field(sa_column=Column(Text, nullable=False))
-
-
-class QualityRow(SQLModel, table=True):
-    """Whether the logged propensities agree with what was drawn, as tests that go on running."""
-
-    __tablename__ = "quality"
-
-    experiment: str = Field(primary_key=True)
-    state: str = Field(sa_column=Column(Text, nullable=False))
-
-
-class MetricStateRow(SQLModel, table=True):
-    """What happened after decisions, valued for one policy; changes with that policy's cursor."""
-
-    __tablename__ = "metric_state"
-
-    experiment: str = Field(primary_key=True)
-    #: hash of a learned policy, name of a fixed one
-    policy_hash: str = Field(primary_key=True)
-    #: number of the last interaction taken in
-    cursor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    state: str = Field(sa_column=Column(Text, nullable=False))
-
-
-class MetricDayRow(SQLModel, table=True):
-    """Sums over the interactions decided on one day in the experiment's time zone."""
-
-    __tablename__ = "metric_day"
-
-    experiment: str = Field(primary_key=True)
-    #: such as 2026-11-22
-    day: str = Field(primary_key=True)
-    sums: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class ExclusionRow(SQLModel, table=True):
@@ -397,34 +264,13 @@ class AuditStateRow(SQLModel, table=True):
 
     experiment: str = Field(primary_key=True)
     #: moment and id of the last decision looked at
-    decided_at: int = Field(sa_column=_moment())
+    decided_at: int = Field(sa_column=moment())
     decision_id: str
     checked: int = Field(sa_column=Column(BigInteger, nullable=False))
     mismatches: int = Field(sa_column=Column(BigInteger, nullable=False))
     #: JSON list of the newest mismatches, a few
     newest: str = Field(sa_column=Column(Text, nullable=False))
-    checked_at: int = Field(sa_column=_moment())
-
-
-class RollupRow(SQLModel, table=True):
-    """Sums of segments and of policies over one another; changes with the policies' cursors."""
-
-    __tablename__ = "rollup"
-
-    experiment: str = Field(primary_key=True)
-    #: a header and then numbers; see the service that reads it
-    state: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-
-
-class TimelineRow(SQLModel, table=True):
-    """The estimates as they stood after a number of interactions."""
-
-    __tablename__ = "timeline"
-
-    experiment: str = Field(primary_key=True)
-    interactions: int = Field(primary_key=True)
-    at: int = Field(sa_column=_moment())
-    payload: str = Field(sa_column=Column(Text, nullable=False))
+    checked_at: int = Field(sa_column=moment())
 
 
 class UnitTotalRow(SQLModel, table=True):
@@ -473,9 +319,9 @@ class NodeRow(SQLModel, table=True):
 
     node_id: str = Field(primary_key=True)
     host: str
-    drained_until: int = Field(sa_column=_moment())
-    seen_at: int = Field(sa_column=_moment())
-    given_up_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
+    drained_until: int = Field(sa_column=moment())
+    seen_at: int = Field(sa_column=moment())
+    given_up_at: int | None = Field(default=None, sa_column=moment(nullable=True))
 
 
 class SecretFingerprintRow(SQLModel, table=True):
@@ -494,7 +340,7 @@ class LeaseRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     holder: str
-    expires_at: int = Field(sa_column=_moment())
+    expires_at: int = Field(sa_column=moment())
 
 
 class KeyRow(SQLModel, table=True):
@@ -511,7 +357,7 @@ class KeyRow(SQLModel, table=True):
     #: JSON list of web origins
     origins: str
     label: str
-    created_at: int = Field(sa_column=_moment())
-    expires_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
-    revoked_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
-    last_used_at: int | None = Field(default=None, sa_column=_moment(nullable=True))
+    created_at: int = Field(sa_column=moment())
+    expires_at: int | None = Field(default=None, sa_column=moment(nullable=True))
+    revoked_at: int | None = Field(default=None, sa_column=moment(nullable=True))
+    last_used_at: int | None = Field(default=None, sa_column=moment(nullable=True))

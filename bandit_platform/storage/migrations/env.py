@@ -9,6 +9,7 @@ from sqlmodel import SQLModel
 
 from bandit_platform.storage import (  # noqa: F401 - fill SQLModel.metadata
     access_tables,
+    learning_tables,
     page_sources,
     question_tables,
     tables,

@@ -147,7 +147,7 @@ def wait_for_models(settings: Settings, count: int, seconds: float = 1800.0) -> 
     with closing(Database(settings.database)) as database:
         while True:
             with database.read() as connection:
-                published = len(newest_versions(connection))
+                published = len({key for key, _ in newest_versions(connection)})
             if published >= count:
                 return time.monotonic() - began
             if time.monotonic() - began > seconds:

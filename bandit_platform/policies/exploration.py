@@ -104,7 +104,7 @@ def epsilon_greedy(scores: Scores, epsilon: float) -> Pmf:
     Source: Sutton and Barto, Reinforcement Learning, 2nd edition, section 2.2.
     """
     best = max(scores)
-    ties = sum(score == best for score in scores)
+    ties = scores.count(best)
     share = epsilon / len(scores)
     top = share + (1.0 - epsilon) / ties
     return tuple([top if score == best else share for score in scores])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from bandit_platform.domain.deployment import Deployment
@@ -216,11 +216,13 @@ class Runner:
             lines: its VW text.
             revision: under which it was decided.
         """
-        decision = interaction.decision
+        draw = interaction.decision.draws[0]
         if self.learned is None:
-            return self._fixed(decision.eligible, decision.pmf)
+            return (
+                draw.pmf if self.policy.name == LOGGING else _fixed(self.policy.name, draw.eligible)
+            )
         explorer = self._explorer_under(self.learned, revision)
-        nothing = decision.eligible.index(NOTHING)
+        nothing = draw.eligible.index(NOTHING)
         try:
             if self.policy.pinned is not None:
                 return self.learned.pmf(lines, explorer, nothing)
@@ -228,13 +230,13 @@ class Runner:
                 lines,
                 explorer,
                 nothing,
-                position=decision.eligible.index(decision.arm),
+                position=draw.eligible.index(draw.arm),
                 cost=cost_of(interaction.reward, revision.spec),
                 interaction=interaction.number,
             )
         except (PolicyError, InputError) as error:
             self._failures.append(f"interaction {interaction.number}: {error}")
-            return fixed.always(NOTHING, decision.eligible)
+            return fixed.always(NOTHING, draw.eligible)
 
     def _explorer_under(self, policy: LearnedPolicy, revision: RevisionText) -> Explorer:
         """How the policy explores under a revision; kept while that lasts."""
@@ -242,15 +244,15 @@ class Runner:
             self._under = (revision, explorer_for(policy.exploration, revision.spec))
         return self._under[1]
 
-    def _fixed(self, eligible: tuple[str, ...], logged: tuple[float, ...]) -> tuple[float, ...]:
-        name = self.policy.name
-        if name == LOGGING:
-            return logged
-        if name == UNIFORM:
-            return fixed.uniform(eligible)
-        if name == SOMETHING:
-            return fixed.something(eligible)
-        return fixed.always(name.removeprefix(ALWAYS), eligible)
+
+@lru_cache(maxsize=4096)
+def _fixed(name: str, eligible: tuple[str, ...]) -> tuple[float, ...]:
+    """The PMF of a fixed policy, which depends on nothing but the eligible arms."""
+    if name == UNIFORM:
+        return fixed.uniform(eligible)
+    if name == SOMETHING:
+        return fixed.something(eligible)
+    return fixed.always(name.removeprefix(ALWAYS), eligible)
 
 
 def largest_weight(policy: TrackedPolicy, bound: WeightBound) -> float:

@@ -87,18 +87,19 @@ def walk(
     A policy whose model fails on one counts as showing nothing there, as a shop would see it, and
     learns nothing from it.
     """
-    weights = np.empty((len(standings), len(batch)))
+    ratios: list[list[float]] = []
     nothing = np.empty(len(batch))
+    steps = [standing.runner.step for standing in standings]
     learns = any(standing.runner.learned is not None for standing in standings)
     for row, interaction in enumerate(batch):
         decision = interaction.decision
         revision = texts[decision.revision]
-        lines = revision.text.lines(decision.context, decision.eligible) if learns else []
-        drawn = decision.eligible.index(decision.arm)
-        for column, standing in enumerate(standings):
-            pmf = standing.runner.step(interaction, lines, revision)
-            weights[column, row] = pmf[drawn] / decision.propensity
-        nothing[row] = 1.0 / decision.propensity if decision.arm == NOTHING else 0.0
+        draw = decision.draws[0]
+        lines = revision.text.lines(decision.context, draw.eligible) if learns else []
+        drawn, propensity = draw.eligible.index(draw.arm), draw.propensity
+        ratios.append([step(interaction, lines, revision)[drawn] / propensity for step in steps])
+        nothing[row] = 1.0 / propensity if draw.arm == NOTHING else 0.0
+    weights = np.ascontiguousarray(np.array(ratios).T)
     rewards = np.array([interaction.reward for interaction in batch])
     permitted, rows = bounds.distinct([interaction.decision for interaction in batch])
     largest = np.array([each.largest_nothing for each in permitted])[rows]

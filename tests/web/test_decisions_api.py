@@ -37,6 +37,7 @@ def test_a_decision_is_answered_whole(running: Any) -> None:
         "propensity",
         "pmf",
         "model_version",
+        "model_versions",
         "reason",
         "expires_at",
     }
@@ -137,13 +138,13 @@ def test_an_experiment_that_does_not_run_answers_nothing(
 
 def test_a_failing_model_is_a_fallback_and_no_error(running: Any) -> None:
     class Broken:
-        def pmf(self, lines: Any, explorer: Any, nothing: int) -> Any:
+        version = 3
+
+        def pmf(self, lines: Any, nothing: int) -> Any:
             raise RuntimeError("VW broke")
 
     registry = running.serving.registry
-    registry._live = {
-        key: replace(live, policy=Broken(), model_version=3) for key, live in registry._live.items()
-    }
+    registry._live = {key: replace(live, champion=Broken()) for key, live in registry._live.items()}
     answer = measured(running)
     assert answer.status_code == 201
     assert (answer.json["arm"], answer.json["reason"]) == ("nothing", "fallback")

@@ -135,12 +135,12 @@ def test_nothing_of_a_good_request_is_in_the_log_either(
     running: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
-        def pmf(self, lines: Any, explorer: Any, nothing: int) -> Any:
+        def pmf(self, lines: Any, nothing: int) -> Any:
             raise RuntimeError("VW broke")
 
     caplog.set_level(logging.DEBUG)
     registry = running.serving.registry
-    registry._live = {key: replace(live, policy=Broken()) for key, live in registry._live.items()}
+    registry._live = {key: replace(live, champion=Broken()) for key, live in registry._live.items()}
     context = {"cart_value": 80.0, "country": CANARY}
     reasons = set()
     for number in range(30):

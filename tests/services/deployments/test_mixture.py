@@ -98,6 +98,46 @@ def test_an_audit_recomputes_any_share_and_notices_another(lite: Any, spec: Any)
     check()
 
 
+def test_where_the_challenger_has_no_usable_version_the_champion_serves_alone(
+    lite: Any, spec_text: str
+) -> None:
+    world = lite
+    collected(world, spec_text + '[[candidates]]\nname = "plain"\ninteractions = []\n', 120)
+    by_hand(world, "ramp", "plain", 0.4)
+    (champion, challenger) = world.measured().model_versions
+    world.run("UPDATE model_version SET blob = x'00' WHERE version = :v", v=challenger)
+    server = world.new_server()
+    made = [world.measured(server=server) for _ in range(20)]
+    assert {decision.model_versions for decision in made} == {(champion,)}
+    assert {decision.deployment for decision in made} == {2}
+    assert server.registry.damaged == {KEY: challenger}
+    world.settle()
+    world.learn()
+    found = audit(world.database, world.secret, KEY)
+    assert {each.decision_id for each in found.mismatches}.isdisjoint(d.decision_id for d in made)
+
+
+def test_a_challenger_that_fails_leaves_the_decision_to_the_champion(
+    lite: Any, spec: ExperimentSpec
+) -> None:
+    class Broken:
+        version = 99
+
+        def pmf(self, lines: Any, nothing: int) -> Any:
+            raise RuntimeError("the model broke")
+
+    world = lite
+    collected(world, spec, 120)
+    by_hand(world, "ramp", "greedier", 0.4)
+    registry = world.server.registry
+    live = registry.get(KEY)
+    registry._live = {KEY: replace(live, challenger=Broken())}
+    decision = world.measured()
+    assert (decision.reason, decision.model_versions) == ("policy", (live.champion.version,))
+    world.ingest()
+    assert audit(world.database, world.secret, KEY).mismatches == ()
+
+
 def test_an_audit_notices_versions_that_the_deployment_cannot_have_served(
     lite: Any, spec_text: str
 ) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field, InstanceOf
 
 from bandit_platform.domain.context import ContextValue
 from bandit_platform.domain.exclusion import Exclusion
-from bandit_platform.domain.record import record
+from bandit_platform.domain.record import APART, record
+from bandit_platform.domain.request_arms import ArmList
 
 
 class Reason(StrEnum):
@@ -54,8 +56,12 @@ class Draw:
     seed: str
     #: arm → why it was not eligible; None where every arm was
     exclusions: dict[str, Exclusion] | None = None
-    #: hash of the arms' features, if they came with the request
+    #: hash of the arms and their features, if they came with the request
     arms_hash: str | None = None
+    #: the list of that hash; stored and written apart from the decision
+    arms: Annotated[InstanceOf[ArmList] | None, Field(exclude=True)] = field(
+        default=None, compare=False, repr=False, metadata=APART
+    )
 
 
 @record
@@ -144,6 +150,11 @@ class Decision:
     def excluded(self) -> dict[str, Exclusion]:
         """Arm → why it was not eligible for the first slot."""
         return self.draws[0].exclusions or {}
+
+    @property
+    def request_arms(self) -> ArmList | None:
+        """The arms of the first slot, if they came with the request."""
+        return self.draws[0].arms
 
     @property
     def seed(self) -> str:

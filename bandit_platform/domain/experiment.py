@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from bandit_platform.domain.condition import Condition
 from bandit_platform.domain.context import (
@@ -31,6 +32,7 @@ from bandit_platform.domain.context import (
 )
 from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.policy_spec import NOTHING, Candidate, ServingPolicy
+from bandit_platform.domain.request_arms import MAX_OFFER_BYTES, MAX_REQUEST_ARMS
 from bandit_platform.domain.request_rules import RequestRules
 from bandit_platform.domain.reward import (
     AmountWeight,
@@ -42,7 +44,6 @@ from bandit_platform.domain.reward import (
 )
 
 MAX_ARMS = 100
-MAX_OFFER_BYTES = 8192
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 ContextName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=MAX_KEY_LENGTH)]
@@ -175,7 +176,9 @@ class ExperimentSpec(_Frozen):
     owner: str = Field(default="", max_length=256)
     hypothesis: str = Field(default="", max_length=4096)
     context: dict[ContextName, ContextField] = Field(default={}, max_length=MAX_KEYS)
-    arms: tuple[Arm, ...] = Field(min_length=1, max_length=MAX_ARMS)
+    #: request: each request may bring arms, and the file need not have any
+    arms_from: Literal["file", "request"] = "file"
+    arms: tuple[Arm, ...] = Field(max_length=MAX_ARMS)
     reward: RewardSpec
     policy: ServingPolicy = ServingPolicy()
     candidates: tuple[Candidate, ...] = ()
@@ -190,6 +193,32 @@ class ExperimentSpec(_Frozen):
         if value == "new":
             raise ValueError("new is the address where experiments are made; take another word")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arms_may_be_missing(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("arms_from") == "request" and "arms" not in data:
+            return {**data, "arms": ()}
+        return data
+
+    @field_validator("arms")
+    @classmethod
+    def _has_arms(cls, value: tuple[Arm, ...], info: ValidationInfo) -> tuple[Arm, ...]:
+        if not value and info.data.get("arms_from") == "file":
+            raise PydanticCustomError(
+                "too_short", "Tuple should have at least 1 item after validation, not 0"
+            )
+        return value
+
+    @property
+    def takes_arms(self) -> bool:
+        """Whether requests may bring arms."""
+        return self.arms_from == "request"
+
+    @property
+    def most_offers(self) -> int:
+        """How many offers a decision can have at most."""
+        return len(self.arms) + (MAX_REQUEST_ARMS if self.takes_arms else 0)
 
     @cached_property
     def arm_keys(self) -> tuple[str, ...]:
@@ -269,7 +298,7 @@ class ExperimentSpec(_Frozen):
     @property
     def largest_nothing_weight(self) -> float:
         """The largest importance weight where ``nothing`` was drawn."""
-        floor, size = self.policy.floor, len(self.arm_keys)
+        floor, size = self.policy.floor, self.most_offers + 1
         if self.policy.mode in {"uniform", "shadow"}:
             return float(size)
         return 1.0 / floor.nothing if isinstance(floor, FloorTable) else size / floor
@@ -277,7 +306,7 @@ class ExperimentSpec(_Frozen):
     @property
     def largest_offer_weight(self) -> float:
         """The largest importance weight where an offer was drawn."""
-        floor, size = self.policy.floor, len(self.arm_keys)
+        floor, size = self.policy.floor, self.most_offers + 1
         if self.policy.mode in {"uniform", "shadow"}:
             return float(size)
         return (size - 1) / floor.offers if isinstance(floor, FloorTable) else size / floor

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from bandit_platform.domain.request_arms import MOST_REPORTED, OTHER
+
 #: keys, units and addresses kept of each experiment, of each kind
 MOST_SOURCES = 32
 
@@ -60,7 +62,9 @@ class PageSource:
         )
 
     def with_outcomes(self, arm: str, decisions: int, rewarded: int) -> PageSource:
-        """With so many matured decisions of an arm more."""
+        """With so many matured decisions of an arm more; arms beyond the first 200 are one."""
+        if arm not in self.arms and len(self.arms) >= MOST_REPORTED:
+            arm = OTHER
         before = self.arms.get(arm, ArmCounts())
         after = ArmCounts(
             decisions=before.decisions + decisions, rewarded=before.rewarded + rewarded

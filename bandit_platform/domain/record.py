@@ -7,10 +7,14 @@ decision. Everything else is as :func:`dataclasses.dataclass` makes it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
+from types import MappingProxyType
 from typing import Any, TypeVar, cast, dataclass_transform
 
 _T = TypeVar("_T")
+#: metadata of a field that is written apart from its record
+APART: Mapping[str, bool] = MappingProxyType({"apart": True})
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)

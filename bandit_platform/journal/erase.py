@@ -7,13 +7,14 @@ lines that hold nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from bandit_platform.domain.request_arms import ArmList
 from bandit_platform.journal.header import first_record
 from bandit_platform.journal.reader import segments
-from bandit_platform.journal.records import Record, parse_line
+from bandit_platform.journal.records import Record, RequestArms, parse_line
 
 
 def journal_records(folder: Path) -> Iterator[Record]:
@@ -39,6 +40,15 @@ def erase(folder: Path, chosen: Callable[[Record], bool]) -> int:
             with suppress(FileNotFoundError):  # taken over and deleted meanwhile
                 erased += _blank(path, [offset for offset, _ in found])
     return erased
+
+
+def arms_of_segment(path: Path, hashes: Collection[str]) -> dict[str, ArmList]:
+    """The lists of arms that a segment has among some hashes, wherever it was read to."""
+    return {
+        record.arms.hash: record.arms
+        for _, record in _lines(path)
+        if isinstance(record, RequestArms) and record.arms.hash in hashes
+    }
 
 
 def _blank(path: Path, offsets: list[int]) -> int:

@@ -15,7 +15,13 @@ from bandit_platform.domain.request_event import RequestEvent
 from bandit_platform.errors import OutdatedError
 from bandit_platform.journal.header import first_record
 from bandit_platform.journal.reader import segments
-from bandit_platform.journal.records import Activation, Record, RequestConflict, parse_line
+from bandit_platform.journal.records import (
+    Activation,
+    Dated,
+    RequestArms,
+    RequestConflict,
+    parse_line,
+)
 
 _LONGEST_LINE = 1_000_000
 
@@ -41,7 +47,7 @@ def pending(folder: Path, positions: Mapping[str, int]) -> Pending:
             if left > 0:
                 size += left
                 file.seek(position)
-                moments.append(_moment(parse_line(file.readline(_LONGEST_LINE))))
+                moments.append(_first_moment(file))
     return Pending(size=size, oldest=min(moments, default=None))
 
 
@@ -53,7 +59,15 @@ def _first_record(file: BinaryIO, segment: str) -> int:
         return 0
 
 
-def _moment(record: Record) -> datetime:
+def _first_moment(file: BinaryIO) -> datetime:
+    """When the next record was made; lists of arms, which have no moment, come before others."""
+    while True:
+        found = parse_line(file.readline(_LONGEST_LINE))
+        if not isinstance(found, RequestArms):
+            return _moment(found)
+
+
+def _moment(record: Dated) -> datetime:
     match record:
         case Decision():
             return record.decided_at

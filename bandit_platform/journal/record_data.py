@@ -18,6 +18,8 @@ Writer = Callable[[Any], dict[str, Any]]
 def data_writer(record: type, **first: str) -> Writer:
     """A function that gives a dataclass's fields as JSON data, without those with their default.
 
+    Fields that are written apart are left out.
+
     Args:
         record: the dataclass; its fields may hold dataclasses and enumerations.
         first: what the data begin with, beside the fields.
@@ -27,6 +29,8 @@ def data_writer(record: type, **first: str) -> Writer:
     required = [repr(name) + ": " + repr(value) for name, value in first.items()]
     lines = []
     for field in fields(record):
+        if field.metadata.get("apart"):
+            continue
         name, default = field.name, field.default
         written = _expression(hints[name], f"r.{name}", names)
         if default is MISSING:

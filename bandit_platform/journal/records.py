@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.event import Event
+from bandit_platform.domain.request_arms import ArmList
 from bandit_platform.domain.request_event import RequestEvent
 from bandit_platform.journal.record_data import data_writer
 
@@ -36,7 +37,16 @@ class RequestConflict:
     refused_at: datetime
 
 
-Record = Decision | Event | Activation | RequestConflict | RequestEvent
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestArms:
+    """Arms that came with requests; decisions after it in the segment name its hash."""
+
+    arms: ArmList
+
+
+#: records of something that happened at a moment
+Dated = Decision | Event | Activation | RequestConflict | RequestEvent
+Record = RequestArms | Dated
 
 
 #: what a decision's line begins with; the rest are the fields of :class:`Decision`
@@ -52,6 +62,11 @@ def decision_line(decision: Decision) -> bytes:
         ValueError: a number of it is none.
     """
     return _line(_decision_data(decision))
+
+
+def arms_line(arms: ArmList) -> bytes:
+    """A list of arms as one line, newline included."""
+    return b'{"k":"arms","hash":"%b","arms":%b}\n' % (arms.hash.encode(), arms.to_json())
 
 
 def event_line(e: Event) -> bytes:
@@ -114,6 +129,8 @@ def parse_line(line: bytes) -> Record:
     data = from_json(line)
     try:
         match data["k"]:
+            case "arms":
+                return _request_arms(data)
             case "event":
                 return _event(data)
             case "request_event":
@@ -156,6 +173,13 @@ def _text(moment: datetime) -> str:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _request_arms(data: Mapping[str, Any]) -> RequestArms:
+    arms = ArmList.from_data(data["arms"])
+    if arms.hash != data["hash"]:
+        raise ValueError("a list of arms does not have its hash")
+    return RequestArms(arms=arms)
 
 
 def _event(data: Mapping[str, Any]) -> Event:

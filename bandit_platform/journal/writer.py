@@ -18,13 +18,17 @@ from pathlib import Path
 from secrets import token_hex
 from threading import Event, Lock, Thread
 
+from bandit_platform.domain.request_arms import ArmList
 from bandit_platform.errors import JournalError
 from bandit_platform.journal.header import header_line
 from bandit_platform.journal.node import note_writer
+from bandit_platform.journal.records import arms_line
 from bandit_platform.private_files import make_folder
 
 SUFFIX = ".jsonl"
 _FLUSH_SECONDS = 0.05
+#: hashes of lists of arms that are remembered
+_MOST_ARMS = 10_000
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 #: A page: less may still fit where a record does not.
 _PROBE = bytes(4096)
@@ -41,6 +45,8 @@ class JournalWriter:
         self._descriptor: int | None = None
         self._segment = ""
         self._size = 0
+        #: hashes of the lists of arms that the segment has
+        self._arms: set[str] = set()
         self._dirty = False
         self._stop = Event()
         #: says, while it is open, that this process may append
@@ -49,33 +55,46 @@ class JournalWriter:
         if not self._always:
             self._flusher.start()
 
-    def append(self, lines: bytes, announce: Callable[[str, int], None] | None = None) -> None:
+    def append(
+        self,
+        lines: bytes,
+        announce: Callable[[str, int], None] | None = None,
+        arms: ArmList | None = None,
+    ) -> None:
         """Write one or more whole lines.
 
         Args:
             lines: each with its newline.
             announce: told, just before, in which segment they will stand and where.
+            arms: what the lines name by its hash; written before them unless the segment has it.
 
         Raises:
             JournalError: they could not be written whole; nothing of them counts.
         """
         with self._lock:
             try:
-                self._write_whole(lines, announce)
+                written = self._write_whole(lines, announce, arms)
             except OSError as error:
                 raise JournalError(f"cannot write the journal: {error}") from error
             self._dirty = True
-            self._size += len(lines)
+            self._size += written
             if self._size >= self._segment_bytes:
                 with suppress(OSError):  # the records are in the file, as after any other append
                     self._close()
 
-    def _write_whole(self, lines: bytes, announce: Callable[[str, int], None] | None) -> None:
+    def _write_whole(
+        self,
+        lines: bytes,
+        announce: Callable[[str, int], None] | None,
+        arms: ArmList | None,
+    ) -> int:
         if self._descriptor is not None and not os.fstat(self._descriptor).st_nlink:
             self._abandon()  # somebody deleted the file, and what is written there nobody finds
         descriptor = self._open()
+        before = b"" if arms is None or arms.hash in self._arms else arms_line(arms)
         if announce is not None:
-            announce(self._segment, self._size)
+            announce(self._segment, self._size + len(before))
+        lines = before + lines
         try:
             written = os.write(descriptor, lines)
         except OSError as error:
@@ -92,6 +111,11 @@ class JournalWriter:
             except OSError:
                 self._abandon()
                 raise
+        if before and arms is not None:
+            if len(self._arms) >= _MOST_ARMS:
+                self._arms.clear()
+            self._arms.add(arms.hash)
+        return len(lines)
 
     def trouble(self) -> str | None:
         """Why nothing can be recorded at the moment, found out by trying; None when it can."""
@@ -146,6 +170,7 @@ class JournalWriter:
                 draft.unlink(missing_ok=True)
                 raise
             self._descriptor, self._size, self._segment = descriptor, len(header), path.name
+            self._arms.clear()
         return self._descriptor
 
     def _abandon(self) -> None:

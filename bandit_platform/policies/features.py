@@ -15,13 +15,14 @@ eligible arms is stored with every decision.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
 from bandit_platform.domain.context import Context, ContextValue
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.request_arms import ArmList, FeatureValue
 from bandit_platform.policies.numbers import number
 
 #: Raised whenever the encoding changes, because models of different encodings do not mix.
@@ -67,19 +68,45 @@ class FeatureText:
     """The VW text of an experiment's decisions; arm lines are made once."""
 
     def __init__(self, spec: ExperimentSpec) -> None:
-        self._lines = {
-            arm.key: " ".join(
-                [f"|a @{encode(arm.key)}", *(feature(k, v) for k, v in arm.features.items())]
-            )
-            for arm in spec.arms
-        }
+        self._lines = {arm.key: _arm_line(arm.key, arm.features) for arm in spec.arms}
         self._lines[NOTHING] = f"|a @{NOTHING}"
 
-    def lines(self, context: Context, eligible: Sequence[str]) -> list[str]:
-        """The lines of one decision: the shared context, then one line an eligible arm."""
+    def lines(
+        self, context: Context, eligible: Sequence[str], request_arms: ArmList | None = None
+    ) -> list[str]:
+        """The lines of one decision: the shared context, then one line an eligible arm.
+
+        Args:
+            context: of the decision.
+            eligible: keys of the eligible arms.
+            request_arms: the arms that came with the request, if any did.
+        """
         features = [
             _named(name, value) if value.__class__ is str else feature(name, value)
             for name, value in context.items()
         ]
-        arms = self._lines
+        arms = self._lines if request_arms is None else _lines_of(request_arms)
         return [" ".join(["shared |c", *features]), *[arms[arm] for arm in eligible]]
+
+
+def _arm_line(key: str, features: Mapping[str, FeatureValue]) -> str:
+    return " ".join([f"|a @{encode(key)}", *[feature(k, v) for k, v in features.items()]])
+
+
+#: digest of an arm that came with a request → its line; most come again and again
+_request_lines: dict[bytes, str] = {}
+_MOST_LINES = 50_000
+
+
+def _lines_of(arms: ArmList) -> dict[str, str]:
+    """The lines of a request's arms by key, and that of ``nothing``."""
+    known = _request_lines
+    found = {NOTHING: f"|a @{NOTHING}"}
+    for arm in arms.arms:
+        line = known.get(arm.digest)
+        if line is None:
+            if len(known) >= _MOST_LINES:
+                known.clear()
+            line = known[arm.digest] = _arm_line(arm.key, arm.features)
+        found[arm.key] = line
+    return found

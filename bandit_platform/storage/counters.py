@@ -44,6 +44,18 @@ def counters(connection: Connection, experiment: str) -> dict[str, float]:
     return {row.name: row.value for row in rows}
 
 
+def counted_arms(connection: Connection, experiment: str) -> list[str]:
+    """The names of the arms whose interactions are counted."""
+    rows = connection.execute(
+        select(_COUNTER.c.name).where(
+            _COUNTER.c.experiment == experiment,
+            _COUNTER.c.name.startswith("arm."),
+            _COUNTER.c.name.endswith(".count"),
+        )
+    )
+    return [name.removeprefix("arm.").removesuffix(".count") for name in rows.scalars()]
+
+
 def counted_everywhere(connection: Connection, name: str) -> dict[str, float]:
     """Experiment → one counter, where it was ever added to."""
     rows = connection.execute(

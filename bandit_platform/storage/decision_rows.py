@@ -2,28 +2,40 @@
 
 Each field of :class:`Decision`, and of the :class:`Draw` of the first slot, is a column of the same
 name. Moments are microseconds, lists and objects JSON. NULL stands for a field's default, so that
-absent fields take no space. Draws of further slots are one JSON list.
+absent fields take no space. Draws of further slots are one JSON list. Where the arms came with the
+request, columns of the draw are as :mod:`bandit_platform.storage.compact_draws` writes them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 from sqlalchemy import Row
 
 from bandit_platform.domain.decision import Decision, Draw, Reason
+from bandit_platform.domain.request_arms import ArmList
+from bandit_platform.storage.compact_draws import (
+    read_eligible,
+    read_exclusions,
+    read_pmf,
+    write_eligible,
+    write_exclusions,
+    write_pmf,
+)
 from bandit_platform.storage.statements import from_micros, to_micros
 
 #: counted when a decision is stored, and not stored with it
 NOT_STORED = frozenset({"dropped_fields"})
 #: the column of the draws after the first slot's
 MORE_DRAWS = "more_draws"
+_NO_LISTS: Mapping[str, ArmList] = MappingProxyType({})
 _PLAIN = (str, int, float, bool)
 
 
@@ -84,7 +96,8 @@ def _ascii(text: bytes) -> str:
 
 
 _DECISION = _columns(Decision, NOT_STORED | {"draws"})
-_DRAW = _columns(Draw, frozenset())
+_DRAW = _columns(Draw, frozenset({"arms"}))
+_PLACES = {column.name: place for place, column in enumerate(_DRAW, len(_DECISION))}
 _MORE: TypeAdapter[tuple[Draw, ...]] = TypeAdapter(tuple[Draw, ...])
 #: the columns, in the order of :func:`decision_values`
 COLUMNS = (*(each.name for each in (*_DECISION, *_DRAW)), MORE_DRAWS)
@@ -98,9 +111,21 @@ def decision_values(decision: Decision) -> tuple[Any, ...]:
         for column in columns:
             value = getattr(record, column.name)
             values.append(value if column.write is None else column.write(value))
+    if first.arms is not None:
+        _compact(values, first, first.arms)
     more = decision.draws[1:]
     values.append(_ascii(_MORE.dump_json(more, exclude_defaults=True)) if more else None)
     return tuple(values)
+
+
+def _compact(values: list[Any], draw: Draw, arms: ArmList) -> None:
+    """Write the columns of a draw among a request's arms by their positions."""
+    eligible = write_eligible(draw.eligible, arms)
+    if eligible is not None:
+        values[_PLACES["eligible"]] = eligible
+    values[_PLACES["pmf"]] = write_pmf(draw.pmf)
+    if draw.exclusions and arms.by_key.keys() >= draw.exclusions.keys():
+        values[_PLACES["exclusions"]] = write_exclusions(draw.exclusions, arms)
 
 
 def decision_row(decision: Decision) -> dict[str, Any]:
@@ -108,17 +133,48 @@ def decision_row(decision: Decision) -> dict[str, Any]:
     return dict(zip(COLUMNS, decision_values(decision), strict=True))
 
 
-def decision_from(row: Row[Any]) -> Decision:
+def decision_from(row: Row[Any], lists: Mapping[str, ArmList] = _NO_LISTS) -> Decision:
     """The decision of a row that begins with :data:`COLUMNS`.
+
+    Args:
+        row: of the table.
+        lists: hash → the list of arms, at least the row's if it has one.
 
     Raises:
         ValueError: a value is damaged.
         TypeError: a value is missing, or of another type.
     """
-    first = Draw(**_fields(_DRAW, row, len(_DECISION)))
+    arms_hash = row[_PLACES["arms_hash"]]
+    first = (
+        Draw(**_fields(_DRAW, row, len(_DECISION)))
+        if arms_hash is None
+        else _among(row, lists.get(arms_hash))
+    )
     more = row[len(COLUMNS) - 1]
     draws = (first,) if more is None else (first, *_MORE.validate_json(more, strict=True))
     return Decision(**_fields(_DECISION, row, 0), draws=draws)
+
+
+def _among(row: Row[Any], arms: ArmList | None) -> Draw:
+    """The draw of a row whose arms came with the request."""
+    compact: dict[str, Any] = {}
+    eligible, pmf, exclusions = (row[_PLACES[each]] for each in ("eligible", "pmf", "exclusions"))
+    if not pmf.startswith("["):
+        compact["pmf"] = read_pmf(pmf)
+    if not eligible.startswith("[") or (exclusions or "").startswith("["):
+        if arms is None:
+            raise ValueError("the arms of its request are not stored")
+        if not eligible.startswith("["):
+            compact["eligible"] = read_eligible(eligible, arms)
+        if exclusions is not None and exclusions.startswith("["):
+            compact["exclusions"] = read_exclusions(exclusions, arms)
+    rest = tuple(column for column in _DRAW if column.name not in compact)
+    found = {
+        each.name: value
+        for each in rest
+        for value in _fields((each,), row, _PLACES[each.name]).values()
+    }
+    return Draw(**found, **compact, arms=arms)
 
 
 def _fields(columns: tuple[_Column, ...], row: Row[Any], start: int) -> dict[str, Any]:

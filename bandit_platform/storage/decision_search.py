@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from bandit_platform.domain.decision import OVER_LIMIT, Decision
-from bandit_platform.storage.decisions import readable
+from bandit_platform.storage.decisions import DecisionRows, readable
 from bandit_platform.storage.statements import from_micros, table, to_micros
 from bandit_platform.storage.tables import DecisionRow
 
@@ -102,7 +102,7 @@ def search_decisions(
     narrowed_by = (search.arm, search.reason, search.unit, search.request)
     if all(each is None for each in narrowed_by):
         rows = connection.execute(search_statement(search, after, limit + 1)).all()
-        return _page(rows[:limit], more=len(rows) > limit)
+        return _page(connection, rows[:limit], more=len(rows) > limit)
     looked_at = search_statement(search, after, MOST_LOOKED_AT).subquery()
     narrowed = (
         select(looked_at)
@@ -120,9 +120,9 @@ def search_decisions(
         )
     rows = connection.execute(narrowed.limit(limit + 1)).all()
     if len(rows) > limit:
-        return _page(rows[:limit], more=True)
+        return _page(connection, rows[:limit], more=True)
     last = _last_looked_at(connection, search, after)
-    found = _page(rows, more=False)
+    found = _page(connection, rows, more=False)
     return FoundPage(decisions=found.decisions, after=last, cut=last is not None)
 
 
@@ -136,10 +136,11 @@ def _last_looked_at(connection: Connection, search: Search, after: Place | None)
     return Place(moment=from_micros(row.decided_at), decision_id=row.decision_id)
 
 
-def _page(rows: Sequence[Any], *, more: bool) -> FoundPage:
+def _page(connection: Connection, rows: Sequence[Any], *, more: bool) -> FoundPage:
     after = None
     if more:
         last = rows[-1]
         after = Place(moment=from_micros(last.decided_at), decision_id=last.decision_id)
     damaged: dict[str, str] = {}  # the audit lists them
-    return FoundPage(decisions=tuple(readable(rows, damaged)), after=after, cut=False)
+    found = readable(DecisionRows.of(connection, rows), damaged)
+    return FoundPage(decisions=tuple(found), after=after, cut=False)

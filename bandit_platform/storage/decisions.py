@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from bandit_platform.domain.decision import MEASURED, Decision, Reason
+from bandit_platform.domain.request_arms import ArmList
 from bandit_platform.errors import UnreadableError
+from bandit_platform.storage.arm_lists import arm_lists
 from bandit_platform.storage.decision_rows import COLUMNS, decision_from, decision_values
 from bandit_platform.storage.statements import (
     batches,
@@ -29,7 +31,25 @@ from bandit_platform.storage.tables import (
 _DECISION = table(DecisionRow)
 _IMMATURE = table(ImmatureRow)
 _ACTIVATION = table(ActivationRow)
-DecisionRows = Sequence[Row[Any]]
+
+
+class DecisionRows(list[Row[Any]]):
+    """Rows of the table with the lists of arms that they refer to."""
+
+    def __init__(self, rows: Iterable[Row[Any]], lists: Mapping[str, ArmList]) -> None:
+        super().__init__(rows)
+        self.lists = lists
+
+    @classmethod
+    def of(cls, connection: Connection, rows: Iterable[Row[Any]]) -> DecisionRows:
+        """The rows, with their lists read in the same transaction."""
+        found = list(rows)
+        hashes = {row.arms_hash for row in found} - {None}
+        return cls(found, arm_lists(connection, hashes))
+
+    def chosen(self, keep: Callable[[Row[Any]], bool]) -> DecisionRows:
+        """Some of the rows."""
+        return DecisionRows(filter(keep, self), self.lists)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +150,7 @@ def get_decision(connection: Connection, decision_id: str) -> Decision | None:
     """
     rows = connection.execute(select(_DECISION).where(_DECISION.c.decision_id == decision_id)).all()
     unreadable: dict[str, str] = {}
-    found = readable(rows, unreadable)
+    found = readable(DecisionRows.of(connection, rows), unreadable)
     for why in unreadable.values():
         raise UnreadableError(f"decision {decision_id}: {why}; the audit lists all such")
     return found[0] if found else None
@@ -174,7 +194,8 @@ def due(
     )
     if without:
         statement = statement.where(_IMMATURE.c.experiment.not_in(sorted(without)))
-    found = readable(connection.execute(statement).all(), unreadable)
+    rows = DecisionRows.of(connection, connection.execute(statement))
+    found = readable(rows, unreadable)
     return sorted(found, key=lambda decision: (decision.decided_at, decision.decision_id))
 
 
@@ -222,7 +243,7 @@ def decision_rows(
             _DECISION.c.decided_at >= moment,
             (_DECISION.c.decided_at > moment) | (_DECISION.c.decision_id > decision_id),
         )
-    return connection.execute(statement).all()
+    return DecisionRows.of(connection, connection.execute(statement))
 
 
 def readable(rows: DecisionRows, unreadable: dict[str, str] | None = None) -> list[Decision]:
@@ -236,7 +257,7 @@ def readable(rows: DecisionRows, unreadable: dict[str, str] | None = None) -> li
     found = []
     for row in rows:
         try:
-            found.append(decision_from(row))
+            found.append(decision_from(row, rows.lists))
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             if unreadable is None:
                 raise

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.storage.decision_rows import decision_row
-from bandit_platform.storage.decisions import readable
+from bandit_platform.storage.decisions import DecisionRows, readable
 from bandit_platform.storage.statements import batches, insert_new, table
 from bandit_platform.storage.tables import DecisionRow, DisputeRow
 
@@ -24,7 +25,10 @@ def stored_among(connection: Connection, ids: Collection[str]) -> dict[str, Deci
         decision.decision_id: decision
         for some in batches(ids)
         for decision in readable(
-            connection.execute(select(_DECISION).where(_DECISION.c.decision_id.in_(some))).all(),
+            DecisionRows.of(
+                connection,
+                connection.execute(select(_DECISION).where(_DECISION.c.decision_id.in_(some))),
+            ),
             damaged,
         )
     }
@@ -40,11 +44,16 @@ def insert_disputes(connection: Connection, others: Mapping[str, Decision]) -> s
         {
             "decision_id": decision_id,
             "experiment": other.experiment,
-            "other": json.dumps(decision_row(other)),
+            "other": json.dumps(decision_row(_without_list(other))),
         }
         for decision_id, other in others.items()
     ]
     return {str(key[0]) for key in insert_new(connection, DisputeRow, rows)}
+
+
+def _without_list(decision: Decision) -> Decision:
+    """The decision for columns that need no stored list of arms."""
+    return replace(decision, draws=tuple(replace(draw, arms=None) for draw in decision.draws))
 
 
 def disputed(connection: Connection, ids: Collection[str]) -> set[str]:

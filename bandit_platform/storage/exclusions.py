@@ -40,6 +40,14 @@ def add_exclusions(connection: Connection, amounts: Mapping[Place, int]) -> None
         )
 
 
+def excluded_arms(connection: Connection, experiment: str) -> list[str]:
+    """The arms that have counts."""
+    arms = select(_EXCLUSION.c.arm).where(
+        _EXCLUSION.c.experiment == experiment, _EXCLUSION.c.arm != ""
+    )
+    return list(connection.execute(arms.distinct()).scalars())
+
+
 def exclusions(connection: Connection, experiment: str) -> dict[Place, int]:
     """Every count of an experiment."""
     rows = connection.execute(

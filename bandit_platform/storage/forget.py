@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Table, delete, func, select
 
+from bandit_platform.storage.arm_lists import lists_of_decisions, remove_unused
 from bandit_platform.storage.audit_state import forget_audited
 from bandit_platform.storage.counters import add
 from bandit_platform.storage.page_sources import forget_page_sources
@@ -76,7 +77,9 @@ def forget_unit(connection: Connection, unit: str, traces: UnitTraces) -> dict[s
     ids = traces.decisions
     add(connection, _waiting(connection, ids))
     sources = forget_page_sources(connection, unit, _addresses(connection, ids))
+    lists = lists_of_decisions(connection, ids)
     removed = {name: _remove(connection, rows, ids) for name, rows in _OF_DECISIONS.items()}
+    removed["lists of arms"] = remove_unused(connection, lists)
     removed["disputes"] = _remove(connection, _DISPUTE, ids)
     removed["disputes"] += connection.execute(
         delete(_DISPUTE).where(_DISPUTE.c.other.contains(unit, autoescape=True))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, func, insert, select
 
 from bandit_platform.domain.decision import Decision
 from bandit_platform.storage.decision_rows import decision_from
+from bandit_platform.storage.decisions import DecisionRows
 from bandit_platform.storage.learning_tables import PolicyStateRow, TimelineRow
 from bandit_platform.storage.statements import batches, put, table, to_micros
 from bandit_platform.storage.tables import DecisionRow, InteractionRow, SkippedRow, UnitTotalRow
@@ -139,9 +140,10 @@ def policy_interactions(
     if until is not None:
         statement = statement.where(_DECISION.c.decided_at < to_micros(until))
     found = []
-    for row in connection.execute(statement).all():
+    rows = DecisionRows.of(connection, connection.execute(statement))
+    for row in rows:
         try:
-            decision = decision_from(row)
+            decision = decision_from(row, rows.lists)
         except (ValueError, TypeError, LookupError) as error:
             if unreadable is None:
                 raise

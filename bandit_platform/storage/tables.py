@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     Text,
     text,
 )
@@ -69,6 +70,12 @@ class DecisionRow(SQLModel, table=True):
             sqlite_where=text("request_key IS NOT NULL"),
             postgresql_where=text("request_key IS NOT NULL"),
         ),
+        Index(
+            "decision_by_arms",
+            "arms_hash",
+            sqlite_where=text("arms_hash IS NOT NULL"),
+            postgresql_where=text("arms_hash IS NOT NULL"),
+        ),
     )
 
     decision_id: str = Field(primary_key=True)
@@ -106,6 +113,29 @@ class DecisionRow(SQLModel, table=True):
     arms_hash: str | None = None
     #: the draws of further slots
     more_draws: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class RequestArmRow(SQLModel, table=True):
+    """An arm that came with a request: its key and features, once for all that were equal."""
+
+    __tablename__ = "request_arm"
+
+    number: int = Field(sa_column=Column(_BIG, primary_key=True, autoincrement=False))
+    #: hash of the content
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    #: JSON list of key and features
+    content: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ArmListRow(SQLModel, table=True):
+    """The arms among which decisions chose, in order, if they came with requests."""
+
+    __tablename__ = "arm_list"
+
+    #: as in ``decision.arms_hash``
+    hash: str = Field(primary_key=True)
+    #: numbers of the arms, four bytes each, the lowest byte first
+    members: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class ImmatureRow(SQLModel, table=True):

@@ -13,6 +13,7 @@ from bandit_platform.domain.context import (
     MAX_SET_VALUE_LENGTH,
     MAX_VALUE_LENGTH,
 )
+from bandit_platform.domain.request_arms import RequestArms
 
 MAX_EVENTS = 100
 #: values in a list of the context, repeats included
@@ -63,6 +64,13 @@ class DecisionRequest(_Request):
     )
     excluded_arms: list[_Name] | None = Field(
         default=None, max_length=100, description="These arms may not be shown."
+    )
+    arms: RequestArms | None = Field(
+        default=None,
+        description="Arms that this request brings, where the experiment has arms_from = "
+        '"request": each with its key, the features that the model may know, and the offer to hand '
+        "back if it is shown. An arm of the file with the same key keeps its conditions; features "
+        "are added to the file's or replace them. The body may then have 256 KiB.",
     )
     defer_activation: bool | None = Field(
         default=None, description="Count this decision only once it is activated."

@@ -6,7 +6,7 @@ does, so a request is answered by one thread while the others read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
 
@@ -19,17 +19,17 @@ class BodyBuffer:
 
     Args:
         inner: the application.
-        longest: bytes of the longest body that it takes.
+        longest: gives the bytes of the longest body that a path takes.
     """
 
-    def __init__(self, inner: Application, longest: int) -> None:
+    def __init__(self, inner: Application, longest: Callable[[str], int]) -> None:
         self._inner = inner
         self._longest = longest
         self._lock = Lock()
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Read first, then answer."""
-        whole_body(environ, self._longest)
+        whole_body(environ, self._longest(environ["PATH_INFO"]))
         with self._lock:
             answer = self._inner(environ, start)
             try:

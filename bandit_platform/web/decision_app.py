@@ -42,7 +42,7 @@ def create_decision_app(
     return _made(serving, limits, own)[0]
 
 
-def _made(serving: Serving, limits: Limits, own: frozenset[str]) -> tuple[APIFlask, Gate]:
+def _made(serving: Serving, limits: Limits, own: frozenset[str]) -> tuple[APIFlask, Gate, Shop]:
     meter = Meter()
     app = bare_app("bandit-platform decisions", meter, EVENTS_BYTES + 1)
     keys = serving.registry.keys
@@ -69,13 +69,13 @@ def _made(serving: Serving, limits: Limits, own: frozenset[str]) -> tuple[APIFla
     )
     observed = cast("Observed", app.wsgi_app)
     observed.inner = ShortWay(observed.inner, gate, shop)
-    return app, gate
+    return app, gate, shop
 
 
 def serve_app() -> APIFlask:
     """The decision application of this process under another server, from its environment."""
-    app, _ = _from_environment(load_settings())
-    buffered = BodyBuffer(app.wsgi_app, EVENTS_BYTES + 1)
+    app, _, shop = _from_environment(load_settings())
+    buffered = BodyBuffer(app.wsgi_app, shop.longest_body)
     app.wsgi_app = buffered  # type: ignore[method-assign, assignment]
     return app
 
@@ -84,16 +84,16 @@ def hosted_app() -> Hosted:
     """The decision application of this process under our own server, from its environment."""
     end_with_parent()
     settings = load_settings()
-    app, gate = _from_environment(settings)
+    app, gate, shop = _from_environment(settings)
     observed = cast("Observed", app.wsgi_app)
     served: Application = observed
     if settings.wait_seconds > 0:
         shedding = Shedding(observed, observed.around, longest=settings.wait_seconds)
         shedding.keep_watch(settings.host, settings.port)
         served = shedding
-    return Hosted(app=served, longest=EVENTS_BYTES + 1, rank=gate.rank)
+    return Hosted(app=served, longest=shop.longest_body, rank=gate.rank)
 
 
-def _from_environment(settings: Settings) -> tuple[APIFlask, Gate]:
+def _from_environment(settings: Settings) -> tuple[APIFlask, Gate, Shop]:
     serving, own = build_serving(settings), own_origins(settings.service_address)
     return _made(serving, limits_of(settings), own)

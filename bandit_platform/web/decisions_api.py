@@ -9,7 +9,7 @@ from bandit_platform.errors import ConflictError
 from bandit_platform.web.auth import Gate, shown_key
 from bandit_platform.web.observed import DECIDED
 from bandit_platform.web.reading import body_bytes
-from bandit_platform.web.shop import DECISION_BYTES, EVENTS_BYTES, Shop
+from bandit_platform.web.shop import EVENTS_BYTES, Shop
 
 
 def decisions_blueprint(shop: Shop, gate: Gate) -> APIBlueprint:
@@ -19,7 +19,7 @@ def decisions_blueprint(shop: Shop, gate: Gate) -> APIBlueprint:
     @api.post("/experiments/<experiment>/decisions")
     @api.doc(summary="Which arm to show", operation_id="decide")
     def decide(experiment: str) -> Response:
-        body = body_bytes(DECISION_BYTES, text=True)
+        body = body_bytes(shop.decision_bytes(experiment), text=True)
         environ = request.environ
         caller = gate.caller(environ)
         try:

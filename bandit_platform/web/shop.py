@@ -11,7 +11,10 @@ from pydantic_core import to_json
 
 from bandit_platform.domain.access import Key
 from bandit_platform.domain.caller import Caller
+from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.personal import personal_shape
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.request_arms import MOST_REPORTED, OTHER
 from bandit_platform.errors import InputError
 from bandit_platform.services.serving.decide import Answer, Decider, Query
 from bandit_platform.services.serving.record_events import EventRecorder, Receipt
@@ -20,6 +23,9 @@ from bandit_platform.web.lenient_bodies import read_decision_request, read_event
 from bandit_platform.web.meter import Choice, Meter
 
 DECISION_BYTES = 32 * 1024
+#: of a decision of an experiment whose requests may bring arms
+ARMS_BYTES = 256 * 1024
+DECISIONS_BEFORE, DECISIONS_AFTER = "/v1/experiments/", "/decisions"
 EVENTS_BYTES = 64 * 1024
 
 
@@ -51,6 +57,19 @@ class Shop:
         self._decider = decider
         self._recorder = recorder
         self._meter = meter
+        #: experiment → arms of requests that metrics name
+        self._labels: dict[str, set[str]] = {}
+
+    def decision_bytes(self, experiment: str) -> int:
+        """Bytes that the body of a request for a decision may have."""
+        return ARMS_BYTES if self._decider.takes_arms(experiment) else DECISION_BYTES
+
+    def longest_body(self, path: str) -> int:
+        """Bytes of a body that are read for a path, one more than it may have."""
+        if path.startswith(DECISIONS_BEFORE) and path.endswith(DECISIONS_AFTER):
+            experiment = path[len(DECISIONS_BEFORE) : -len(DECISIONS_AFTER)]
+            return max(self.decision_bytes(experiment), EVENTS_BYTES) + 1
+        return EVENTS_BYTES + 1
 
     def decide(
         self, experiment: str, body: bytes, idempotency_key: str | None, caller: Caller
@@ -69,9 +88,19 @@ class Shop:
         decision = answer.decision
         return Decided(
             to_json(_shown(answer)),
-            (decision.experiment, decision.arm, decision.reason.value),
+            (decision.experiment, self._label(decision), decision.reason.value),
             answer.new,
         )
+
+    def _label(self, decision: Decision) -> str:
+        """What metrics call the arm: those that come with requests have few labels of their own."""
+        if decision.draws[0].arms_hash is None:
+            return decision.arm
+        known = self._labels.setdefault(decision.experiment, {NOTHING})
+        if decision.arm not in known and len(known) > MOST_REPORTED:
+            return OTHER
+        known.add(decision.arm)
+        return decision.arm
 
     def record_conflict(self, experiment: str, caller: Caller) -> None:
         """Count a request whose request key was used before with another body."""
@@ -122,6 +151,7 @@ def _query(body: DecisionRequest, header: str | None, caller: Caller) -> Query:
         eligible_arms=None if body.eligible_arms is None else tuple(body.eligible_arms),
         excluded_arms=tuple(body.excluded_arms or ()),
         defer_activation=bool(body.defer_activation),
+        arms=body.arms,
         caller=caller,
     )
 

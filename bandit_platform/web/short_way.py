@@ -20,9 +20,8 @@ from bandit_platform.logs import SeldomLog, where_raised
 from bandit_platform.web.auth import Gate, address_key
 from bandit_platform.web.observed import DECIDED, Application, Start
 from bandit_platform.web.reading import whole_body
-from bandit_platform.web.shop import DECISION_BYTES, Decided, Shop
+from bandit_platform.web.shop import DECISIONS_AFTER, DECISIONS_BEFORE, Decided, Shop
 
-_BEFORE, _AFTER = "/v1/experiments/", "/decisions"
 #: as servers and as browsers' pages spell it
 _KINDS = frozenset({"application/json", "text/plain", "text/plain;charset=UTF-8"})
 _STATUS = {True: "201 CREATED", False: "200 OK"}
@@ -61,7 +60,7 @@ class ShortWay:
 
     def _decide(self, environ: dict[str, Any]) -> Decided | None:
         """The decision; None where the long way has to be taken."""
-        asked = _in_order(environ)
+        asked = _in_order(environ, self._shop)
         if asked is None:
             return None
         experiment, key, body = asked
@@ -81,17 +80,19 @@ class ShortWay:
             return None
 
 
-def _in_order(environ: dict[str, Any]) -> tuple[str, str, bytes] | None:
+def _in_order(environ: dict[str, Any], shop: Shop) -> tuple[str, str, bytes] | None:
     """The experiment, the text of the key and the body of a request for a decision."""
     path: str = environ["PATH_INFO"]
-    if not (path.startswith(_BEFORE) and path.endswith(_AFTER)):
+    if not (path.startswith(DECISIONS_BEFORE) and path.endswith(DECISIONS_AFTER)):
         return None
     if environ["REQUEST_METHOD"] != "POST" or environ.get("CONTENT_TYPE") not in _KINDS:
         return None
-    key, body = _key_text(environ), whole_body(environ, DECISION_BYTES)
-    if key is None or body is None or len(body) > DECISION_BYTES:
+    experiment = path[len(DECISIONS_BEFORE) : -len(DECISIONS_AFTER)]
+    limit = shop.decision_bytes(experiment)
+    key, body = _key_text(environ), whole_body(environ, limit)
+    if key is None or body is None or len(body) > limit:
         return None
-    return path[len(_BEFORE) : -len(_AFTER)], key, body
+    return experiment, key, body
 
 
 def _key_text(environ: dict[str, Any]) -> str | None:

@@ -116,6 +116,7 @@ def test_bodies_and_answers_are_the_ones_that_are_really_used(standing: Any) -> 
         "request_key",
         "eligible_arms",
         "excluded_arms",
+        "arms",
         "defer_activation",
     }
     assert body["required"] == ["unit_id"]

@@ -10,27 +10,36 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.domain.exclusion import Exclusion, from_data, to_data
+from bandit_platform.services.collecting.arm_names import ArmNames
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import decisions_since
-from bandit_platform.storage.exclusions import Place
+from bandit_platform.storage.exclusions import Place, excluded_arms
 
 ELIGIBLE, SHOWN, OUT, DECIDED = "eligible", "shown", "out", "decided"
 #: bytes of a reason; what is longer is counted without its limit
 _LONGEST = 200
 _BATCH = 5000
+_AS_THEY_ARE: Mapping[str, ArmNames] = MappingProxyType({})
 
 #: experiment, revision, reason, arm, eligible arms, the others with why
 _Alike = tuple[str, int, str, str, tuple[str, ...], tuple[tuple[str, Exclusion], ...]]
 
 
-def count_exclusions(decisions: Iterable[Decision]) -> dict[Place, int]:
+def count_exclusions(
+    decisions: Iterable[Decision], names: Mapping[str, ArmNames] = _AS_THEY_ARE
+) -> dict[Place, int]:
     """How often each arm was eligible, shown or out, and why.
 
     Where the decision as a whole could give nothing only (held out, paused), or was page traffic
     over a limit, that is counted once and no arm's fate is.
+
+    Args:
+        decisions: of any experiments.
+        names: experiment → the names of its arms, where they may be others than the keys.
     """
     alike: Counter[_Alike] = Counter(
         [
@@ -50,11 +59,12 @@ def count_exclusions(decisions: Iterable[Decision]) -> dict[Place, int]:
         counts[Place(key, revision, "", DECIDED, reason)] += number
         if reason not in POLICY_TRAFFIC:
             continue
-        counts[Place(key, revision, arm, SHOWN, "")] += number
+        name = names[key].name_of if key in names else str
+        counts[Place(key, revision, name(arm), SHOWN, "")] += number
         for each in eligible:
-            counts[Place(key, revision, each, ELIGIBLE, "")] += number
+            counts[Place(key, revision, name(each), ELIGIBLE, "")] += number
         for each, why in excluded:
-            counts[Place(key, revision, each, OUT, reason_text(why))] += number
+            counts[Place(key, revision, name(each), OUT, reason_text(why))] += number
     return dict(counts)
 
 
@@ -64,11 +74,14 @@ def recount_exclusions(database: Database, experiment: str) -> Mapping[Place, in
     after = None
     while True:
         with database.read() as connection:
+            kept = excluded_arms(connection, experiment)
             batch = decisions_since(connection, experiment, None, after=after, limit=_BATCH)
         if not batch:
             return dict(counts)
         after = (batch[-1].decided_at, batch[-1].decision_id)
-        counts.update(count_exclusions(batch))
+        brought = any(each.draws[0].arms_hash is not None for each in batch)
+        names = {experiment: ArmNames(kept, 0)} if brought else {}
+        counts.update(count_exclusions(batch, names))
 
 
 def reason_text(why: Exclusion) -> str:

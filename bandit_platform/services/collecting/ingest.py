@@ -28,6 +28,8 @@ from bandit_platform.journal.reader import (
     segments,
 )
 from bandit_platform.journal.records import Activation, RequestConflict
+from bandit_platform.services.collecting.arm_names import names_of_exclusions
+from bandit_platform.services.collecting.arms import store_arms
 from bandit_platform.services.collecting.count_exclusions import count_exclusions
 from bandit_platform.services.collecting.count_page_sources import count_page_decisions
 from bandit_platform.services.collecting.dispute import mark_disputes
@@ -113,7 +115,7 @@ class Ingest:
         damaged = sum(_keep_damaged(paths[chunk.segment], chunk) for chunk in useful)
         if any(chunk.records or chunk.torn or chunk.damaged for chunk in useful):
             with self._database.write() as connection:
-                _store(connection, useful)
+                _store(connection, useful, paths)
         self._clear([chunk for chunk in useful if chunk.exhausted], paths)
         torn = sum(chunk.torn for chunk in useful)
         if torn:
@@ -157,11 +159,11 @@ def _keep_damaged(path: Path, chunk: Chunk) -> int:
     return len(chunk.damaged)
 
 
-def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
+def _store(connection: Connection, chunks: Sequence[Chunk], paths: Mapping[str, Path]) -> None:
     take_turns(connection)
     records = [record for chunk in chunks for record in chunk.records]
     counts: Counter[tuple[str, str]] = Counter()
-    decisions = [record for record in records if isinstance(record, Decision)]
+    decisions = store_arms(connection, chunks, paths)
     new = insert_decisions(connection, decisions)
     made = Counter([(decision.experiment, decision.counted_as) for decision in new])
     counts.update({(key, f"decisions.{reason}"): number for (key, reason), number in made.items()})
@@ -192,7 +194,7 @@ def _store(connection: Connection, chunks: Sequence[Chunk]) -> None:
         counts,
         [Reported(each.decision_id, each.type, each.trusted) for each in (*adopted, *events)],
     )
-    add_exclusions(connection, count_exclusions(new))
+    add_exclusions(connection, count_exclusions(new, names_of_exclusions(connection, new)))
     count_page_decisions(connection, new)
     counts[DEPLOYMENT, "journal.torn"] += sum(chunk.torn for chunk in chunks)
     counts[DEPLOYMENT, "journal.damaged"] += sum(len(chunk.damaged) for chunk in chunks)

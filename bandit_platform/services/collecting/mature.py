@@ -17,6 +17,7 @@ from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
 from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
+from bandit_platform.services.collecting.arm_names import ArmNames, names_of_sums
 from bandit_platform.services.collecting.count_page_sources import count_page_outcomes
 from bandit_platform.services.collecting.request_events import find_decisions_of_events
 from bandit_platform.services.learning.outcomes import PURCHASE, RETURN
@@ -108,7 +109,7 @@ def mature(
                 counts[decision.experiment, "disputed"] += 1
             elif not _was_shown(decision, shown):
                 counts[decision.experiment, "not_activated"] += 1
-        _count(matured, counts)
+        _count(matured, counts, names_of_sums(connection, counted))
         _add_unit_totals(connection, matured, counts)
         count_page_outcomes(
             connection, [(m.decision, m.rewarded) for m in matured if m.policy_traffic]
@@ -201,16 +202,18 @@ def _trusted_currency(experiment: StoredExperiment, events: Sequence[Event]) -> 
     return None
 
 
-def _count(matured: Sequence[_Matured], counts: Counts) -> None:
+def _count(matured: Sequence[_Matured], counts: Counts, names: Mapping[str, ArmNames]) -> None:
     for each in matured:
-        key = each.decision.experiment
+        key, arm = each.decision.experiment, each.decision.arm
+        if each.policy_traffic and key in names:
+            arm = names[key].name_of(arm)
         if each.policy_traffic:
             counts[key, "interactions.policy"] += 1
-            counts[key, f"arm.{each.decision.arm}.count"] += 1
-            counts[key, f"arm.{each.decision.arm}.reward"] += each.reward.value
-            counts[key, f"arm.{each.decision.arm}.gross"] += each.reward.gross
-            counts[key, f"arm.{each.decision.arm}.taken_back"] += each.reward.taken_back
-            counts[key, f"arm.{each.decision.arm}.costs"] += each.reward.costs
+            counts[key, f"arm.{arm}.count"] += 1
+            counts[key, f"arm.{arm}.reward"] += each.reward.value
+            counts[key, f"arm.{arm}.gross"] += each.reward.gross
+            counts[key, f"arm.{arm}.taken_back"] += each.reward.taken_back
+            counts[key, f"arm.{arm}.costs"] += each.reward.costs
         else:
             counts[key, "interactions.holdout"] += 1
         counts[key, "clipped"] += each.reward.clipped

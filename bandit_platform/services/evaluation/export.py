@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,12 @@ def _row(
     walked: Iterator[RecomputedRow] | None,
 ) -> Row:
     decision = interaction.decision
-    arms = {arm.key: arm.features for arm in specs[decision.revision].arms}
+    brought = decision.request_arms
+    arms: Mapping[str, Mapping[str, Any]] = (
+        {arm.key: arm.features for arm in specs[decision.revision].arms}
+        if brought is None
+        else {arm.key: arm.features for arm in brought.arms}
+    )
     return {
         "arm": decision.arm,
         "propensity": decision.propensity,

@@ -113,7 +113,7 @@ class Versions:
             text = self._texts[row.decision.revision]
             eligible = row.decision.eligible
             nothing = eligible.index(NOTHING)
-            lines = text.lines(row.decision.context, eligible)
+            lines = text.lines(row.decision.context, eligible, row.decision.request_arms)
             codes = [log.code(arm) for arm in eligible]
             for name, policy in self._loaded.items():
                 made[name][place, codes] = policy.pmf(lines, self._explorers[name], nothing)

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from bandit_platform.domain.policy_spec import NOTHING
+from bandit_platform.domain.request_arms import MOST_REPORTED, OTHER
 from bandit_platform.ope.checks.calibration import ArmCalibration
 from bandit_platform.ope.checks.sample_ratio import SampleRatio
 from bandit_platform.ope.sequences.stream import Stream
@@ -38,20 +40,41 @@ class Quality:
 
     def updated(self, batch: Sequence[Interaction]) -> Quality:
         """The state after more interactions."""
-        seen = dict.fromkeys([*self.arms, *(arm for i in batch for arm in i.decision.eligible)])
-        wider = self._widened(tuple(seen))
+        wider = self._widened(self._named_with(batch))
         place = {arm: number for number, arm in enumerate(wider.arms)}
         pmf = np.zeros((len(batch), len(place)))
         drawn = np.empty(len(batch), dtype=np.int64)
         for row, interaction in enumerate(batch):
             decision = interaction.decision
-            pmf[row, [place[arm] for arm in decision.eligible]] = decision.pmf
-            drawn[row] = place[decision.arm]
+            if decision.draws[0].arms_hash is None:
+                pmf[row, [place[arm] for arm in decision.eligible]] = decision.pmf
+                drawn[row] = place[decision.arm]
+                continue
+            other = place.get(OTHER, -1)
+            columns = [place.get(arm, other) for arm in decision.eligible]
+            np.add.at(pmf[row], columns, decision.pmf)
+            drawn[row] = place.get(decision.arm, other)
         return replace(
             wider,
             ratio=wider.ratio.updated(drawn, pmf),
             calibration=wider.calibration.updated(drawn, pmf),
         )
+
+    def _named_with(self, batch: Sequence[Interaction]) -> tuple[str, ...]:
+        """The arms that are tested, with those of a batch.
+
+        Those that came with requests are tested together once 200 arms have names.
+        """
+        seen = dict.fromkeys(self.arms)
+        for interaction in batch:
+            decision = interaction.decision
+            if decision.draws[0].arms_hash is None:
+                seen.update(dict.fromkeys(decision.eligible))
+                continue
+            for arm in decision.eligible:
+                if arm not in seen:
+                    seen[arm if len(seen) < MOST_REPORTED or arm == NOTHING else OTHER] = None
+        return tuple(seen)
 
     def alarm(self) -> bool:
         """Rows of some arm are missing or doubled, beyond chance."""

@@ -69,7 +69,7 @@ def recompute(
         for interaction in batch:
             decision = interaction.decision
             revision = specs[decision.revision]
-            lines = revision.text.lines(decision.context, decision.eligible)
+            lines = revision.text.lines(decision.context, decision.eligible, decision.request_arms)
             yield RecomputedRow(
                 decision_id=decision.decision_id,
                 unit=decision.unit,

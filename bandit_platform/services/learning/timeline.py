@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.request_arms import OTHER, most_frequent
 from bandit_platform.services.learning.programme import programme_uplift
 from bandit_platform.storage.counters import counters
 from bandit_platform.storage.database import Connection
@@ -55,6 +56,8 @@ def add_timeline_point(
         ]
     counted = counters(connection, spec.key)
     drawn, rewards = _by_arm(counted, ".count"), _by_arm(counted, ".reward")
+    shown = most_frequent(drawn)
+    drawn, rewards = _pooled(drawn, shown), _pooled(rewards, shown)
     programme = programme_uplift(counted)
     payload: dict[str, Any] = {
         "policies": policies,
@@ -73,3 +76,10 @@ def _by_arm(counted: Mapping[str, float], what: str) -> dict[str, float]:
         for name, count in counted.items()
         if name.startswith("arm.") and name.endswith(what)
     }
+
+
+def _pooled(sums: Mapping[str, float], shown: set[str]) -> dict[str, float]:
+    """Sums of the arms that are shown, and of all others together."""
+    found = {arm: sums[arm] for arm in sums if arm in shown}
+    rest = [count for arm, count in sums.items() if arm not in shown]
+    return {**found, OTHER: found.get(OTHER, 0.0) + sum(rest)} if rest else found

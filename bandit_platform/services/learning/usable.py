@@ -45,7 +45,11 @@ def why_unusable(
 
 
 def _arms_problem(decision: Decision, spec: ExperimentSpec) -> str | None:
-    if problem := _eligible_problem(decision.eligible, spec.arm_keys):
+    arms = decision.request_arms
+    if arms is None and decision.draws[0].arms_hash is not None:
+        return "the arms of its request are not stored"
+    known = spec.arm_keys if arms is None else arms.keys
+    if problem := _eligible_problem(decision.eligible, known):
         return problem
     if decision.arm not in decision.eligible:
         return "the arm is not among the eligible ones"

@@ -95,7 +95,7 @@ def walk(
         decision = interaction.decision
         revision = texts[decision.revision]
         draw = decision.draws[0]
-        lines = revision.text.lines(decision.context, draw.eligible) if learns else []
+        lines = revision.text.lines(decision.context, draw.eligible, draw.arms) if learns else []
         drawn, propensity = draw.eligible.index(draw.arm), draw.propensity
         ratios.append([step(interaction, lines, revision)[drawn] / propensity for step in steps])
         nothing[row] = 1.0 / propensity if draw.arm == NOTHING else 0.0

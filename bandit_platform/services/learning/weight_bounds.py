@@ -33,7 +33,7 @@ class WeightBound:
     C, each by the share of its policy.
 
     Attributes:
-        offers: how many the revision has (N).
+        offers: how many a decision has, eligible or not (N).
         nothing: A.
         even: B.
         spread: C.
@@ -59,7 +59,12 @@ class WeightBound:
     @classmethod
     def of_spec(cls, spec: ExperimentSpec) -> WeightBound:
         """The bound while the file's policy serves alone."""
-        return cls.mixed(len(spec.arms), [(1.0, _floor(spec, spec.policy.floor))])
+        return cls.among(spec, spec.most_offers)
+
+    @classmethod
+    def among(cls, spec: ExperimentSpec, offers: int) -> WeightBound:
+        """The same for decisions that have so many offers."""
+        return cls.mixed(offers, [(1.0, _floor(spec, spec.policy.floor))])
 
     def least_propensity(self, offers: int, *, nothing: bool) -> float:
         """The least probability of ``nothing``, or of each of the eligible offers."""
@@ -82,6 +87,8 @@ class WeightBound:
     @cached_property
     def largest_uniform(self) -> float:
         """The largest weight of 1 / (n + 1) for each arm where n offers are eligible."""
+        if not self.offers:
+            return 1.0
         chance = self.spread * (self.offers + 1) / self.offers + self.even
         return max(1.0, 1.0 / (2.0 * self.nothing + self.even), 1.0 / chance)
 
@@ -103,7 +110,7 @@ class WeightBounds:
         self._texts = texts
         self._deployments = {each.number: each for each in history}
         self._policies = policies
-        self._known: dict[tuple[int, int | None, bool], WeightBound] = {}
+        self._known: dict[tuple[int, int | None, bool, int | None], WeightBound] = {}
 
     @classmethod
     def stored(
@@ -115,7 +122,13 @@ class WeightBounds:
 
     def of(self, decision: Decision) -> WeightBound:
         """The bound of one decision, whose revision must be known."""
-        key = (decision.revision, decision.deployment, len(decision.model_versions) > 1)
+        arms = decision.request_arms
+        key = (
+            decision.revision,
+            decision.deployment,
+            len(decision.model_versions) > 1,
+            None if arms is None else len(arms.arms),
+        )
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._bound(*key)
@@ -136,18 +149,21 @@ class WeightBounds:
             rows[row] = place
         return found, rows
 
-    def _bound(self, revision: int, number: int | None, mixed: bool) -> WeightBound:
+    def _bound(
+        self, revision: int, number: int | None, mixed: bool, brought: int | None
+    ) -> WeightBound:
         spec = self._texts[revision].spec
+        offers = len(spec.arms) if brought is None else brought
         deployment = self._deployments.get(number) if number is not None else None
         if deployment is None or deployment.champion not in self._policies:
-            return WeightBound.of_spec(spec)
+            return WeightBound.among(spec, offers)
         champion = self._policies[deployment.champion].definition.floor
         challenger = self._policies.get(deployment.challenger or "")
         floors: list[tuple[float, Floor]] = [(1.0, _floor(spec, champion))]
         if mixed and challenger is not None:
             rest = 1.0 - deployment.share
             floors = [(rest, champion), (deployment.share, challenger.definition.floor)]
-        return WeightBound.mixed(len(spec.arms), floors)
+        return WeightBound.mixed(offers, floors)
 
 
 def _floor(spec: ExperimentSpec, floor: Floor) -> Floor:

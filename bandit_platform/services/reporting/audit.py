@@ -278,13 +278,20 @@ def _eligibility_mismatch(decision: Decision, spec: ExperimentSpec) -> str | Non
     if decision.reason not in {Reason.POLICY, Reason.UNIFORM}:
         only_nothing = decision.eligible == (NOTHING,) and not decision.excluded
         return None if only_nothing else "only nothing can have been eligible"
+    arms = decision.request_arms
+    if arms is None and decision.draws[0].arms_hash is not None:
+        return "the arms of its request are not stored"
+    if arms is not None and arms.hash != decision.draws[0].arms_hash:
+        return "the arms of its request were changed"
+    keys = [arm.key for arm in spec.arms] if arms is None else arms.keys
     not_asked = _out_for(decision, ExclusionCode.NOT_REQUESTED)
     expected = eligible_arms(
         spec,
         decision.context,
         decision.decided_at,
-        only=[arm.key for arm in spec.arms if arm.key not in not_asked] if not_asked else None,
+        only=set(keys) - not_asked if not_asked else None,
         without=_out_for(decision, ExclusionCode.EXCLUDED_BY_REQUEST),
+        arms=arms,
     )
     if expected.arms != decision.eligible:
         return "other arms were eligible in this context"
@@ -293,8 +300,8 @@ def _eligibility_mismatch(decision: Decision, spec: ExperimentSpec) -> str | Non
     return None
 
 
-def _out_for(decision: Decision, code: ExclusionCode) -> list[str]:
-    return [arm for arm, why in decision.excluded.items() if why.code is code]
+def _out_for(decision: Decision, code: ExclusionCode) -> set[str]:
+    return {arm for arm, why in decision.excluded.items() if why.code is code}
 
 
 def _expected_pmf(decision: Decision, known: _Known, models: _Models) -> tuple[float, ...]:
@@ -317,7 +324,7 @@ def _expected_pmf(decision: Decision, known: _Known, models: _Models) -> tuple[f
         raise PolicyError(f"deployment {decision.deployment} is not stored")
     if len(versions) > len(deployment.roles):
         raise PolicyError("more model versions are recorded than policies served")
-    lines = text.lines(decision.context, decision.eligible)
+    lines = text.lines(decision.context, decision.eligible, decision.request_arms)
     pmfs = []
     for version, (policy, pinned) in zip(versions, deployment.roles, strict=False):
         if pinned is not None and version > pinned:  # an older one serves where it is damaged

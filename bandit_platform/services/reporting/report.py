@@ -13,6 +13,7 @@ from datetime import datetime
 
 from bandit_platform.domain.decision import MEASURED, OVER_LIMIT, Reason
 from bandit_platform.domain.event import Lateness
+from bandit_platform.domain.request_arms import OTHER, most_frequent
 from bandit_platform.domain.reward import weights_to_file
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.estimators.estimate import Estimate
@@ -323,20 +324,22 @@ def _arms(
     listed = stored.spec.arm_keys
     newest = {arm.key: arm for each in known for arm in each.spec.arms}
     rows = []
-    for arm in dict.fromkeys([*listed, *sorted(seen)]):
-        count = counted.get(f"arm.{arm}.count", 0.0)
-        reward = counted.get(f"arm.{arm}.reward", 0.0)
+    shown = {*listed, *most_frequent({arm: counted[f"arm.{arm}.count"] for arm in seen})}
+    rest = [arm for arm in seen if arm not in shown]
+    for arm in dict.fromkeys([*listed, *sorted({*seen} & shown), *([OTHER] if rest else [])]):
+        sums = _sums(counted, [arm, *rest] if arm == OTHER and rest else [arm])
+        count, reward = sums["count"], sums["reward"]
         declared = newest.get(arm)
         rows.append(
             ArmRow(
                 arm=arm,
-                active=arm in listed,
+                active=arm in listed or stored.spec.takes_arms,
                 interactions=int(count),
                 share=count / total if total else 0.0,
                 mean_reward=reward / count if count else None,
-                gross=counted.get(f"arm.{arm}.gross", 0.0),
-                taken_back=counted.get(f"arm.{arm}.taken_back", 0.0),
-                costs=counted.get(f"arm.{arm}.costs", 0.0),
+                gross=sums["gross"],
+                taken_back=sums["taken_back"],
+                costs=sums["costs"],
                 advertiser=declared.advertiser if declared else None,
                 category=declared.category if declared else None,
                 value=weights_to_file(declared.value) if declared else {},
@@ -344,6 +347,14 @@ def _arms(
             )
         )
     return tuple(rows)
+
+
+def _sums(counted: Mapping[str, float], arms: Sequence[str]) -> dict[str, float]:
+    """What was counted of some arms together."""
+    return {
+        what: sum(counted.get(f"arm.{arm}.{what}", 0.0) for arm in arms)
+        for what in ("count", "reward", "gross", "taken_back", "costs")
+    }
 
 
 def _timeline_programme(numbers: Sequence[float] | None) -> TimelineProgramme | None:

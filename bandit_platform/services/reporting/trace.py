@@ -58,12 +58,16 @@ def _fate(connection: Connection, decision: Decision) -> dict[str, Any]:
     spec, currency = _rules(connection, decision, stored)
     made_by = _deciding_spec(connection, decision, stored.spec)
     parts = reward_parts(events, spec, currency, made_by.worth_of(decision.arm))
+    brought = decision.request_arms
     shown = activated(connection, [key]).get(key)
     matured = interaction_of(connection, key)
     other = dispute_of(connection, key)
     waiting = bool(find_immature(connection, [key]))
     return {
-        "arms": list(made_by.arm_keys),
+        "arms": list(made_by.arm_keys if brought is None else brought.keys),
+        "features": None
+        if brought is None
+        else {arm.key: dict(arm.features) for arm in brought.arms},
         "activated_at": shown.isoformat() if shown else None,
         "events": [_event(part) for part in parts],
         "status": _status(decision, waiting, matured is not None)

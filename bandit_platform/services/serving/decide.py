@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.domain.record import record
+from bandit_platform.domain.request_arms import ArmList, RequestArm, demand_sound
 from bandit_platform.errors import ConflictError, InputError, JournalError
 from bandit_platform.journal.records import RequestConflict, conflict_line, decision_line
 from bandit_platform.journal.requests import Claim, SharedRequests
@@ -41,6 +42,7 @@ from bandit_platform.services.serving.registry import LiveExperiment, Registry
 
 _seldom = SeldomLog(structlog.get_logger(__name__))
 _REMEMBERED = 20_000
+_NO_OFFER: Mapping[str, Any] = {}
 _NOT_RUNNING = MappingProxyType(
     {
         State.DRAFT: Reason.DRAFT,
@@ -64,6 +66,15 @@ class Query:
     caller: Caller = INTERNAL
     #: undeclared fields that were taken out of the context
     dropped_fields: int = 0
+    #: arms that the request brought; None where it brought none
+    arms: Sequence[RequestArm] | None = None
+
+    def offer_of(self, arm: str) -> Mapping[str, Any] | None:
+        """The offer that the request brought for an arm, if it did."""
+        for each in self.arms or ():
+            if each["key"] == arm:
+                return each.get("offer")
+        return None
 
 
 @record
@@ -105,7 +116,8 @@ class Decider:
         Raises:
             NotFoundError: there is no experiment of that key.
             ContextError: the context does not fit the declared schema.
-            InputError: an arm was named that no revision ever had.
+            InputError: an arm was named that no revision ever had, or the request brought arms
+                that it may not bring.
             ConflictError: the request key was used before with another body.
         """
         live = self._registry.get(key)
@@ -114,17 +126,17 @@ class Decider:
             query = _adapted(live.spec, query)
         unit = self._hashes_of(key).pseudonym(query.unit_id)
         if query.request_key is None:
-            return self._answer(live, self._make(live, query, unit, None))
-        named = self._named(key, query, unit)
+            return self._answer(live, query, self._make(live, query, unit, None))
+        named = self._named(live, query, unit)
         known = self._remembered.get(named.decision_id)
         if known is None:
             with self._requests.claim(named.decision_id) as claim:
                 known = claim.find() or self._stored(named.decision_id)
                 if known is None:
-                    return self._answer(live, self._make(live, query, unit, named), claim)
+                    return self._answer(live, query, self._make(live, query, unit, named), claim)
         if known.body_hash != named.body_hash and not self._asked_the_same(live, asked, known):
             raise ConflictError("this request key was used before with another body")
-        return Answer(decision=known, offer=live.offers.get(known.arm), new=False)
+        return Answer(decision=known, offer=_offer(live, query, known.arm), new=False)
 
     def _asked_the_same(self, live: LiveExperiment, query: Query, known: Decision) -> bool:
         """Whether a query asks what a decision was made for, as its revision read it."""
@@ -132,7 +144,7 @@ class Decider:
         return (
             known.revision != live.revision
             and spec is not None
-            and known.body_hash == self._body_hash(_adapted(spec, query))
+            and known.body_hash == self._body_hash(live, _adapted(spec, query))
         )
 
     def record_conflict(self, experiment: str, caller: Caller) -> None:
@@ -152,6 +164,10 @@ class Decider:
         """The experiment in force under a key; errors as :meth:`Registry.get`."""
         return self._registry.get(key).spec
 
+    def takes_arms(self, key: str) -> bool:
+        """Whether requests may bring arms to an experiment; False where there is none."""
+        return key in self._registry.taking_arms
+
     def is_lenient(self, decision_id: object, experiment: object) -> bool:
         """Whether an experiment is lenient, found by the id of a decision, or else by its name."""
         lenient = self._registry.lenient
@@ -164,28 +180,32 @@ class Decider:
             and belongs_to(self._secret, decision_id, lenient)
         )
 
-    def _named(self, experiment: str, query: Query, unit: str) -> _Named:
+    def _named(self, live: LiveExperiment, query: Query, unit: str) -> _Named:
         """What the request key of a query leads to."""
+        experiment = live.spec.key
         request = request_hash(self._secret, experiment, query.request_key or "")
         asker = None if query.caller.trusted else unit
         return _Named(
             request=request,
             decision_id=decision_id_for(self._secret, experiment, request, asker),
-            body_hash=self._body_hash(query),
+            body_hash=self._body_hash(live, query),
         )
 
     def _answer(
-        self, live: LiveExperiment, decision: Decision, claim: Claim | None = None
+        self, live: LiveExperiment, query: Query, decision: Decision, claim: Claim | None = None
     ) -> Answer:
         try:
-            self._journal.append(decision_line(decision), claim.note if claim else None)
+            self._journal.append(
+                decision_line(decision), claim.note if claim else None, decision.request_arms
+            )
         except JournalError as error:
             _seldom.error("decision not recorded", error=str(error))
             decision = _fallback(decision)
         else:
-            if decision.request_key is not None:
+            # one with a hundred arms takes ten times the memory, and the journal has it too
+            if decision.request_key is not None and decision.request_arms is None:
                 self._remember(decision)
-        return Answer(decision=decision, offer=live.offers.get(decision.arm), new=True)
+        return Answer(decision=decision, offer=_offer(live, query, decision.arm), new=True)
 
     def _make(
         self,
@@ -196,7 +216,8 @@ class Decider:
     ) -> Decision:
         spec = live.spec
         context = validate_context(spec.context, query.context)
-        _demand_known_arms(live, query)
+        arms = _request_arms(live, query)
+        _demand_known_arms(live, query, arms)
         now = self._clock()
         hashes = self._hashes_of(spec.key)
         caller = query.caller
@@ -207,7 +228,7 @@ class Decider:
         )
         identity = hashes.new_decision_id(now) if named is None else named.decision_id
         seed = hashes.draw_seed(identity)
-        choice = self._choose(live, query, context, unit, now)
+        choice = self._choose(live, query, context, unit, now, arms=arms)
         position = draw(choice.pmf, seed)
         return Decision(
             decision_id=identity,
@@ -226,6 +247,8 @@ class Decider:
                     pmf=choice.pmf,
                     seed=seed,
                     exclusions=choice.eligible.excluded or None,
+                    arms_hash=None if choice.arms is None else choice.arms.hash,
+                    arms=choice.arms,
                 ),
             ),
             deployment=None if live.deployment is None else live.deployment.number,
@@ -243,7 +266,14 @@ class Decider:
         )
 
     def _choose(
-        self, live: LiveExperiment, query: Query, context: Context, unit: str, now: datetime
+        self,
+        live: LiveExperiment,
+        query: Query,
+        context: Context,
+        unit: str,
+        now: datetime,
+        *,
+        arms: ArmList | None,
     ) -> _Choice:
         spec = live.spec
         if live.state is not State.RUNNING:
@@ -251,14 +281,14 @@ class Decider:
         if self._hashes_of(spec.key).in_holdout(unit, spec.holdout.share):
             return _only_nothing(Reason.HOLDOUT)
         eligible = eligible_arms(
-            spec, context, now, only=query.eligible_arms, without=query.excluded_arms
+            spec, context, now, only=query.eligible_arms, without=query.excluded_arms, arms=arms
         )
         champion = live.champion
         if champion is None:
             pmf = spec.policy.untrained(eligible.arms, live.champion_definition)
-            return _Choice(reason=Reason.UNIFORM, eligible=eligible, pmf=pmf)
+            return _Choice(reason=Reason.UNIFORM, eligible=eligible, pmf=pmf, arms=arms)
         try:
-            lines = live.text.lines(context, eligible.arms)
+            lines = live.text.lines(context, eligible.arms, arms)
             nothing = eligible.arms.index(NOTHING)
             pmf = champion.pmf(lines, nothing)
         except Exception as error:  # noqa: BLE001 - whatever a model does, the shop gets an answer
@@ -272,7 +302,9 @@ class Decider:
                 versions = (champion.version, challenger.version)
             except Exception as error:  # noqa: BLE001 - then the champion serves alone
                 _seldom.error("challenger failed", spec.key, experiment=spec.key, exc_info=error)
-        return _Choice(reason=Reason.POLICY, eligible=eligible, pmf=pmf, model_versions=versions)
+        return _Choice(
+            reason=Reason.POLICY, eligible=eligible, pmf=pmf, model_versions=versions, arms=arms
+        )
 
     def _hashes_of(self, experiment: str) -> DecisionHashes:
         known = self._hashes.get(experiment)
@@ -285,20 +317,20 @@ class Decider:
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def _body_hash(self, query: Query) -> str:
+    def _body_hash(self, live: LiveExperiment, query: Query) -> str:
         """A hash that requests share which ask the same, however they spell it."""
         eligible = query.eligible_arms
         context = {name: _canonical(it) for name, it in query.context.items() if it is not None}
-        body = json.dumps(
-            [
-                query.unit_id,
-                context,
-                None if eligible is None else sorted(set(eligible)),
-                sorted(set(query.excluded_arms)),
-                query.defer_activation,
-            ],
-            sort_keys=True,
-        )
+        asked: list[Any] = [
+            query.unit_id,
+            context,
+            None if eligible is None else sorted(set(eligible)),
+            sorted(set(query.excluded_arms)),
+            query.defer_activation,
+        ]
+        if query.arms is not None:
+            asked.append(live.merger.fingerprint(query.arms))
+        body = json.dumps(asked, sort_keys=True)
         return keyed_hash(self._secret, b"request-body", body).hex()
 
 
@@ -319,6 +351,8 @@ class _Choice:
     pmf: tuple[float, ...]
     #: model versions that gave the distribution: the champion's, then the challenger's
     model_versions: tuple[int, ...] = ()
+    #: the arms it chose among, if they came with the request
+    arms: ArmList | None = None
 
 
 def _only_nothing(reason: Reason) -> _Choice:
@@ -356,11 +390,33 @@ def _canonical(value: Any) -> Any:
         return value
 
 
-def _demand_known_arms(live: LiveExperiment, query: Query) -> None:
+def _offer(live: LiveExperiment, query: Query, arm: str) -> Mapping[str, Any] | None:
+    """The offer of an arm: the request's, else the file's, else an empty one."""
+    if query.arms is not None and arm != NOTHING:
+        offer = query.offer_of(arm)
+        return offer if offer is not None else live.offers.get(arm, _NO_OFFER)
+    return live.offers.get(arm)
+
+
+def _request_arms(live: LiveExperiment, query: Query) -> ArmList | None:
+    """The request's arms, with those of the file; None where it brought none."""
+    if query.arms is None:
+        return None
+    if not live.spec.takes_arms:
+        raise InputError(
+            "the request has arms, and this experiment takes its arms from its file: set "
+            'arms_from = "request" there'
+        )
+    demand_sound(query.arms)
+    return live.merger.merged(query.arms)
+
+
+def _demand_known_arms(live: LiveExperiment, query: Query, arms: ArmList | None) -> None:
     if query.eligible_arms is None and not query.excluded_arms:
         return
     named = (*(query.eligible_arms or ()), *query.excluded_arms)
-    unknown = sum(1 for arm in named if arm not in live.offers)
+    brought = () if arms is None else arms.by_key
+    unknown = sum(1 for arm in named if arm not in live.offers and arm not in brought)
     if unknown:
-        arms = "arm that" if unknown == 1 else "arms that"
-        raise InputError(f"the request names {unknown} {arms} this experiment never had")
+        those = "arm that" if unknown == 1 else "arms that"
+        raise InputError(f"the request names {unknown} {those} this experiment never had")

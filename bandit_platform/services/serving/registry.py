@@ -14,6 +14,7 @@ from bandit_platform.domain.deployment import Deployment
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.domain.policy_spec import Exploration
+from bandit_platform.domain.request_arms import ArmsMerger
 from bandit_platform.errors import (
     NotFoundError,
     PolicyError,
@@ -79,6 +80,8 @@ class LiveExperiment:
     specs: Mapping[int, ExperimentSpec]
     #: every arm any revision ever listed, with its newest offer
     offers: Mapping[str, Mapping[str, Any] | None]
+    #: joins arms of requests with those of the file
+    merger: ArmsMerger
     #: which policies serve; None before a deployment could be read
     deployment: Deployment | None = None
     #: definitions of the policies that serve, by hash
@@ -115,6 +118,8 @@ class Registry:
         self._live: dict[str, LiveExperiment] = {}
         #: experiments that coerce values (``[request] lenient``)
         self.lenient: frozenset[str] = frozenset()
+        #: experiments whose requests may bring arms
+        self.taking_arms: frozenset[str] = frozenset()
         #: whether any refresh has succeeded
         self.loaded = False
         self._refreshed = time.monotonic()
@@ -180,6 +185,7 @@ class Registry:
         self._note_unread(unread)
         self._live = live
         self.lenient = frozenset(key for key, each in live.items() if each.spec.request.lenient)
+        self.taking_arms = frozenset(key for key, each in live.items() if each.spec.takes_arms)
         self.loaded = True
         self._refreshed = time.monotonic()
 
@@ -288,6 +294,7 @@ def _renewed(
         state=state,
         revision=stored[-1].number,
         text=FeatureText(spec),
+        merger=ArmsMerger({arm.key: arm.features for arm in spec.arms}),
         specs={each.number: each.spec for each in stored},
         offers=offers,
         deployment=known.deployment if known is not None else None,

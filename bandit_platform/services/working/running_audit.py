@@ -86,7 +86,7 @@ class RunningAudit:
             state = audit_states(connection).get(key)
             after = (to_micros(state.position[0]), state.position[1]) if state else None
             found = decision_rows(connection, key, None, after=after, limit=_BATCH)
-        batch = [row for row in found if _is_before(row.decided_at, until)]
+        batch = found.chosen(lambda row: _is_before(row.decided_at, until))
         if not batch:
             return 0
         wrong = self._wrong(key, batch)

@@ -9,6 +9,7 @@ Header names with an underscore are ignored, since WSGI could not tell them from
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -64,7 +65,7 @@ class RequestReader:
 
     Args:
         common: what the environments of all its requests hold.
-        longest: bytes of a body that are kept at most.
+        longest: bytes of a body that are kept at most; a function gives them for each path.
 
     Attributes:
         head: the environment of a request whose body has not arrived; None outside of one.
@@ -72,11 +73,11 @@ class RequestReader:
         wants_continue: whether the caller waits for ``100 Continue`` before it sends the body.
     """
 
-    def __init__(self, common: dict[str, Any], longest: int) -> None:
+    def __init__(self, common: dict[str, Any], longest: int | Callable[[str], int]) -> None:
         self._common = common
-        self._longest = longest
-        #: bytes of a body with what surrounds its chunks: of one byte each, at least 5 more
-        self._most_framed = 8 * longest
+        self._longest_of = longest
+        #: of the request whose head arrived last
+        self._longest = 0
         self._parser = HttpRequestParser(self)
         self._done: list[Request | Refusal] = []
         self._refusal: Refusal | None = None
@@ -113,7 +114,8 @@ class RequestReader:
                     return self._done
                 detail = f"The request is not valid HTTP: {error}."
                 return [*self._done, self._refusal or Refusal("400 Bad Request", detail)]
-        if self.started and self._fed > HEAD_BYTES + (self._most_framed if self.head else 0):
+        # with what surrounds the chunks of a body: of one byte each, at least 5 more
+        if self.started and self._fed > HEAD_BYTES + (8 * self._longest if self.head else 0):
             return [*self._done, _too_large() if self.head is None else _badly_framed()]
         return self._done
 
@@ -178,6 +180,8 @@ class RequestReader:
         self._check_coding(environ, version)
         self._take_url(environ)
         self.head = environ
+        limit = self._longest_of
+        self._longest = limit if isinstance(limit, int) else limit(environ["PATH_INFO"])
         length = environ.get("CONTENT_LENGTH")
         if length is not None and int(length) > self._longest:
             self._finish(is_cut=True)

@@ -41,13 +41,13 @@ class Hosted:
 
     Attributes:
         app: the WSGI application.
-        longest: bytes of a body that are kept at most.
+        longest: bytes of a body that are kept at most; a function gives them for each path.
         rank: how well a request's key is known: 0 for none, 1 for a page's, 2 for a secret one.
         threads: answer in so many threads; 0 answers in the event loop, one request at a time.
     """
 
     app: Application
-    longest: int
+    longest: int | Callable[[str], int]
     rank: Callable[[dict[str, Any]], int]
     threads: int = 0
 

@@ -106,6 +106,25 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "request_arm",
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_table(
+        "arm_list",
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("members", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
+    op.create_table(
         "counter",
         sa.Column("experiment", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -149,6 +168,14 @@ def _make_tables() -> None:
         sa.Column("arms_hash", sa.String(), nullable=True),
         sa.Column("more_draws", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("decision_id"),
+    )
+    op.create_index(
+        "decision_by_arms",
+        "decision",
+        ["arms_hash"],
+        unique=False,
+        sqlite_where=sa.text("arms_hash IS NOT NULL"),
+        postgresql_where=sa.text("arms_hash IS NOT NULL"),
     )
     op.create_index(
         "decision_by_request",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bandit_platform.domain.event import Event
+from bandit_platform.journal.header import header_line
 from bandit_platform.journal.records import parse_line
 from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.storage.database import Database
@@ -35,7 +36,13 @@ TABLES = (
 
 
 def journal_lines(folder: Path) -> list[bytes]:
-    return [line for path in folder.glob("*.jsonl") for line in path.read_bytes().splitlines(True)]
+    """The records of every segment, without the headers."""
+    found = []
+    for path in folder.glob("*.jsonl"):
+        header, *lines = path.read_bytes().splitlines(True)
+        assert header == header_line()
+        found += lines
+    return found
 
 
 def replay(world: Any, lines: Iterable[bytes]) -> None:
@@ -44,7 +51,7 @@ def replay(world: Any, lines: Iterable[bytes]) -> None:
     world.folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(lines), SEGMENT):
         path = world.folder / f"{start:06d}.jsonl"
-        path.write_bytes(b"".join(lines[start : start + SEGMENT]))
+        path.write_bytes(header_line() + b"".join(lines[start : start + SEGMENT]))
         world.ingest()
     world.settle()
     world.learn()

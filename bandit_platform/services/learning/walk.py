@@ -16,6 +16,7 @@ from bandit_platform.policies.trained_model import TrainedModel
 from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.services.learning.tracked import (
     ALWAYS_NOTHING,
+    LOGGING,
     Runner,
     TrackedPolicy,
     largest_weight,
@@ -89,17 +90,22 @@ def walk(
     """
     ratios: list[list[float]] = []
     nothing = np.empty(len(batch))
-    steps = [standing.runner.step for standing in standings]
-    learns = any(standing.runner.learned is not None for standing in standings)
+    learned = [n for n, one in enumerate(standings) if one.runner.learned is not None]
+    fixed = [n for n, one in enumerate(standings) if one.runner.learned is None]
+    steps = [standings[column].runner.step for column in learned]
+    chances = _FixedChances([standings[column].runner for column in fixed])
     for row, interaction in enumerate(batch):
         decision = interaction.decision
         revision = texts[decision.revision]
         draw = decision.draws[0]
-        lines = revision.text.lines(decision.context, draw.eligible, draw.arms) if learns else []
+        lines = revision.text.lines(decision.context, draw.eligible, draw.arms) if learned else []
         drawn, propensity = draw.eligible.index(draw.arm), draw.propensity
-        ratios.append([step(interaction, lines, revision)[drawn] / propensity for step in steps])
+        given = [step(interaction, lines, revision)[drawn] for step in steps]
+        given += chances.of(interaction, revision, drawn)
+        ratios.append([chance / propensity for chance in given])
         nothing[row] = 1.0 / propensity if draw.arm == NOTHING else 0.0
-    weights = np.ascontiguousarray(np.array(ratios).T)
+    weights = np.empty((len(standings), len(batch)))
+    weights[learned + fixed] = np.array(ratios).T
     rewards = np.array([interaction.reward for interaction in batch])
     permitted, rows = bounds.distinct([interaction.decision for interaction in batch])
     largest = np.array([each.largest_nothing for each in permitted])[rows]
@@ -115,6 +121,29 @@ def walk(
         )
         for column, standing in enumerate(standings)
     ]
+
+
+class _FixedChances:
+    """What policies that do not learn give the arm that was drawn.
+
+    The same few situations come again and again, so each is worked out once a batch.
+    """
+
+    def __init__(self, runners: Sequence[Runner]) -> None:
+        self._runners = runners
+        self._logging = [n for n, one in enumerate(runners) if one.policy.name == LOGGING]
+        self._known: dict[tuple[tuple[str, ...], int], list[float]] = {}
+
+    def of(self, interaction: Interaction, revision: RevisionText, drawn: int) -> list[float]:
+        """The probability of the arm at a position under each policy."""
+        draw = interaction.decision.draws[0]
+        found = self._known.get((draw.eligible, drawn))
+        if found is None:
+            found = [one.step(interaction, (), revision)[drawn] for one in self._runners]
+            self._known[draw.eligible, drawn] = found
+        for place in self._logging:
+            found[place] = draw.pmf[drawn]
+        return found
 
 
 def _largest(policy: TrackedPolicy, permitted: Sequence[WeightBound]) -> npt.NDArray[np.float64]:

@@ -142,6 +142,7 @@ def _to_dict(result: _DemoResult) -> dict[str, Any]:
         "shoppers": result.shoppers,
         "seed": result.seed,
         "finding": report.finding,
+        "currency": report.currency,
         "reward_range": report.reward_range,
         "model_version": report.model_version,
         "programme": {
@@ -181,14 +182,15 @@ def _print_table(result: _DemoResult) -> None:
 
     console = wide_console()
     report, programme = result.report, result.programme
+    unit = report.currency or "reward"
     console.print(_SIMULATED)
     console.print(report.finding, style="bold", markup=False)
     console.print(
         f"Programme uplift of {report.units:,} shoppers over {report.holdout_units:,} held out: "
-        f"{with_interval(programme.estimate, sign=True)} reward per shopper; "
+        f"{with_interval(programme.estimate, sign=True)} {unit} per shopper; "
         f"true: {_truth(programme, sign=True)} the interval."
     )
-    table = Table(title=f"Reward per decision, {report.counts.interactions:,} interactions")
+    table = Table(title=f"{_titled(report)}, {report.counts.interactions:,} interactions")
     for heading in ("Policy", "Value", "True value", "Uplift over nothing", "True uplift"):
         table.add_column(heading, no_wrap=heading == "Policy")
     for row in result.policies:
@@ -202,6 +204,10 @@ def _print_table(result: _DemoResult) -> None:
     console.print(table)
     print_shares(console, result.shares)
     print_reconciliation(console, result.run)
+
+
+def _titled(report: ExperimentReport) -> str:
+    return f"Reward per decision in {report.currency}" if report.currency else "Reward per decision"
 
 
 def _truth(compared: Compared, *, sign: bool = False) -> str:

@@ -65,8 +65,8 @@ class _Offer:
 _OFFERS: Mapping[str, _Offer] = MappingProxyType(
     {
         "vip-upgrade": _Offer(
-            base=-1.1,
-            kind={"concert": 1.9, "festival": 1.3, "sport": -0.6, "family": -1.0},
+            base=-2.0,
+            kind={"concert": 2.6, "festival": 1.8, "sport": -0.6, "family": -1.0},
             event_in={"this-week": 0.2},
             country={"US": 0.5},
             returning=0.7,
@@ -79,7 +79,7 @@ _OFFERS: Mapping[str, _Offer] = MappingProxyType(
             amount=30.0,
         ),
         "parking": _Offer(
-            base=-1.4,
+            base=-0.8,
             kind={"sport": 2.3, "family": 1.9, "concert": -0.4, "theatre": -0.5},
             event_in={"this-week": 0.4},
             country={"US": -2.5, "FR": -1.0, "DE": -1.0},
@@ -93,7 +93,7 @@ _OFFERS: Mapping[str, _Offer] = MappingProxyType(
             amount=14.0,
         ),
         "merch": _Offer(
-            base=-0.9,
+            base=-1.0,
             kind={"concert": 1.2, "family": 1.4, "festival": 1.0, "theatre": -0.8, "sport": 0.3},
             event_in={"later": 0.3},
             country={"IE": 0.3},

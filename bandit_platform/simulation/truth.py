@@ -49,11 +49,11 @@ def _bought(amount: float, *, returned: bool) -> tuple[Outcome, ...]:
 def expected_reward(context: Context, arm: str, worth: Worth) -> float:
     """The exact mean reward of an arm for a context: mu(context, arm).
 
-    With B = E[amount]·(w_purchase + P(return)·w_return), the mean worth of a purchase,
-    E[R] = default + P(accept)·(w_accept + P(purchase)·B) + P(unprompted)·B
-    + (1 - P(accept) - P(unprompted))·P(dismiss)·(w_dismiss + P(complaint)·w_complaint).
-    The weights w are those of the arm, less its costs. This holds because the range cuts no
-    outcome of this shop.
+    With w(event) the mean worth of an event of the arm, less what it costs, and
+    B = w(purchase) + P(return)·w(return), the mean worth of a purchase,
+    E[R] = default + P(accept)·(w(accept) + P(purchase)·B) + P(unprompted)·B
+    + (1 - P(accept) - P(unprompted))·P(dismiss)·(w(dismiss) + P(complaint)·w(complaint)).
+    This holds because neither the range nor a greatest amount cuts an outcome of this shop.
 
     Args:
         context: of the shopper.
@@ -61,9 +61,10 @@ def expected_reward(context: Context, arm: str, worth: Worth) -> float:
         worth: of the arm's outcomes.
     """
     tree = chances(context, arm)
-    bought = tree.amount * (_rate(worth, "purchase") + tree.return_ * _rate(worth, "return"))
-    accepted = _fixed(worth, "accept") + tree.purchase * bought
-    dismissed = _fixed(worth, "dismiss") + tree.complaint * _fixed(worth, "complaint")
+    bought = _mean(worth, "purchase", tree.amount)
+    bought += tree.return_ * _mean(worth, "return", tree.amount)
+    accepted = _mean(worth, "accept") + tree.purchase * bought
+    dismissed = _mean(worth, "dismiss") + tree.complaint * _mean(worth, "complaint")
     ignored = 1.0 - tree.accept - tree.unprompted
     return (
         worth.default
@@ -73,20 +74,20 @@ def expected_reward(context: Context, arm: str, worth: Worth) -> float:
     )
 
 
-def _fixed(worth: Worth, event: str) -> float:
+def _mean(worth: Worth, event: str, amount: float | None = None) -> float:
+    """The mean worth of an event of an arm, less what it costs.
+
+    Args:
+        worth: of the arm's outcomes.
+        event: its type.
+        amount: the mean amount that it reports; None where it reports none.
+    """
     total = 0.0
     for weight, sign in ((worth.weights.get(event), 1.0), (worth.costs.get(event), -1.0)):
-        if isinstance(weight, AmountWeight):
+        if not isinstance(weight, AmountWeight):
+            total += sign * (weight or 0.0)
+        elif amount is None:
             raise TypeError(f"the simulated {event} reports no amount")
-        total += sign * (weight or 0.0)
-    return total
-
-
-def _rate(worth: Worth, event: str) -> float:
-    """The reward of a pound reported with an event."""
-    total = 0.0
-    for weight, sign in ((worth.weights.get(event), 1.0), (worth.costs.get(event), -1.0)):
-        if isinstance(weight, float):
-            raise TypeError(f"the simulated {event} reports an amount")
-        total += sign * (weight.amount if weight else 0.0)
+        else:
+            total += sign * weight.amount * amount
     return total

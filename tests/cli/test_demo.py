@@ -80,7 +80,10 @@ def test_three_hundred_shoppers_from_start_to_report() -> None:
     assert {"always:vip-upgrade", "always:merch"} <= set(policies)
     assert sum(row["value"]["covered"] for row in policies.values()) >= len(policies) - 1
     assert policies["always:nothing"]["uplift"]["truth"] == 0.0
-    assert abs(report["programme"]["truth"]) < 0.2
+    low, high = report["reward_range"]
+    assert (low, high) == (-9.0, 14.4)
+    assert report["currency"] == "GBP"
+    assert abs(report["programme"]["truth"]) < 0.129 * (high - low)
     assert sum(report["arms_last_quarter"]["probability"].values()) == pytest.approx(1.0)
 
 

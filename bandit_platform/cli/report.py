@@ -69,6 +69,9 @@ def _print_tables(found: ExperimentReport, baseline: str, *, cut: bool) -> None:
     )
     console.print(f"Programme uplift over the holdout, per unit: {_interval(found.programme)}")
     console.print(_leaderboard(found, baseline))
+    if not cut:
+        for table in _money(found):
+            console.print(table)
     if cut:
         console.print(_segments(found))
         console.print(
@@ -100,6 +103,31 @@ def _leaderboard(found: ExperimentReport, baseline: str) -> Table:
             f"{row.ess:,.0f}",
         )
     return table
+
+
+def _money(found: ExperimentReport) -> list[Table]:
+    """What offers brought and cost, by advertiser and by category; none where none is declared."""
+    from rich.markup import escape  # noqa: PLC0415 - keeps --help fast
+    from rich.table import Table  # noqa: PLC0415
+
+    tables = []
+    for by in ("advertiser", "category"):
+        rows = [row for row in found.money if row.by == by]
+        if not rows:
+            continue
+        table = Table(by.capitalize(), "Arms", title=f"In {found.currency or 'reward units'}")
+        for heading in ("Shown", "Gross", "Taken back", "Costs", "Net"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in rows:
+            amounts = (row.gross, row.taken_back, -row.costs, row.net)
+            table.add_row(
+                escape(row.name or f"no {by}"),
+                escape(", ".join(row.arms)),
+                f"{row.interactions:,}",
+                *(f"{amount + 0.0:,.2f}" for amount in amounts),
+            )
+        tables.append(table)
+    return tables
 
 
 def _segments(found: ExperimentReport) -> Table:

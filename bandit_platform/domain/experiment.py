@@ -30,6 +30,7 @@ from bandit_platform.domain.context import (
     MAX_SET_VALUE_LENGTH,
     ContextField,
 )
+from bandit_platform.domain.event import Event, Lateness
 from bandit_platform.domain.floor import FloorTable
 from bandit_platform.domain.policy_spec import NOTHING, Candidate, ServingPolicy
 from bandit_platform.domain.request_arms import MAX_OFFER_BYTES, MAX_REQUEST_ARMS
@@ -150,6 +151,15 @@ class EventRules(_Frozen):
     """Which events need a secret key, because a browser could forge them."""
 
     secret_only: tuple[str, ...] = ()
+
+    def may_count(self, event: Event, late: Lateness | None) -> bool:
+        """Whether an event can count in a reward: in time, from a sender who may report its type.
+
+        Args:
+            event: of a decision.
+            late: why it is late; None if it is in time.
+        """
+        return late is None and (event.trusted or event.type not in self.secret_only)
 
 
 class ReportSpec(_Frozen):

@@ -73,7 +73,12 @@ def experiments_blueprint(platform: Platform) -> APIBlueprint:
         }
 
     @api.get("/experiments/<experiment>/report")
-    @api.doc(summary="The numbers behind the dashboard", operation_id="report")
+    @api.doc(
+        summary="The numbers behind the dashboard",
+        description="`money` sums what offers brought (gross), took back and cost, and net, by "
+        "advertiser and by category, in `currency`; `arms` has the same sums for each arm.",
+        operation_id="report",
+    )
     def report(experiment: str) -> dict[str, Any]:
         return platform.whole_report(experiment).to_dict()
 

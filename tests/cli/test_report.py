@@ -160,3 +160,30 @@ def test_nothing_stands_beside_a_value_that_is_being_collected(
     ]
     assert [cell.strip() for cell in first.split("│")][4] == "collecting data"
     assert "collecting" not in second.split("│")[4]
+
+
+def test_what_offers_brought_and_cost_is_printed_by_label(
+    run: Any, busy: dict[str, int], tmp_path: Path, spec_text: str
+) -> None:
+    assert "Net" not in run("report", KEY).out  # no arm has a label yet
+    file = tmp_path / "experiment.toml"
+    file.write_text(
+        spec_text.replace('key = "upgrade"', 'key = "upgrade"\nadvertiser = "Lounges [Ltd]"')
+    )
+    assert run("experiment", "apply", file).status == 0
+    ran = run("report", KEY)
+    assert (ran.status, ran.err) == (0, "")
+    told = json.loads(run("report", KEY, "--format", "json").out)["money"]
+    assert [(row["by"], row["name"]) for row in told] == [
+        ("advertiser", "Lounges [Ltd]"),
+        ("advertiser", None),
+    ]
+    assert "In reward units" in ran.out
+    cells = [[part.strip() for part in line.split("│")[1:-1]] for line in ran.out.splitlines()]
+    rows = {row[0]: row for row in cells if len(row) == 7}
+    for row in told:
+        amounts = [f"{row[name] + 0.0:,.2f}" for name in ("gross", "taken_back", "costs", "net")]
+        name = row["name"] or "no advertiser"
+        assert rows[name] == [name, *row["arms"], str(row["interactions"]), *amounts]
+    assert 0 < sum(row["gross"] for row in told) <= busy["accepted"]
+    assert "Lounges" not in run("report", KEY, "--by", "returning").out

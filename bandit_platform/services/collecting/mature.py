@@ -7,14 +7,14 @@ unrewarded ones of the same moment would bias every estimate.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
 from bandit_platform.domain.decision import POLICY_TRAFFIC, Decision
-from bandit_platform.domain.event import Event, Lateness
+from bandit_platform.domain.event import Event
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.reward import AmountWeight, Reward, reward_of
 from bandit_platform.services.collecting.arm_names import ArmNames, names_of_sums
@@ -147,7 +147,12 @@ def _rewarded(connection: Connection, decisions: Sequence[Decision]) -> list[_Ma
         if key not in experiments:
             experiments[key] = get_experiment(connection, key)
             currencies[key] = experiments[key].spec.reward.currency or experiments[key].currency
-        counted = list(_counting(experiments[key], events.get(decision.decision_id, ())))
+        rules_of_events = experiments[key].spec.events
+        counted = [
+            event
+            for event, late in events.get(decision.decision_id, ())
+            if rules_of_events.may_count(event, late)
+        ]
         if currencies[key] is None:
             currencies[key] = _trusted_currency(experiments[key], counted)
             if currencies[key] is not None:
@@ -170,16 +175,6 @@ def _deciding_spec(
     if revision == experiment.revision:
         return experiment.spec
     return revision_spec(connection, experiment.spec.key, revision) or experiment.spec
-
-
-def _counting(
-    experiment: StoredExperiment, events: Iterable[tuple[Event, Lateness | None]]
-) -> Iterable[Event]:
-    """Events inside the window that are of a kind their sender may report."""
-    secret_only = experiment.spec.events.secret_only
-    for event, late in events:
-        if late is None and (event.trusted or event.type not in secret_only):
-            yield event
 
 
 def _trusted_currency(experiment: StoredExperiment, events: Sequence[Event]) -> str | None:

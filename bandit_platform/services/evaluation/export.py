@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bandit_platform.services.evaluation.export_register import (
     register_export,
 )
 from bandit_platform.services.evaluation.log_writers import Kind, open_writer
+from bandit_platform.services.evaluation.reward_columns import RewardColumns, reward_columns
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
 from bandit_platform.services.learning.tracked import tracked_now
 from bandit_platform.storage.database import Database
@@ -97,7 +99,11 @@ def _write(
     written = 0
     with open_writer(kind, draft, context_types(list(specs.values())), policies) as writer:
         for batch in _batches(database, experiment):
-            writer.write([_row(each, specs, walked) for each in batch])
+            with database.read() as connection:
+                money = reward_columns(connection, batch, specs)
+            writer.write(
+                [_row(each, specs, walked, of) for each, of in zip(batch, money, strict=True)]
+            )
             written += len(batch)
             yield written
 
@@ -126,6 +132,7 @@ def _row(
     interaction: Interaction,
     specs: dict[int, ExperimentSpec],
     walked: Iterator[RecomputedRow] | None,
+    money: RewardColumns,
 ) -> Row:
     decision = interaction.decision
     brought = decision.request_arms
@@ -138,6 +145,7 @@ def _row(
         "arm": decision.arm,
         "propensity": decision.propensity,
         "reward": interaction.reward,
+        **asdict(money),
         "decision_id": decision.decision_id,
         "unit_id": decision.unit,
         "decided_at": decision.decided_at.isoformat(timespec="microseconds"),

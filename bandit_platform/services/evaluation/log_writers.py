@@ -17,6 +17,9 @@ from bandit_platform.services.evaluation.dsjson import set_object
 from bandit_platform.services.evaluation.export_format import METADATA
 
 _FIXED = ("arm", "propensity", "reward", "decision_id", "unit_id", "decided_at")
+#: what made up the reward; no reader needs them
+_PARTS = ("gross", "taken_back", "costs")
+_MONEY = ("currency", *_PARTS)
 _AS_JSON = ("eligible_arms", "pmf")
 
 
@@ -66,7 +69,7 @@ def open_writer(
 def _flat(row: dict[str, Any], context: Sequence[str], policies: Sequence[str]) -> dict[str, Any]:
     """A row as the columns of a decision log."""
     return {
-        **{name: row[name] for name in _FIXED},
+        **{name: row[name] for name in (*_FIXED, *_MONEY)},
         **{name: json.dumps(row[name]) for name in _AS_JSON},
         **{f"context.{name}": row["context"].get(name) for name in context},
         **{f"target.{name}": row["targets"][name] for name in policies},
@@ -79,7 +82,7 @@ class _Csv:
         self._context, self._policies = context, policies
         #: the only columns that hold text of callers; readers take the guard away again
         self._sent = [f"context.{name}" for name in context]
-        self._writer = csv.DictWriter(file, [*_FIXED, *_AS_JSON, *names])
+        self._writer = csv.DictWriter(file, [*_FIXED, *_MONEY, *_AS_JSON, *names])
         self._writer.writeheader()
 
     def write(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -117,6 +120,7 @@ def _event(row: dict[str, Any]) -> dict[str, Any]:
         "Version": "1",
         "EventId": row["decision_id"],
         "UnitId": row["unit_id"],  # Vowpal Wabbit passes over it; forgetting a unit finds it
+        "Money": {name: row[name] for name in _MONEY},  # Vowpal Wabbit passes over it
         "a": list(range(1, len(arms) + 1)),
         "c": {**_plain(row["context"]), "_multi": actions},
         "p": list(row["pmf"].values()),
@@ -140,9 +144,9 @@ def _parquet(path: Path, context: dict[str, str], policies: Sequence[str]) -> It
         raise InputError("Parquet needs: pip install 'bandit-platform[parquet]'") from None
     kinds = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.string()}
     kinds["set"] = pa.list_(pa.string())
-    numbers = {"propensity", "reward"}
+    numbers = {"propensity", "reward", *_PARTS}
     schema = pa.schema(
-        [(name, pa.float64() if name in numbers else pa.string()) for name in _FIXED]
+        [(name, pa.float64() if name in numbers else pa.string()) for name in (*_FIXED, *_MONEY)]
         + [(name, pa.string()) for name in _AS_JSON]
         + [(f"context.{name}", kinds[kind]) for name, kind in context.items()]
         + [(f"target.{name}", pa.float64()) for name in policies],

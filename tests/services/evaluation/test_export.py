@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from bandit_platform.errors import InputError, NotFoundError
+from bandit_platform.services.evaluation.decision_log import read_decision_log
 from bandit_platform.services.evaluation.evaluate import EvaluationRequest, evaluate_log
 from bandit_platform.services.evaluation.export import context_types, export
 from bandit_platform.services.evaluation.log_writers import Kind
@@ -133,3 +135,80 @@ def test_vowpal_wabbit_reads_the_dsjson(learned: World, tmp_path: Path) -> None:
         assert place == logged["_label_Action"]  # the shared example comes first
         model.finish_example(examples)
     model.finish()
+
+
+@pytest.fixture
+def paid(lite: World, spec_text: str) -> World:
+    """Offers with different worths, bought, returned, dismissed; reported late or by a page too."""
+    spec = spec_text.replace(
+        'key = "upgrade"',
+        'key = "upgrade"\nvalue = { accept = 12.0, purchase = { amount = 0.35, max = 100.0 } }\n'
+        "cost = { accept = 4.5 }",
+    ).replace("range = [-1.0, 2.0]", 'range = [-20.0, 50.0]\ncurrency = "GBP"')
+    lite.launch(spec)
+    for number in range(60):
+        decision = lite.measured()
+        lite.report(decision, "accept")
+        if number % 3 == 0:
+            lite.report(decision, "dismiss")
+        if number % 4 == 0:
+            lite.report(decision, "purchase", amount=150.0, currency="EUR" if number % 8 else "GBP")
+    lite.settle()
+    lite.report(decision, "accept")
+    lite.settle()
+    lite.learn()
+    return lite
+
+
+@pytest.mark.parametrize(("kind", "name"), FILES)
+def test_rows_hold_what_made_up_their_rewards(
+    paid: World, tmp_path: Path, kind: str, name: str
+) -> None:
+    write(paid, tmp_path / name, kind)
+    rows = money_of(tmp_path / name, kind)
+    assert {row["currency"] for row in rows} == {"GBP"}
+    for row in rows:
+        whole = row["gross"] + row["taken_back"] - row["costs"]
+        assert row["reward"] == pytest.approx(whole)
+        assert row["costs"] == (4.5 if row["arm"] == "upgrade" else 0.0)
+    report = experiment_report(paid.database, KEY, paid.clock())
+    for arm in report.arms:
+        own = [row for row in rows if row["arm"] == arm.arm]
+        for part in ("gross", "taken_back", "costs"):
+            assert sum(row[part] for row in own) == pytest.approx(getattr(arm, part))
+    assert max(row["gross"] for row in rows) == 12.0 + 35.0
+    read = read_decision_log(tmp_path / name).log
+    assert sorted(read.reward) == pytest.approx(sorted(row["reward"] for row in rows))
+    assert read.context is not None
+    assert set(read.context.columns) == {"cart_value", "country", "returning"}
+
+
+def money_of(path: Path, kind: str) -> list[dict[str, Any]]:
+    """The rows of an exported file with arm, reward and its parts."""
+    import pandas as pd  # noqa: PLC0415
+
+    if kind == "dsjson":
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        return [
+            {
+                "arm": event["c"]["_multi"][event["_labelIndex"]]["_tag"],
+                "reward": -event["_label_cost"],
+                **event["Money"],
+            }
+            for event in events
+        ]
+    frame = pd.read_parquet(path) if kind == "parquet" else pd.read_csv(path)
+    return frame.to_dict("records")
+
+
+def test_parts_that_no_longer_give_the_reward_are_left_empty(paid: World, tmp_path: Path) -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    write(paid, tmp_path / "before.csv", "csv")
+    gone = pd.read_csv(tmp_path / "before.csv")["decision_id"].iloc[0]
+    with paid.database.write() as connection:
+        connection.execute(text("DELETE FROM event WHERE decision_id = :id"), {"id": gone})
+    write(paid, tmp_path / "after.csv", "csv")
+    after = pd.read_csv(tmp_path / "after.csv").set_index("decision_id")
+    assert after.loc[gone, ["gross", "taken_back", "costs"]].isna().all()
+    assert after["gross"].isna().sum() == 1

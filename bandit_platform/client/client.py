@@ -51,11 +51,24 @@ class Client:
         request_key: str | None = None,
         eligible_arms: Sequence[str] | None = None,
         excluded_arms: Sequence[str] = (),
+        arms: Sequence[Mapping[str, Any]] | None = None,
         defer_activation: bool = False,
     ) -> Decision:
-        """Which arm to show. Never raises: without an answer it is nothing, and ``why`` says so."""
+        """Which arm to show. Never raises: without an answer it is nothing, and ``why`` says so.
+
+        Args:
+            experiment: key.
+            unit_id: whose decision this is.
+            context: the fields that the experiment declares.
+            request_key: makes a retry return the same decision.
+            eligible_arms: only these arms, and nothing, may be shown.
+            excluded_arms: these arms may not be shown.
+            arms: those that this request brings, each with ``key``, ``features`` and ``offer``, to
+                an experiment with ``arms_from = "request"``.
+            defer_activation: count the decision only once it is activated.
+        """
         try:
-            body = {
+            body: dict[str, Any] = {
                 "unit_id": unit_id,
                 "context": dict(context or {}),
                 "request_key": request_key,
@@ -63,6 +76,8 @@ class Client:
                 "excluded_arms": list(excluded_arms),
                 "defer_activation": defer_activation,
             }
+            if arms is not None:
+                body["arms"] = [dict(arm) for arm in arms]
             path = f"/v1/experiments/{quote(experiment, safe='')}/decisions"
             reply = self._connections.post(path, body, self._timeout)
             decision = decision_from(reply.body, experiment)

@@ -44,6 +44,7 @@ class FakeClient(Client):
         request_key: str | None = None,
         eligible_arms: Sequence[str] | None = None,
         excluded_arms: Sequence[str] = (),
+        arms: Sequence[Mapping[str, Any]] | None = None,
         defer_activation: bool = False,
     ) -> Decision:
         """The answer that was set."""
@@ -51,6 +52,7 @@ class FakeClient(Client):
             "request_key": request_key,
             "eligible_arms": eligible_arms,
             "excluded_arms": excluded_arms,
+            "arms": arms,
             "defer_activation": defer_activation,
         }
         self.asked.append(

@@ -7,10 +7,12 @@ they are handed back to the shop and kept nowhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import marshal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, with_config
@@ -27,6 +29,7 @@ MAX_OFFER_BYTES = 8192
 MOST_REPORTED = 200
 OTHER = "other"
 _DIGEST_BYTES = 16
+_key_of = attrgetter("key")
 #: arms that a process remembers with the features that came last
 _MOST_KNOWN = 20_000
 
@@ -50,6 +53,7 @@ class RequestArm(TypedDict):
 
 
 RequestArms = Annotated[list[RequestArm], Field(max_length=MAX_REQUEST_ARMS)]
+_ARM: TypeAdapter[RequestArm] = TypeAdapter(RequestArm)
 REQUEST_ARMS: TypeAdapter[list[RequestArm]] = TypeAdapter(RequestArms)
 
 
@@ -138,11 +142,77 @@ def _plain(value: Any) -> FeatureValue:
     return float(value) + 0.0
 
 
-class ArmsMerger:
-    """Makes lists of what requests brought, with the arms of the file merged in by key.
+@dataclass(frozen=True, eq=False, slots=True)
+class SentArms:
+    """The arms of one request, each sound and none twice.
 
-    Most arms come again and again with the same features, so the arm that a key led to last is
-    kept.
+    Attributes:
+        arms: with the features that the request has.
+        offers: key → offer, where the request has one.
+    """
+
+    arms: tuple[KnownArm, ...]
+    offers: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash that requests share which have the same keys and features, in whatever order."""
+        digests = sorted([arm.digest for arm in self.arms])
+        return blake2b(b"".join(digests), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+class ArmsReader:
+    """Reads the arms of requests.
+
+    Most arms come again and again with the same features. What was read once is found by its bytes
+    (``marshal`` writes equal values of different types differently), without checking it anew.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, KnownArm] = {}
+
+    def read(self, sent: Any) -> SentArms:
+        """The arms that a request has.
+
+        Args:
+            sent: JSON data.
+
+        Raises:
+            pydantic.ValidationError: they have not the documented form.
+            InputError: a key comes twice or is reserved, or an offer is too long.
+        """
+        if not isinstance(sent, list) or len(sent) > MAX_REQUEST_ARMS:
+            REQUEST_ARMS.validate_python(sent)
+        get, dumps = self._known.get, marshal.dumps
+        offers: dict[str, Mapping[str, Any]] = {}
+        found = [get(dumps(each, 2)) for each in sent]
+        if None in found:
+            found = [
+                arm or self._read_first(_without_offer(sent[place], place, offers))
+                for place, arm in enumerate(found)
+            ]
+        arms = tuple([arm for arm in found if arm is not None])
+        if len(set(map(_key_of, arms))) != len(arms):
+            raise InputError("arms: a key is used twice")
+        return SentArms(arms, offers)
+
+    def _read_first(self, sent: Any) -> KnownArm:
+        """An arm without its offer, which is checked and remembered if it is new."""
+        known = self._known.get(marshal.dumps(sent, 2))
+        if known is not None:
+            return known
+        read = _ARM.validate_python(sent)
+        if read["key"] == NOTHING:
+            raise InputError("arms: nothing is always an arm and must not be sent")
+        arm = KnownArm.of(read["key"], read.get("features") or {})
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[marshal.dumps(sent, 2)] = arm
+        return arm
+
+
+class ArmsMerger:
+    """Joins the arms of requests with those of an experiment's file.
 
     Args:
         own: key → features of each arm of the file, in the file's order.
@@ -150,38 +220,29 @@ class ArmsMerger:
 
     def __init__(self, own: Mapping[str, Mapping[str, FeatureValue]]) -> None:
         self._own = {key: KnownArm.of(key, features) for key, features in own.items()}
-        self._known: dict[str, tuple[tuple[Any, ...], KnownArm, KnownArm]] = {}
+        #: digest of an arm → the same with the features of the file's arm
+        self._merged: dict[bytes, KnownArm] = {}
 
-    def merged(self, asked: Sequence[RequestArm]) -> ArmList:
+    def merged(self, sent: SentArms) -> ArmList:
         """The arms of the file, then those that only the request has, with merged features."""
-        own = dict(self._own)
+        if not self._own:
+            return ArmList(sent.arms)
+        own = self._own.copy()
         more = []
-        for arm in asked:
-            found = self._known_arm(arm)
-            if found[1].key in own:
-                own[found[1].key] = found[1]
+        for arm in sent.arms:
+            if arm.key in own:
+                own[arm.key] = self._with_own(arm)
             else:
-                more.append(found[1])
+                more.append(arm)
         return ArmList((*own.values(), *more))
 
-    def fingerprint(self, asked: Iterable[RequestArm]) -> str:
-        """A hash that lists share which have the same keys and features, in whatever order."""
-        digests = sorted([self._known_arm(arm)[2].digest for arm in asked])
-        return blake2b(b"".join(digests), digest_size=_DIGEST_BYTES).hexdigest()
-
-    def _known_arm(self, arm: RequestArm) -> tuple[tuple[Any, ...], KnownArm, KnownArm]:
-        """What was asked, the arm with the file's features merged in, and the arm without them."""
-        key, features = arm["key"], arm.get("features") or {}
-        # True, 1 and 1.0 are equal, but not alike
-        asked = (*features.items(), *map(type, features.values()))
-        found = self._known.get(key)
-        if found is None or found[0] != asked:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            alone = KnownArm.of(key, features)
-            own = self._own.get(key)
-            merged = alone if own is None else KnownArm.of(key, {**own.features, **features})
-            found = self._known[key] = asked, merged, alone
+    def _with_own(self, arm: KnownArm) -> KnownArm:
+        found = self._merged.get(arm.digest)
+        if found is None:
+            if len(self._merged) >= _MOST_KNOWN:
+                self._merged.clear()
+            features = {**self._own[arm.key].features, **arm.features}
+            found = self._merged[arm.digest] = KnownArm.of(arm.key, features)
         return found
 
 
@@ -192,26 +253,22 @@ def most_frequent(counts: Mapping[str, float]) -> set[str]:
     return set(sorted(counts, key=lambda name: (-counts[name], name))[:MOST_REPORTED])
 
 
-def demand_sound(arms: Sequence[RequestArm]) -> None:
-    """Refuse what each arm alone does not show.
+def _without_offer(sent: Any, place: int, offers: dict[str, Mapping[str, Any]]) -> Any:
+    """An arm without its offer, which goes to the others."""
+    if not isinstance(sent, dict) or "offer" not in sent:
+        return sent
+    _demand_offer(sent["offer"], place)
+    offers[str(sent.get("key"))] = sent["offer"]
+    return {name: value for name, value in sent.items() if name != "offer"}
 
-    Raises:
-        InputError: a key comes twice or is reserved, or an offer is too long.
-    """
-    keys = {arm["key"] for arm in arms}
-    if len(keys) != len(arms):
-        raise InputError("arms: a key is used twice")
-    if NOTHING in keys:
-        raise InputError("arms: nothing is always an arm and must not be sent")
-    offers = [(place, arm["offer"]) for place, arm in enumerate(arms) if "offer" in arm]
-    if not offers:
-        return
-    text = to_json([offer for _, offer in offers], inf_nan_mode="constants")
-    suspicious = len(text) > MAX_OFFER_BYTES // 6 or b"NaN" in text or b"Infinity" in text
-    for place, offer in offers if suspicious else ():
-        try:
-            size = len(json.dumps(offer, allow_nan=False))
-        except ValueError:
-            raise InputError(f"arms[{place}].offer must hold finite numbers only") from None
-        if size > MAX_OFFER_BYTES:
-            raise InputError(f"arms[{place}].offer must be at most {MAX_OFFER_BYTES} bytes as JSON")
+
+def _demand_offer(offer: Any, place: int) -> None:
+    """Refuse an offer that the file could not have either."""
+    if not isinstance(offer, dict):
+        REQUEST_ARMS.validate_python([{"key": "any", "offer": offer}])
+    try:
+        size = len(json.dumps(offer, allow_nan=False))
+    except ValueError:
+        raise InputError(f"arms[{place}].offer must hold finite numbers only") from None
+    if size > MAX_OFFER_BYTES:
+        raise InputError(f"arms[{place}].offer must be at most {MAX_OFFER_BYTES} bytes as JSON")

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from bandit_platform.domain.context import Context, ContextValue
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.domain.request_arms import ArmList, FeatureValue
+from bandit_platform.domain.request_arms import ArmList, FeatureValue, KnownArm
 from bandit_platform.policies.numbers import number
 
 #: Raised whenever the encoding changes, because models of different encodings do not mix.
@@ -31,6 +31,7 @@ ENCODING_VERSION = 3
 #: VW multiplies up to three features in single precision, which ends at 3.4e38: beyond it lies
 #: infinity, and a model that sees it gives no distribution.
 _LARGEST = 1e12
+_NOTHING_LINE = f"|a @{NOTHING}"
 
 
 @lru_cache(maxsize=65536)
@@ -69,7 +70,7 @@ class FeatureText:
 
     def __init__(self, spec: ExperimentSpec) -> None:
         self._lines = {arm.key: _arm_line(arm.key, arm.features) for arm in spec.arms}
-        self._lines[NOTHING] = f"|a @{NOTHING}"
+        self._lines[NOTHING] = _NOTHING_LINE
 
     def lines(
         self, context: Context, eligible: Sequence[str], request_arms: ArmList | None = None
@@ -85,8 +86,11 @@ class FeatureText:
             _named(name, value) if value.__class__ is str else feature(name, value)
             for name, value in context.items()
         ]
-        arms = self._lines if request_arms is None else _lines_of(request_arms)
-        return [" ".join(["shared |c", *features]), *[arms[arm] for arm in eligible]]
+        shared = " ".join(["shared |c", *features])
+        if request_arms is not None:
+            return [shared, *_lines_of(request_arms, eligible)]
+        arms = self._lines
+        return [shared, *[arms[arm] for arm in eligible]]
 
 
 def _arm_line(key: str, features: Mapping[str, FeatureValue]) -> str:
@@ -98,15 +102,17 @@ _request_lines: dict[bytes, str] = {}
 _MOST_LINES = 50_000
 
 
-def _lines_of(arms: ArmList) -> dict[str, str]:
-    """The lines of a request's arms by key, and that of ``nothing``."""
+def _lines_of(arms: ArmList, eligible: Sequence[str]) -> list[str]:
+    """The lines of the eligible ones among a request's arms, ``nothing`` first."""
+    chosen = arms.arms
+    if len(eligible) <= len(chosen):
+        chosen = tuple([arms.by_key[key] for key in eligible[1:]])
     known = _request_lines
-    found = {NOTHING: f"|a @{NOTHING}"}
-    for arm in arms.arms:
-        line = known.get(arm.digest)
-        if line is None:
-            if len(known) >= _MOST_LINES:
-                known.clear()
-            line = known[arm.digest] = _arm_line(arm.key, arm.features)
-        found[arm.key] = line
-    return found
+    return [_NOTHING_LINE, *[known.get(arm.digest) or _new_line(arm) for arm in chosen]]
+
+
+def _new_line(arm: KnownArm) -> str:
+    if len(_request_lines) >= _MOST_LINES:
+        _request_lines.clear()
+    line = _request_lines[arm.digest] = _arm_line(arm.key, arm.features)
+    return line

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from bandit_platform.domain.access import Key
 from bandit_platform.domain.caller import Caller
 from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.personal import personal_shape
 from bandit_platform.domain.policy_spec import NOTHING
-from bandit_platform.domain.request_arms import MOST_REPORTED, OTHER
+from bandit_platform.domain.request_arms import MOST_REPORTED, OTHER, ArmsReader, SentArms
 from bandit_platform.errors import InputError
 from bandit_platform.services.serving.decide import Answer, Decider, Query
 from bandit_platform.services.serving.record_events import EventRecorder, Receipt
@@ -57,6 +57,7 @@ class Shop:
         self._decider = decider
         self._recorder = recorder
         self._meter = meter
+        self._arms = ArmsReader()
         #: experiment → arms of requests that metrics name
         self._labels: dict[str, set[str]] = {}
 
@@ -80,17 +81,39 @@ class Shop:
             pydantic.ValidationError: the body has not the documented form.
             BanditPlatformError: as :meth:`Decider.decide`.
         """
+        brings_arms = self._decider.takes_arms(experiment)
         try:
-            asked = DecisionRequest.model_validate_json(body)
+            if brings_arms:
+                asked, arms = self._read_with_arms(body)
+            else:
+                asked, arms = DecisionRequest.model_validate_json(body), None
         except ValidationError as error:
             asked = read_decision_request(body, error, lambda: self._decider.spec(experiment))
-        answer = self._decider.decide(experiment, _query(asked, idempotency_key, caller))
+            arms = None
+        if arms is None and asked.arms is not None:
+            arms = self._arms.read(asked.arms)
+        answer = self._decider.decide(experiment, _query(asked, idempotency_key, caller, arms))
         decision = answer.decision
         return Decided(
             to_json(_shown(answer)),
             (decision.experiment, self._label(decision), decision.reason.value),
             answer.new,
         )
+
+    def _read_with_arms(self, body: bytes) -> tuple[DecisionRequest, SentArms | None]:
+        """A request and its arms, of which only those are checked that are new.
+
+        Raises:
+            pydantic.ValidationError: the body has not the documented form.
+            InputError: the arms are not sound.
+        """
+        try:
+            tables = from_json(body, cache_strings="keys")
+            sent = tables.pop("arms", None)
+            asked = DecisionRequest.model_validate(tables)
+            return asked, None if sent is None else self._arms.read(sent)
+        except (ValueError, AttributeError, TypeError):  # the model says what is wrong, and where
+            return DecisionRequest.model_validate_json(body), None
 
     def _label(self, decision: Decision) -> str:
         """What metrics call the arm: those that come with requests have few labels of their own."""
@@ -137,7 +160,9 @@ class Shop:
         )
 
 
-def _query(body: DecisionRequest, header: str | None, caller: Caller) -> Query:
+def _query(
+    body: DecisionRequest, header: str | None, caller: Caller, arms: SentArms | None
+) -> Query:
     if header is not None and not header.isascii():
         header = _unicode(header)
     if header is not None and (not 1 <= len(header) <= 256):
@@ -151,7 +176,7 @@ def _query(body: DecisionRequest, header: str | None, caller: Caller) -> Query:
         eligible_arms=None if body.eligible_arms is None else tuple(body.eligible_arms),
         excluded_arms=tuple(body.excluded_arms or ()),
         defer_activation=bool(body.defer_activation),
-        arms=body.arms,
+        arms=arms,
         caller=caller,
     )
 

@@ -53,6 +53,8 @@ class ArmLine:
     left: float
     width: float
     drawn: bool
+    #: what the model was given of it, if the arm came with the request
+    features: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +165,7 @@ def _arms(told: Mapping[str, Any], zone: str) -> tuple[ArmLine, ...]:
             ArmLine(
                 arm=arm,
                 eligible=probability is not None,
+                features=_features(told, arm),
                 why="eligible" if probability is not None else _why_out(arm, told, zone),
                 probability="" if probability is None else f"{probability:.4f}",
                 exact=probability,
@@ -172,6 +175,12 @@ def _arms(told: Mapping[str, Any], zone: str) -> tuple[ArmLine, ...]:
             )
         )
     return tuple(lines)
+
+
+def _features(told: Mapping[str, Any], arm: str) -> str:
+    """The features that the model was given of an arm, if they came with the request."""
+    found = (told.get("features") or {}).get(arm, {})
+    return ", ".join(f"{name} {_value(value)}" for name, value in found.items())
 
 
 def _why_out(arm: str, told: Mapping[str, Any], zone: str) -> str:

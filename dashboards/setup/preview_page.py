@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.services.launching.preview import Preview
@@ -49,6 +49,9 @@ class PreviewPage:
         lines: every arm; empty before somebody asked.
         source: where the probabilities come from, in a sentence.
         trouble: why there is no preview.
+        takes_arms: whether requests may bring arms.
+        arms: those that were typed, as JSON.
+        arms_error: what is wrong with them.
     """
 
     fields: tuple[PreviewField, ...]
@@ -57,6 +60,9 @@ class PreviewPage:
     lines: tuple[PreviewLine, ...] = ()
     source: str = ""
     trouble: str = ""
+    takes_arms: bool = False
+    arms: str = ""
+    arms_error: str = ""
 
 
 def preview_page(
@@ -92,12 +98,18 @@ def preview_page(
         )
         for name, field in spec.context.items()
     )
-    page = PreviewPage(fields=fields, at=tried.get("try--at", ""), at_error=wrong.get("at", ""))
+    page = PreviewPage(
+        fields=fields,
+        at=tried.get("try--at", ""),
+        at_error=wrong.get("at", ""),
+        takes_arms=spec.takes_arms,
+        arms=tried.get("try--arms", ""),
+        arms_error=wrong.get("arms", ""),
+    )
     if found is None:
         return page
-    return PreviewPage(
-        fields=page.fields,
-        at=page.at,
+    return replace(
+        page,
         lines=_lines(spec, found),
         source=_source(spec, found),
         trouble=found.trouble,
@@ -112,7 +124,7 @@ def _lines(spec: ExperimentSpec, found: Preview) -> tuple[PreviewLine, ...]:
             width=round(100 * found.eligible.get(arm, 0.0), 3),
             why=_why(found, arm, spec.report.time_zone),
         )
-        for arm in spec.arm_keys
+        for arm in dict.fromkeys([*spec.arm_keys, *found.eligible, *found.excluded])
     )
 
 

@@ -63,6 +63,7 @@ def fields_of(tables: Mapping[str, Any]) -> Fields:
 def _fields(tables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("key", "placement", "owner", "hypothesis"):
         yield name, str(tables.get(name, ""))
+    yield "arms_from", str(tables.get("arms_from", "file"))
     for i, (name, field) in enumerate(_table(tables.get("context")).items()):
         yield from _context_row(f"context-{i}", name, _table(field))
     for i, arm in enumerate(_rows(tables.get("arms"))):

@@ -68,6 +68,9 @@ class _Reader:
             kept = text if name in {"owner", "hypothesis"} else text.strip()
             if kept:
                 tables[name] = kept
+        self.places["arms_from"] = "arms_from"
+        if self.get("arms_from").strip():
+            tables["arms_from"] = self.get("arms_from").strip()
         tables["context"] = self._context()
         tables["arms"] = [self._arm(i, row, tables["context"]) for i, row in self._listed("arms")]
         tables["reward"] = self._reward()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bandit_platform.domain.exclusion import ExclusionCode
+from bandit_platform.domain.request_arms import ArmsReader
 from bandit_platform.errors import ConflictError, InputError
 from bandit_platform.journal.erase import journal_records
 from bandit_platform.journal.records import RequestArms
@@ -47,6 +48,9 @@ publish_every = "500ms"
 ONLY_REQUESTS = SPEC.split("[[arms]]", maxsplit=1)[0] + "[reward]" + SPEC.split("[reward]")[1]
 
 
+READER = ArmsReader()
+
+
 def sku(number: int, **features: Any) -> dict[str, Any]:
     return {
         "key": f"sku-{number}",
@@ -57,7 +61,8 @@ def sku(number: int, **features: Any) -> dict[str, Any]:
 
 def ask(world: Any, arms: list[dict[str, Any]] | None, **query: Any) -> Any:
     query.setdefault("context", {"cart_value": 80.0})
-    return world.ask(experiment=KEY, arms=arms, **query)
+    sent = None if arms is None else READER.read(arms)
+    return world.ask(experiment=KEY, arms=sent, **query)
 
 
 def measured(world: Any, arms: list[dict[str, Any]], **query: Any) -> Any:

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from bandit_platform.domain.context import validate_context
 from bandit_platform.domain.eligibility import eligible_arms
 from bandit_platform.domain.exclusion import Exclusion
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.policy_spec import NOTHING, Exploration
-from bandit_platform.errors import PolicyError
+from bandit_platform.domain.request_arms import ArmList, ArmsMerger, ArmsReader
+from bandit_platform.domain.spec_file import format_path
+from bandit_platform.errors import ContextError, InputError, PolicyError, Problem
 from bandit_platform.policies.arguments import model_hash, policy_hash
 from bandit_platform.policies.features import FeatureText
 from bandit_platform.policies.learned import LearnedPolicy, explorer_for
@@ -46,7 +50,11 @@ class Preview:
 
 
 def preview(
-    database: Database, spec: ExperimentSpec, raw_context: Mapping[str, Any], at: datetime
+    database: Database,
+    spec: ExperimentSpec,
+    raw_context: Mapping[str, Any],
+    at: datetime,
+    sent: Any = None,
 ) -> Preview:
     """Which arms a context leaves, and how likely each would be.
 
@@ -58,18 +66,23 @@ def preview(
         spec: the experiment, which need not be stored.
         raw_context: as a request would say it.
         at: the moment of the decision.
+        sent: arms as a request would bring them; None for none.
 
     Raises:
-        ContextError: the context does not fit the declared schema.
+        ContextError: the context does not fit the declared schema, or the arms are not sound.
     """
     adapted, _ = spec.request.adapted(spec.context, raw_context)
     context = validate_context(spec.context, adapted)
-    eligible = eligible_arms(spec, context, at)
+    arms = None if sent is None else _arms(spec, sent)
+    eligible = eligible_arms(spec, context, at, arms=arms)
     served, share = _served(database, spec)
     pmf, trouble = spec.policy.untrained(eligible.arms), ""
     version = served[0].version if served else None
     try:
-        pmfs = [model_pmf(one.blob, one.policy, spec, context, eligible.arms) for one in served]
+        pmfs = [
+            model_pmf(one.blob, one.policy, spec, context, eligible.arms, request_arms=arms)
+            for one in served
+        ]
         if pmfs:
             pmf = pmfs[0] if len(pmfs) == 1 else mixture(pmfs[0], pmfs[1], share)
     except PolicyError as error:
@@ -83,12 +96,33 @@ def preview(
     )
 
 
+def _arms(spec: ExperimentSpec, sent: Any) -> ArmList:
+    """The arms that a request would bring, with those of the file.
+
+    Raises:
+        ContextError: they are not sound; the problem is at ``arms``.
+    """
+    try:
+        read = ArmsReader().read(sent)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = format_path(first["loc"])
+        message = f"{where}: {first['msg']}" if where else first["msg"]
+        raise ContextError([Problem(path="arms", message=message)]) from None
+    except InputError as error:
+        message = str(error).removeprefix("arms: ")
+        raise ContextError([Problem(path="arms", message=message)]) from None
+    return ArmsMerger({arm.key: arm.features for arm in spec.arms}).merged(read)
+
+
 def model_pmf(
     blob: tuple[bytes, str],
     policy: Exploration,
     spec: ExperimentSpec,
     context: Mapping[str, Any],
     arms: tuple[str, ...],
+    *,
+    request_arms: ArmList | None = None,
 ) -> tuple[float, ...]:
     """The probabilities that a policy with a stored model gives eligible arms.
 
@@ -98,7 +132,7 @@ def model_pmf(
     if blob_hash(blob[0]) != blob[1]:
         raise PolicyError("the stored model does not have its hash")
     with closing(TrainedModel.load(blob[0])) as model:
-        lines = FeatureText(spec).lines(context, arms)
+        lines = FeatureText(spec).lines(context, arms, request_arms)
         explorer = explorer_for(policy, spec)
         return LearnedPolicy(model, policy).pmf(lines, explorer, arms.index(NOTHING))
 

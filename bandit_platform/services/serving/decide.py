@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -30,7 +30,7 @@ from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.domain.record import record
-from bandit_platform.domain.request_arms import ArmList, RequestArm, demand_sound
+from bandit_platform.domain.request_arms import ArmList, SentArms
 from bandit_platform.errors import ConflictError, InputError, JournalError
 from bandit_platform.journal.records import RequestConflict, conflict_line, decision_line
 from bandit_platform.journal.requests import Claim, SharedRequests
@@ -67,14 +67,7 @@ class Query:
     #: undeclared fields that were taken out of the context
     dropped_fields: int = 0
     #: arms that the request brought; None where it brought none
-    arms: Sequence[RequestArm] | None = None
-
-    def offer_of(self, arm: str) -> Mapping[str, Any] | None:
-        """The offer that the request brought for an arm, if it did."""
-        for each in self.arms or ():
-            if each["key"] == arm:
-                return each.get("offer")
-        return None
+    arms: SentArms | None = None
 
 
 @record
@@ -144,7 +137,7 @@ class Decider:
         return (
             known.revision != live.revision
             and spec is not None
-            and known.body_hash == self._body_hash(live, _adapted(spec, query))
+            and known.body_hash == self._body_hash(_adapted(spec, query))
         )
 
     def record_conflict(self, experiment: str, caller: Caller) -> None:
@@ -188,7 +181,7 @@ class Decider:
         return _Named(
             request=request,
             decision_id=decision_id_for(self._secret, experiment, request, asker),
-            body_hash=self._body_hash(live, query),
+            body_hash=self._body_hash(query),
         )
 
     def _answer(
@@ -317,7 +310,7 @@ class Decider:
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def _body_hash(self, live: LiveExperiment, query: Query) -> str:
+    def _body_hash(self, query: Query) -> str:
         """A hash that requests share which ask the same, however they spell it."""
         eligible = query.eligible_arms
         context = {name: _canonical(it) for name, it in query.context.items() if it is not None}
@@ -329,7 +322,7 @@ class Decider:
             query.defer_activation,
         ]
         if query.arms is not None:
-            asked.append(live.merger.fingerprint(query.arms))
+            asked.append(query.arms.fingerprint)
         body = json.dumps(asked, sort_keys=True)
         return keyed_hash(self._secret, b"request-body", body).hex()
 
@@ -393,7 +386,7 @@ def _canonical(value: Any) -> Any:
 def _offer(live: LiveExperiment, query: Query, arm: str) -> Mapping[str, Any] | None:
     """The offer of an arm: the request's, else the file's, else an empty one."""
     if query.arms is not None and arm != NOTHING:
-        offer = query.offer_of(arm)
+        offer = query.arms.offers.get(arm)
         return offer if offer is not None else live.offers.get(arm, _NO_OFFER)
     return live.offers.get(arm)
 
@@ -407,7 +400,6 @@ def _request_arms(live: LiveExperiment, query: Query) -> ArmList | None:
             "the request has arms, and this experiment takes its arms from its file: set "
             'arms_from = "request" there'
         )
-    demand_sound(query.arms)
     return live.merger.merged(query.arms)
 
 

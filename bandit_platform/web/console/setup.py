@@ -28,6 +28,7 @@ from bandit_platform.web.console.setup_form import (
     LARGEST,
     Sent,
     sent,
+    tried_arms,
     tried_context,
     tried_moment,
     with_locked,
@@ -185,7 +186,8 @@ class _Desk:
             return preview_page(spec, tried)
         try:
             moment = tried_moment(spec, tried, self._platform.clock())
-            found = preview(self._platform.database, spec, tried_context(spec, tried), moment)
+            arms = tried_arms(spec, tried)
+            found = preview(self._platform.database, spec, tried_context(spec, tried), moment, arms)
         except ContextError as error:
             wrong = {problem.path: problem.message for problem in error.problems}
             return preview_page(spec, tried, errors=wrong)

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import request
+from pydantic_core import from_json
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from bandit_platform.domain.experiment import ExperimentSpec
@@ -21,6 +22,7 @@ LARGEST = 4_000_000
 _CONTROLS = frozenset({"csrf_token", "do", "toml", "fields_were", "toml_was", "based_on", "spec"})
 _TRY = "try-"
 _AT = "try--at"
+_ARMS = "try--arms"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,25 @@ def _set(text: str) -> Any:
         return [] if text == "[]" else read_list(text)
     except ValueError:
         return text
+
+
+def tried_arms(spec: ExperimentSpec, tried: dict[str, str]) -> Any:
+    """The arms that were typed into the preview as JSON; None for none.
+
+    Raises:
+        ContextError: they are no JSON.
+    """
+    text = tried.get(_ARMS, "").strip()
+    if not spec.takes_arms or not text:
+        return None
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        problem = Problem(
+            path="arms",
+            message='must be JSON such as [{"key": "sku-123", "features": {"margin": 12.0}}]',
+        )
+        raise ContextError([problem]) from None
 
 
 def tried_moment(spec: ExperimentSpec, tried: dict[str, str], now: datetime) -> datetime:

@@ -63,7 +63,17 @@ export interface Question {
   unitId?: string;
   eligibleArms?: string[];
   excludedArms?: string[];
+  /** Arms that this page brings, for an experiment with arms_from = "request"; up to 100. */
+  arms?: Arm[];
   timeout?: number;
+}
+
+export interface Arm {
+  key: string;
+  /** What the model may know of it. */
+  features?: Record<string, string | number | boolean>;
+  /** Handed back if the arm is shown. */
+  offer?: Offer;
 }
 
 export interface Outcome {

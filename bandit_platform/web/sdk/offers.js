@@ -145,6 +145,7 @@
       request_key: may && o.requestKey ? '' + o.requestKey : null,
       eligible_arms: o.eligibleArms || null,
       excluded_arms: o.excludedArms || [],
+      arms: o.arms,
       defer_activation: true,
     };
   }

@@ -113,7 +113,7 @@ def basis(spec: ExperimentSpec, rewards: Rewards, source: str) -> str:
     numbers = (
         f"a mean reward of {rewards.mean:.3g} that varies by {spread:.3g} (standard deviation)"
     )
-    arms = len(spec.arm_keys)
+    arms = spec.most_offers + 1
     if rewards.interactions:
         origin = f"{rewards.interactions:,} interactions of {source}: {numbers}"
     else:

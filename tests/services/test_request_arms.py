@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -9,12 +10,19 @@ import pytest
 
 from bandit_platform.domain.exclusion import ExclusionCode
 from bandit_platform.domain.request_arms import ArmsReader
-from bandit_platform.errors import ConflictError, InputError
+from bandit_platform.errors import ConflictError, ContextError, InputError
 from bandit_platform.journal.erase import journal_records
 from bandit_platform.journal.records import RequestArms
+from bandit_platform.ope.evaluating.plan import Options
 from bandit_platform.services.collecting.count_exclusions import recount_exclusions
 from bandit_platform.services.collecting.forget import forget
 from bandit_platform.services.collecting.ingest import Ingest
+from bandit_platform.services.evaluation.evaluate import EvaluationRequest, evaluate_log
+from bandit_platform.services.evaluation.evaluate_live import evaluate_live
+from bandit_platform.services.evaluation.export import export
+from bandit_platform.services.evaluation.log_writers import Kind
+from bandit_platform.services.launching.planning import EventGuess, guessed, plan
+from bandit_platform.services.launching.preview import preview
 from bandit_platform.services.learning.recompute import recompute
 from bandit_platform.services.reporting.audit import audit
 from bandit_platform.services.reporting.report import experiment_report
@@ -315,3 +323,35 @@ def test_hostile_texts_are_kept_and_never_become_features_of_their_own(world: An
     told = trace(world.database, KEY, decision.decision_id, world.secret)
     assert told["checked"] == {"agrees": True, "what": None}
     assert told["features"]["a.b:c_d-e"] == {text[:20]: text, "=": "", "@key": True}
+
+
+def test_exports_and_estimates_use_the_features_that_came(lite: Any, tmp_path: Any) -> None:
+    lite.launch(SPEC)
+    shop(lite, 300, 5)
+    lite.settle()
+    lite.learn(key=KEY)
+    path = tmp_path / "log.dsjson"
+    for _ in export(lite.database, KEY, path, Kind.DSJSON):
+        pass
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    actions = {each["_tag"]: each["a"] for each in lines[0]["c"]["_multi"]}
+    assert {"@": "sku-1", **sku(1)["features"]} == next(
+        each["a"] for line in lines for each in line["c"]["_multi"] if each["_tag"] == "sku-1"
+    )
+    assert actions["upgrade"] == {"@": "upgrade", "kind": "own", "margin": 2.0}
+    found = evaluate_log(
+        EvaluationRequest(log=path, policies=("logging", "uniform", "learn:squarecb"))
+    )
+    assert found.n == len(lines)
+    live = evaluate_live(lite.database, KEY, ["uniform", "always:upgrade"], Options())
+    assert live.n == len(lines)
+
+
+def test_a_launch_checklist_and_a_preview_know_arms_of_requests(lite: Any) -> None:
+    lite.launch(ONLY_REQUESTS)
+    spec = lite.experiments.get(KEY).spec
+    found = preview(lite.database, spec, {}, lite.clock(), [sku(1), sku(2)])
+    assert list(found.eligible) == ["nothing", "sku-1", "sku-2"]
+    with pytest.raises(ContextError, match=r"\[1\].key|a key is used twice"):
+        preview(lite.database, spec, {}, lite.clock(), [sku(1), sku(1)])
+    assert plan(spec, guessed(spec, {"accept": EventGuess(share=0.1)}), 1000.0, [0.05])

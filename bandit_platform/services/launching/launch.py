@@ -98,8 +98,11 @@ def _arms(spec: ExperimentSpec, now: datetime) -> Check:
     return Check(
         name="arms",
         label="An arm besides nothing",
-        passed=count > 0,
-        found=f"{count or 'No'} {'arm' if count == 1 else 'arms'} can be shown, now or later.",
+        passed=count > 0 or spec.takes_arms,
+        found=f"{count or 'No'} {'arm' if count == 1 else 'arms'} can be shown, now or later."
+        if not spec.takes_arms
+        else f"Each request brings arms, besides {count or 'none'} of the definition. Every arm "
+        "sent needs a key that stays the same; the model knows it by its features.",
         mend="Every arm has ended. Add one to the definition, or let one end later.",
     )
 

@@ -80,6 +80,8 @@ def guessed(spec: ExperimentSpec, events: Mapping[str, EventGuess]) -> Rewards:
     """
     mean, variance = spec.reward.default, 0.0
     arms = [worth for arm, worth in spec.worths.items() if arm != NOTHING]
+    if spec.takes_arms:  # those of requests are worth what the experiment says
+        arms.append(spec.worths[NOTHING])
     for name in spec.event_types:
         guess = events.get(name, EventGuess(share=0.0))
         if not (0.0 <= guess.share <= 1.0 and 0.0 <= guess.amount < float("inf")):
@@ -123,7 +125,7 @@ def plan(
     if variance <= 0.0:
         raise InputError("with these numbers every decision brings the same reward")
     bound = WeightBound.of_spec(spec).largest_nothing
-    nothing = rewards.nothing or 1.0 / len(spec.arm_keys)
+    nothing = rewards.nothing or 1.0 / (spec.most_offers + 1)
     situation = Situation(
         mean=min(max((rewards.mean - low) / width, 0.0), 1.0),
         variance=variance,

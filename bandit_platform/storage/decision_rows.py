@@ -72,10 +72,11 @@ def _codec(
     if hint is datetime:
         return to_micros, from_micros
     if hint is Reason:
-        return str, Reason
+        return str, lru_cache(maxsize=64)(Reason)
     if any(hint == plain or hint == (plain | None) for plain in _PLAIN):
         return None, None
     adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    validate = adapter.validator.validate_json  # of the adapter itself it takes half as long again
 
     def write(value: Any) -> str | None:
         if not value and not required:
@@ -83,7 +84,7 @@ def _codec(
         return _ascii(adapter.dump_json(value, exclude_defaults=True))
 
     def read(text: str) -> Any:
-        return adapter.validate_json(text, strict=True)
+        return validate(text, strict=True)
 
     if hint == tuple[str, ...]:  # few lists of arms come again and again
         return lru_cache(maxsize=4096)(write), lru_cache(maxsize=4096)(read)
@@ -95,8 +96,43 @@ def _ascii(text: bytes) -> str:
     return text.decode() if text.isascii() else json.dumps(json.loads(text))
 
 
+class _Reader:
+    """Reads the fields of a record from the columns that begin at a position of a row."""
+
+    def __init__(self, columns: tuple[_Column, ...], start: int) -> None:
+        self._names = tuple(column.name for column in columns)
+        self._place = slice(start, start + len(columns))
+        #: columns whose values are not the field's, with how to read them and what NULL means
+        self._converted = tuple(
+            (column.name, column.read, column.default)
+            for column in columns
+            if column.read is not None or column.default is not None
+        )
+
+    def read(self, row: Row[Any], **known: Any) -> dict[str, Any]:
+        """The fields, of which some may be known already.
+
+        Raises:
+            ValueError: a value is damaged.
+        """
+        found = dict(zip(self._names, row[self._place], strict=True))
+        for name, read, default in self._converted:
+            value = found[name]
+            if name in known:
+                continue
+            if value is None:
+                found[name] = default
+            elif read is not None:
+                try:
+                    found[name] = read(value)
+                except ValueError as error:
+                    raise ValueError(f"column {name} is damaged") from error
+        return {**found, **known} if known else found
+
+
 _DECISION = _columns(Decision, NOT_STORED | {"draws"})
 _DRAW = _columns(Draw, frozenset({"arms"}))
+_READ_DECISION, _READ_DRAW = _Reader(_DECISION, 0), _Reader(_DRAW, len(_DECISION))
 _PLACES = {column.name: place for place, column in enumerate(_DRAW, len(_DECISION))}
 _MORE: TypeAdapter[tuple[Draw, ...]] = TypeAdapter(tuple[Draw, ...])
 #: the columns, in the order of :func:`decision_values`
@@ -145,14 +181,10 @@ def decision_from(row: Row[Any], lists: Mapping[str, ArmList] = _NO_LISTS) -> De
         TypeError: a value is missing, or of another type.
     """
     arms_hash = row[_PLACES["arms_hash"]]
-    first = (
-        Draw(**_fields(_DRAW, row, len(_DECISION)))
-        if arms_hash is None
-        else _among(row, lists.get(arms_hash))
-    )
+    first = Draw(**_READ_DRAW.read(row)) if arms_hash is None else _among(row, lists.get(arms_hash))
     more = row[len(COLUMNS) - 1]
     draws = (first,) if more is None else (first, *_MORE.validate_json(more, strict=True))
-    return Decision(**_fields(_DECISION, row, 0), draws=draws)
+    return Decision(**_READ_DECISION.read(row), draws=draws)
 
 
 def _among(row: Row[Any], arms: ArmList | None) -> Draw:
@@ -168,27 +200,4 @@ def _among(row: Row[Any], arms: ArmList | None) -> Draw:
             compact["eligible"] = read_eligible(eligible, arms)
         if exclusions is not None and exclusions.startswith("["):
             compact["exclusions"] = read_exclusions(exclusions, arms)
-    rest = tuple(column for column in _DRAW if column.name not in compact)
-    found = {
-        each.name: value
-        for each in rest
-        for value in _fields((each,), row, _PLACES[each.name]).values()
-    }
-    return Draw(**found, **compact, arms=arms)
-
-
-def _fields(columns: tuple[_Column, ...], row: Row[Any], start: int) -> dict[str, Any]:
-    """The fields of a record from the columns that begin at a position of the row."""
-    found: dict[str, Any] = {}
-    for position, column in enumerate(columns, start):
-        value = row[position]
-        if value is None:
-            found[column.name] = column.default
-        elif column.read is None:
-            found[column.name] = value
-        else:
-            try:
-                found[column.name] = column.read(value)
-            except ValueError as error:
-                raise ValueError(f"column {column.name} is damaged") from error
-    return found
+    return Draw(**_READ_DRAW.read(row, **compact), arms=arms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,11 +41,10 @@ class DecisionRows(list[Row[Any]]):
         self.lists = lists
 
     @classmethod
-    def of(cls, connection: Connection, rows: Iterable[Row[Any]]) -> DecisionRows:
+    def of(cls, connection: Connection, rows: Sequence[Row[Any]]) -> DecisionRows:
         """The rows, with their lists read in the same transaction."""
-        found = list(rows)
-        hashes = {row.arms_hash for row in found} - {None}
-        return cls(found, arm_lists(connection, hashes))
+        hashes = {row.arms_hash for row in rows} - {None}
+        return cls(rows, arm_lists(connection, hashes))
 
     def chosen(self, keep: Callable[[Row[Any]], bool]) -> DecisionRows:
         """Some of the rows."""
@@ -194,7 +193,7 @@ def due(
     )
     if without:
         statement = statement.where(_IMMATURE.c.experiment.not_in(sorted(without)))
-    rows = DecisionRows.of(connection, connection.execute(statement))
+    rows = DecisionRows.of(connection, connection.execute(statement).all())
     found = readable(rows, unreadable)
     return sorted(found, key=lambda decision: (decision.decided_at, decision.decision_id))
 
@@ -243,7 +242,7 @@ def decision_rows(
             _DECISION.c.decided_at >= moment,
             (_DECISION.c.decided_at > moment) | (_DECISION.c.decision_id > decision_id),
         )
-    return DecisionRows.of(connection, connection.execute(statement))
+    return DecisionRows.of(connection, connection.execute(statement).all())
 
 
 def readable(rows: DecisionRows, unreadable: dict[str, str] | None = None) -> list[Decision]:

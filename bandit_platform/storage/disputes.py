@@ -27,7 +27,9 @@ def stored_among(connection: Connection, ids: Collection[str]) -> dict[str, Deci
         for decision in readable(
             DecisionRows.of(
                 connection,
-                connection.execute(select(_DECISION).where(_DECISION.c.decision_id.in_(some))),
+                connection.execute(
+                    select(_DECISION).where(_DECISION.c.decision_id.in_(some))
+                ).all(),
             ),
             damaged,
         )

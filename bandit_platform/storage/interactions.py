@@ -140,7 +140,7 @@ def policy_interactions(
     if until is not None:
         statement = statement.where(_DECISION.c.decided_at < to_micros(until))
     found = []
-    rows = DecisionRows.of(connection, connection.execute(statement))
+    rows = DecisionRows.of(connection, connection.execute(statement).all())
     for row in rows:
         try:
             decision = decision_from(row, rows.lists)

@@ -87,10 +87,9 @@ class LearnedPolicy:
         """
         if len(lines) == 2:
             return (1.0,)
-        scored = self.model.score_and_learn(lines, position, cost, interaction)
-        scores = [-cost for cost in scored.costs]
+        scores, examples = self.model.score_and_learn(lines, position, cost, interaction)
         _demand_scores(scores, lines)
-        return explorer.pmf(scores, scored.examples, nothing)
+        return explorer.pmf(scores, examples, nothing)
 
 
 def explorer_for(exploration: Exploration, spec: ExperimentSpec) -> Explorer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bandit_platform.domain.policy_spec import Exploration
 from bandit_platform.policies.arguments import vowpal_arguments
@@ -11,12 +11,11 @@ from bandit_platform.policies.stored_model import ModelHeader, pack, unpack
 from bandit_platform.policies.vowpal import VowpalModel
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """What a model predicted for the arms of a decision."""
 
-    #: predicted cost of each arm
-    costs: Sequence[float]
+    #: predicted reward of each arm: the negative of its cost
+    scores: list[float]
     #: decisions that the model had learned from
     examples: int
 
@@ -70,7 +69,7 @@ class TrainedModel:
         if self._last is not None and self._last[0] == interaction:
             return self._last[1]
         costs = self._regression.score_and_learn(lines, position, cost)
-        scored = Scored(costs=costs, examples=self.examples)
+        scored = Scored([-each for each in costs], self.examples)
         self._last = interaction, scored
         self.examples += 1
         return scored

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, func, insert, select
 
 from bandit_platform.domain.decision import Decision
+from bandit_platform.domain.record import record
 from bandit_platform.storage.decision_rows import decision_from
 from bandit_platform.storage.decisions import DecisionRows
 from bandit_platform.storage.learning_tables import PolicyStateRow, TimelineRow
@@ -43,7 +44,7 @@ _UNKNOWN_RULES = RewardRules(None, None)
 _NO_RULES: Mapping[str, RewardRules] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@record
 class Interaction:
     """A decision with its mature reward."""
 

@@ -216,9 +216,7 @@ def _take(
     put_policy_states(connection, spec.key, [state_of(standing) for standing in walked])
     if batch:
         _tell_failures(spec, group, walked)
-        add_metrics(
-            connection, spec, batch, walked, known.texts, bounds=known.bounds, before=cursor
-        )
+        add_metrics(connection, spec, batch, walked, known.texts, before=cursor)
         names = {standing.name for standing in group}
         if LOGGING in names:
             quality = _quality(connection, spec) if cursor else Quality.empty()

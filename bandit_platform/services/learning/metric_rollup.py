@@ -18,7 +18,6 @@ import numpy.typing as npt
 import structlog
 
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.ope import RewardRange
 from bandit_platform.ope.running import totals
 from bandit_platform.services.learning.metric_state import MetricState, Weights
@@ -26,7 +25,6 @@ from bandit_platform.services.learning.outcomes import Outcomes, outcomes
 from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.services.learning.support import WaitingValues
 from bandit_platform.services.learning.tracked import LOGGING, SERVING
-from bandit_platform.services.learning.weight_bounds import WeightBounds
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.experiments import get_experiment
 from bandit_platform.storage.interactions import Interaction
@@ -53,7 +51,6 @@ def add_metrics(
     standings: Sequence[Standing],
     texts: Mapping[int, RevisionText],
     *,
-    bounds: WeightBounds,
     before: int,
 ) -> None:
     """Take what happened after a batch of interactions into the metrics.
@@ -64,7 +61,6 @@ def add_metrics(
         batch: the interactions, in order.
         standings: the policies that took them in, as they stand afterwards.
         texts: revisions by number.
-        bounds: what the floors of its deployments permit.
         before: where those policies' cursors stood.
     """
     valued = [standing for standing in standings if standing.name in _VALUED]
@@ -88,7 +84,12 @@ def add_metrics(
             currency=state.currency,
             first_currency=first_currency,
         )
-        weights = _weights(batch, standing, bounds)
+        weights = Weights(
+            policy=standing.weights,
+            nothing=standing.nothing,
+            largest=standing.largest_weights,
+            largest_nothing=standing.largest_nothing,
+        )
         put[standing.identity] = state.updated(happened, weights, waiting).to_json()
         if standing.name == LOGGING:
             if before == 0:
@@ -108,16 +109,6 @@ def _state(
         _log.error("metrics begin anew", experiment=spec.key, error="their state is damaged")
     low, high = spec.reward_range
     return MetricState.empty(RewardRange(low=low, high=high), skipped=skipped)
-
-
-def _weights(batch: Sequence[Interaction], standing: Standing, bounds: WeightBounds) -> Weights:
-    decisions = [interaction.decision for interaction in batch]
-    return Weights(
-        policy=standing.weights,
-        nothing=np.array([1.0 / d.propensity if d.arm == NOTHING else 0.0 for d in decisions]),
-        largest=standing.largest_weights,
-        largest_nothing=np.array([bounds.of(d).largest_nothing for d in decisions]),
-    )
 
 
 def _add_days(

@@ -44,16 +44,22 @@ class Quality:
         place = {arm: number for number, arm in enumerate(wider.arms)}
         pmf = np.zeros((len(batch), len(place)))
         drawn = np.empty(len(batch), dtype=np.int64)
+        alike: dict[tuple[str, ...], tuple[list[int], list[tuple[float, ...]]]] = {}
         for row, interaction in enumerate(batch):
             decision = interaction.decision
-            if decision.draws[0].arms_hash is None:
-                pmf[row, [place[arm] for arm in decision.eligible]] = decision.pmf
-                drawn[row] = place[decision.arm]
+            draw = decision.draws[0]
+            if draw.arms_hash is None:
+                rows, pmfs = alike.setdefault(draw.eligible, ([], []))
+                rows.append(row)
+                pmfs.append(draw.pmf)
+                drawn[row] = place[draw.arm]
                 continue
             other = place.get(OTHER, -1)
             columns = [place.get(arm, other) for arm in decision.eligible]
             np.add.at(pmf[row], columns, decision.pmf)
             drawn[row] = place.get(decision.arm, other)
+        for eligible, (rows, pmfs) in alike.items():
+            pmf[np.ix_(rows, [place[arm] for arm in eligible])] = pmfs
         return replace(
             wider,
             ratio=wider.ratio.updated(drawn, pmf),

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from bandit_platform.domain.context import ContextValue
 from bandit_platform.services.learning.model_lines import ModelLines
 from bandit_platform.services.learning.revision_text import revision_texts
-from bandit_platform.services.learning.tracked import TrackedPolicy, policy_named, tracked_now
+from bandit_platform.services.learning.tracked import (
+    TrackedPolicy,
+    lesson_of,
+    policy_named,
+    tracked_now,
+)
 from bandit_platform.services.learning.walk import fresh_standing
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.experiments import get_experiment
@@ -70,6 +75,7 @@ def recompute(
             decision = interaction.decision
             revision = specs[decision.revision]
             lines = revision.text.lines(decision.context, decision.eligible, decision.request_arms)
+            lesson = lesson_of(interaction, revision)
             yield RecomputedRow(
                 decision_id=decision.decision_id,
                 unit=decision.unit,
@@ -79,7 +85,8 @@ def recompute(
                 arm=decision.arm,
                 reward=interaction.reward,
                 policies={
-                    name: runner.step(interaction, lines, revision) for name, runner in runners
+                    name: runner.step(interaction, lines, revision, lesson)
+                    for name, runner in runners
                 },
             )
 

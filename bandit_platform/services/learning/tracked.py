@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bandit_platform.domain.deployment import Deployment
 from bandit_platform.domain.experiment import ExperimentSpec
@@ -189,6 +189,26 @@ def _each_once(policies: Iterable[TrackedPolicy]) -> list[TrackedPolicy]:
     return list(found.values())
 
 
+class Lesson(NamedTuple):
+    """What every policy is told of an interaction."""
+
+    #: position of the arm that was drawn, and of ``nothing``, among the eligible arms
+    drawn: int
+    nothing: int
+    #: what a model minimises
+    cost: float
+
+
+def lesson_of(interaction: Interaction, revision: RevisionText) -> Lesson:
+    """The lesson of an interaction that was decided under a revision."""
+    draw = interaction.decision.draws[0]
+    return Lesson(
+        draw.eligible.index(draw.arm),
+        draw.eligible.index(NOTHING),
+        cost_of(interaction.reward, revision.spec),
+    )
+
+
 class Runner:
     """A tracked policy at work: for each interaction its PMF, then learning."""
 
@@ -205,7 +225,11 @@ class Runner:
         return failures
 
     def step(
-        self, interaction: Interaction, lines: Sequence[str], revision: RevisionText
+        self,
+        interaction: Interaction,
+        lines: Sequence[str],
+        revision: RevisionText,
+        lesson: Lesson,
     ) -> tuple[float, ...]:
         """The PMF the policy gives before it learns from the interaction, then learning.
 
@@ -215,34 +239,32 @@ class Runner:
             interaction: the next one in order.
             lines: its VW text.
             revision: under which it was decided.
+            lesson: what it teaches.
         """
-        draw = interaction.decision.draws[0]
-        if self.learned is None:
+        learned = self.learned
+        if learned is None:
+            draw = interaction.decision.draws[0]
             return (
                 draw.pmf if self.policy.name == LOGGING else _fixed(self.policy.name, draw.eligible)
             )
-        explorer = self._explorer_under(self.learned, revision)
-        nothing = draw.eligible.index(NOTHING)
+        known = self._under
+        if known is None or known[0] is not revision:
+            explorer = explorer_for(learned.exploration, revision.spec)
+            known = self._under = (revision, explorer)
         try:
             if self.policy.pinned is not None:
-                return self.learned.pmf(lines, explorer, nothing)
-            return self.learned.predict_and_learn(
+                return learned.pmf(lines, known[1], lesson.nothing)
+            return learned.predict_and_learn(
                 lines,
-                explorer,
-                nothing,
-                position=draw.eligible.index(draw.arm),
-                cost=cost_of(interaction.reward, revision.spec),
+                known[1],
+                lesson.nothing,
+                position=lesson.drawn,
+                cost=lesson.cost,
                 interaction=interaction.number,
             )
         except (PolicyError, InputError) as error:
             self._failures.append(f"interaction {interaction.number}: {error}")
-            return fixed.always(NOTHING, draw.eligible)
-
-    def _explorer_under(self, policy: LearnedPolicy, revision: RevisionText) -> Explorer:
-        """How the policy explores under a revision; kept while that lasts."""
-        if self._under is None or self._under[0] is not revision:
-            self._under = (revision, explorer_for(policy.exploration, revision.spec))
-        return self._under[1]
+            return fixed.always(NOTHING, interaction.decision.eligible)
 
 
 @lru_cache(maxsize=4096)

@@ -17,9 +17,11 @@ from bandit_platform.services.learning.revision_text import RevisionText
 from bandit_platform.services.learning.tracked import (
     ALWAYS_NOTHING,
     LOGGING,
+    Lesson,
     Runner,
     TrackedPolicy,
     largest_weight,
+    lesson_of,
 )
 from bandit_platform.services.learning.weight_bounds import WeightBound, WeightBounds
 from bandit_platform.storage.interactions import Interaction
@@ -40,6 +42,9 @@ class Standing:
     #: importance weights of the interactions it took in last, and the greatest there could be
     weights: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     largest_weights: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    #: the same of always showing nothing
+    nothing: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    largest_nothing: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def name(self) -> str:
@@ -99,9 +104,10 @@ def walk(
         revision = texts[decision.revision]
         draw = decision.draws[0]
         lines = revision.text.lines(decision.context, draw.eligible, draw.arms) if learned else []
-        drawn, propensity = draw.eligible.index(draw.arm), draw.propensity
-        given = [step(interaction, lines, revision)[drawn] for step in steps]
-        given += chances.of(interaction, revision, drawn)
+        lesson = lesson_of(interaction, revision)
+        drawn, propensity = lesson.drawn, draw.propensity
+        given = [step(interaction, lines, revision, lesson)[drawn] for step in steps]
+        given += chances.of(interaction, revision, lesson)
         ratios.append([chance / propensity for chance in given])
         nothing[row] = 1.0 / propensity if draw.arm == NOTHING else 0.0
     weights = np.empty((len(standings), len(batch)))
@@ -134,12 +140,12 @@ class _FixedChances:
         self._logging = [n for n, one in enumerate(runners) if one.policy.name == LOGGING]
         self._known: dict[tuple[tuple[str, ...], int], list[float]] = {}
 
-    def of(self, interaction: Interaction, revision: RevisionText, drawn: int) -> list[float]:
-        """The probability of the arm at a position under each policy."""
-        draw = interaction.decision.draws[0]
+    def of(self, interaction: Interaction, revision: RevisionText, lesson: Lesson) -> list[float]:
+        """The probability of the arm that was drawn under each policy."""
+        draw, drawn = interaction.decision.draws[0], lesson.drawn
         found = self._known.get((draw.eligible, drawn))
         if found is None:
-            found = [one.step(interaction, (), revision)[drawn] for one in self._runners]
+            found = [one.step(interaction, (), revision, lesson)[drawn] for one in self._runners]
             self._known[draw.eligible, drawn] = found
         for place in self._logging:
             found[place] = draw.pmf[drawn]
@@ -177,4 +183,6 @@ def _after(
         failure=failures[-1] if failures else standing.failure,
         weights=weight,
         largest_weights=largest,
+        nothing=nothing,
+        largest_nothing=largest_nothing,
     )

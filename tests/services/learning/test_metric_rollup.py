@@ -64,7 +64,7 @@ def recomputed(world: Any, size: int) -> tuple[dict[str, tuple[int, str]], dict[
         cursor = 0
         while batch := policy_interactions(connection, KEY, cursor, limit=size):
             standings = walk(batch, standings, texts, bounds)
-            add_metrics(connection, spec, batch, standings, texts, bounds=bounds, before=cursor)
+            add_metrics(connection, spec, batch, standings, texts, before=cursor)
             cursor = batch[-1].number
     return stored(world), days(world)
 

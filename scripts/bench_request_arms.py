@@ -3,8 +3,8 @@
     python scripts/bench_request_arms.py [--pairs 40]
 
 A shop has a catalogue and sends a hundred of its arms with each request, others every time. In
-process, from the body of the request to the body of the answer, both kinds of decisions take
-turns; the time is that of the deciding thread. Bytes are those of database and journal a decision,
+process, from the WSGI environment of a request to the answer, both kinds of decisions take turns;
+the time is that of the deciding thread. Bytes are those of database and journal a decision,
 all tables and indexes, after the outcomes were taken over and learned.
 """
 
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,12 +27,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench_decisions import median_interval
 
 from bandit_platform.bootstrap import build, build_serving, build_worker
-from bandit_platform.domain.caller import INTERNAL
+from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.settings import Settings
-from bandit_platform.web.meter import Meter
-from bandit_platform.web.shop import Shop
+from bandit_platform.web.auth import Limits
+from bandit_platform.web.decision_app import create_decision_app
+from bandit_platform.web.reading import BODY
 
 #: SKUs of the catalogue, and how many of them each request has
 CATALOGUE, SENT = 5000, 100
@@ -62,15 +64,17 @@ class Bench:
         self._platform.apply_experiment(parse_tables(_tables(brings_arms=brings_arms)))
         self._platform.change_state("bench", Action.START)
         serving = build_serving(self._settings, clock)
-        self._recorder = serving.recorder
         self._worker = build_worker(self._settings, clock)
-        self._shop = Shop(serving.decider, serving.recorder, Meter())
+        self._key = self._platform.keys.create(role=Role.SERVER).text
+        serving.registry.refresh()
+        limits = Limits(key_rate=1e9, stranger_rate=1e9, page_rate=1e9)
+        self._app: Any = create_decision_app(serving, limits).wsgi_app
         self._number = 0
         self._decide(self.bodies(WARM_UP), report=True)
         clock.now += timedelta(hours=2)
         self._settle()
         serving.registry.refresh()
-        answer = json.loads(self._shop.decide("bench", self.bodies(1)[0], None, INTERNAL).body)
+        answer = json.loads(self._ask("/v1/experiments/bench/decisions", self.bodies(1)[0]))
         if answer["reason"] != "policy":
             raise SystemExit("no model decides")
         self._clock = clock
@@ -83,10 +87,10 @@ class Bench:
 
     def turn(self, count: int) -> float:
         """Seconds a decision."""
-        bodies, decide = self.bodies(count), self._shop.decide
+        bodies, ask = self.bodies(count), self._ask
         began = time.thread_time()
         for body in bodies:
-            decide("bench", body, None, INTERNAL)
+            ask("/v1/experiments/bench/decisions", body)
         return (time.thread_time() - began) / count
 
     def sizes(self, count: int) -> dict[str, float]:
@@ -118,14 +122,35 @@ class Bench:
 
     def _decide(self, bodies: list[bytes], *, report: bool) -> None:
         for number, body in enumerate(bodies):
-            answer = json.loads(self._shop.decide("bench", body, None, INTERNAL).body)
+            answer = json.loads(self._ask("/v1/experiments/bench/decisions", body))
             if report and number % 7 == 0:
                 event = {
                     "event_id": "it",
                     "decision_id": answer["decision_id"],
                     "type": "accept",
                 }
-                self._shop.record(json.dumps({"events": [event]}).encode(), None)
+                self._ask("/v1/events", json.dumps({"events": [event]}).encode())
+
+    def _ask(self, path: str, body: bytes) -> bytes:
+        """The answer to a request."""
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": path,
+            "SCRIPT_NAME": "",
+            "QUERY_STRING": "",
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_AUTHORIZATION": f"Bearer {self._key}",
+            "REMOTE_ADDR": "127.0.0.1",
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            BODY: body,
+        }
+        return b"".join(self._app(environ, lambda *_: None))
 
     def _settle(self) -> None:
         while self._worker.round():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -161,6 +162,12 @@ class SentArms:
         return blake2b(b"".join(digests), digest_size=_DIGEST_BYTES).hexdigest()
 
 
+_NAME, _OPENING = b'"arms"', b'{"key"'
+_LIST = re.compile(rb'"arms"\s*:\s*\[\s*')
+#: bytes of an arm's text that is remembered
+_LONGEST_TEXT = 1024
+
+
 class ArmsReader:
     """Reads the arms of requests.
 
@@ -170,6 +177,70 @@ class ArmsReader:
 
     def __init__(self) -> None:
         self._known: dict[bytes, KnownArm] = {}
+        #: text of an arm after its opening, up to the next arm → the arm, and its offer
+        self._texts: dict[bytes, KnownArm] = {}
+        self._offers: dict[bytes, Mapping[str, Any]] = {}
+
+    def take(self, body: bytes) -> tuple[bytes, SentArms] | None:
+        """A request's body with an empty list in place of its arms, and the arms.
+
+        Arms whose text came before need no parsing. Text is cut before each ``{"key"``, which no
+        JSON string can hold, and a piece counts only if it was once parsed as one whole arm with
+        the comma after it: so the list is made of these arms and nothing else. Whether the list is
+        the request's own is for the caller to see, by the empty one in its place.
+
+        Args:
+            body: JSON, maybe.
+
+        Returns:
+            Both; None where the body is not spelled like this, and has to be parsed.
+
+        Raises:
+            InputError: a key comes twice or is reserved, or an offer is too long.
+        """
+        found = _LIST.search(body)
+        if found is None or body.count(_NAME) != 1:
+            return None
+        first, *pieces = body[found.end() :].split(_OPENING)
+        if first or not 0 < len(pieces) <= MAX_REQUEST_ARMS:
+            return None
+        last, closing, rest = pieces[-1].partition(b"}]")
+        outside = body[: found.end()] + closing[1:] + rest
+        if not closing or b"\\" in outside:  # an escape could spell the name another way
+            return None
+        pieces[-1] = last + b"},"
+        get, kept = self._texts.get, self._offers  # as they are, should others make room meanwhile
+        arms = [get(piece) for piece in pieces]
+        offers: dict[str, Mapping[str, Any]] = {}
+        if None in arms or b'"offer"' in body:
+            for place, piece in enumerate(pieces):
+                arm = arms[place] = arms[place] or self._read_text(piece, place)
+                if arm is None:
+                    return None
+                offer = kept.get(piece)
+                if offer is None:
+                    offer = self._offers.get(piece)
+                if offer is not None:
+                    offers[arm.key] = offer
+        return outside, _sent(tuple([arm for arm in arms if arm is not None]), offers)
+
+    def _read_text(self, piece: bytes, place: int) -> KnownArm | None:
+        """The arm of a piece of text, remembered; None where it is not one sound arm."""
+        try:
+            sent, _ = from_json(b"[" + _OPENING + piece + b"0]", allow_inf_nan=False)
+            offers: dict[str, Mapping[str, Any]] = {}
+            arm = self._read_first(_without_offer(sent, place, offers))
+        except ValueError:  # the whole body is parsed to say what is wrong, and where
+            return None
+        if len(piece) > _LONGEST_TEXT:
+            return None
+        if len(self._texts) >= _MOST_KNOWN:
+            self._texts, self._offers = {}, {}
+        for text in {piece, piece.rstrip()}:  # before another arm, and as the last one
+            self._texts[text] = arm
+            if offers:
+                self._offers[text] = offers[arm.key]
+        return arm
 
     def read(self, sent: Any) -> SentArms:
         """The arms that a request has.
@@ -191,10 +262,7 @@ class ArmsReader:
                 arm or self._read_first(_without_offer(sent[place], place, offers))
                 for place, arm in enumerate(found)
             ]
-        arms = tuple([arm for arm in found if arm is not None])
-        if len(set(map(_key_of, arms))) != len(arms):
-            raise InputError("arms: a key is used twice")
-        return SentArms(arms, offers)
+        return _sent(tuple([arm for arm in found if arm is not None]), offers)
 
     def _read_first(self, sent: Any) -> KnownArm:
         """An arm without its offer, which is checked and remembered if it is new."""
@@ -251,6 +319,12 @@ def most_frequent(counts: Mapping[str, float]) -> set[str]:
     if len(counts) <= MOST_REPORTED:
         return set(counts)
     return set(sorted(counts, key=lambda name: (-counts[name], name))[:MOST_REPORTED])
+
+
+def _sent(arms: tuple[KnownArm, ...], offers: Mapping[str, Mapping[str, Any]]) -> SentArms:
+    if len(set(map(_key_of, arms))) != len(arms):
+        raise InputError("arms: a key is used twice")
+    return SentArms(arms, offers)
 
 
 def _without_offer(sent: Any, place: int, offers: dict[str, Mapping[str, Any]]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +108,13 @@ class Shop:
             pydantic.ValidationError: the body has not the documented form.
             InputError: the arms are not sound.
         """
+        taken = self._arms.take(body)
+        if taken is not None:
+            rest, arms = taken
+            with suppress(ValidationError):
+                asked = DecisionRequest.model_validate_json(rest)
+                if asked.arms == []:
+                    return asked, arms
         try:
             tables = from_json(body, cache_strings="keys")
             sent = tables.pop("arms", None)

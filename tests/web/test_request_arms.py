@@ -158,3 +158,40 @@ def test_a_request_key_answers_the_same_arm_however_its_arms_are_spelled(catalog
         assert again.json["offer"] == {"n": "again"}
     other = catalogue.post(PATH, {**body, "arms": arms[:3]})
     assert other.status_code == 409
+
+
+def test_a_context_field_called_arms_is_not_taken_for_them(catalogue: Any) -> None:
+    context = {"arms": [{"key": "sku-1"}]}
+    answer = catalogue.post(PATH, {"unit_id": "u", "context": context})
+    assert answer.status_code in {400, 422}
+    both = b'{"unit_id": "u", "context": {"arms": [{"key": "sku-1"}]}, "\\u0061rms": []}'
+    assert catalogue.post(PATH, both).status_code in {400, 422}
+
+
+def test_metrics_name_two_hundred_arms_and_pool_the_others(catalogue: Any) -> None:
+    for number in range(300):
+        arms = [{"key": f"once-{number}-{n}"} for n in range(40)]
+        catalogue.post(PATH, {"unit_id": f"u-{number}", "arms": arms})
+    headers = {"Authorization": f"Bearer {catalogue.admin_key}"}
+    text = catalogue.shop.test_client().get("/metrics", headers=headers).get_data(as_text=True)
+    lines = [line for line in text.splitlines() if 'experiment="catalogue"' in line]
+    named = {line.split('arm="')[1].split('"')[0] for line in lines if 'arm="' in line}
+    assert "other" in named
+    assert len(named - {"nothing", "other"}) == 200
+
+
+@pytest.fixture
+def page(catalogue: Any) -> dict[str, str]:
+    key = catalogue.platform.keys.create(
+        role=None, origins=("https://shop.example",), experiments=("catalogue",)
+    )
+    catalogue.serving.registry.refresh()
+    return {"Authorization": f"Bearer {key.text}", "Origin": "https://shop.example"}
+
+
+def test_pages_may_bring_arms_with_a_publishable_key(catalogue: Any, page: Any) -> None:
+    body = {"unit_id": "u", "arms": [arm(1, offer={"title": "One"}), arm(2)]}
+    answer = catalogue.post(PATH, body, headers=page, kind="text/plain")
+    assert answer.status_code == 201
+    assert set(answer.json["pmf"]) == {"nothing", "upgrade", "sku-1", "sku-2"}
+    assert '"trusted":false' in catalogue.journal()

@@ -52,6 +52,9 @@ class Client:
         eligible_arms: Sequence[str] | None = None,
         excluded_arms: Sequence[str] = (),
         arms: Sequence[Mapping[str, Any]] | None = None,
+        session_id: str | None = None,
+        page_id: str | None = None,
+        baseline_arms: Sequence[str] = (),
         defer_activation: bool = False,
     ) -> Decision:
         """Which arm to show. Never raises: without an answer it is nothing, and ``why`` says so.
@@ -65,6 +68,9 @@ class Client:
             excluded_arms: these arms may not be shown.
             arms: those that this request brings, each with ``key``, ``features`` and ``offer``, to
                 an experiment with ``arms_from = "request"``.
+            session_id: names one purchase over all its pages.
+            page_id: names one page view.
+            baseline_arms: what the shop's own system would have shown.
             defer_activation: count the decision only once it is activated.
         """
         try:
@@ -76,6 +82,12 @@ class Client:
                 "excluded_arms": list(excluded_arms),
                 "defer_activation": defer_activation,
             }
+            further = {
+                "session_id": session_id,
+                "page_id": page_id,
+                "baseline_arms": list(baseline_arms),
+            }
+            body.update({name: value for name, value in further.items() if value})
             if arms is not None:
                 body["arms"] = [dict(arm) for arm in arms]
             path = f"/v1/experiments/{quote(experiment, safe='')}/decisions"

@@ -45,6 +45,9 @@ class FakeClient(Client):
         eligible_arms: Sequence[str] | None = None,
         excluded_arms: Sequence[str] = (),
         arms: Sequence[Mapping[str, Any]] | None = None,
+        session_id: str | None = None,
+        page_id: str | None = None,
+        baseline_arms: Sequence[str] = (),
         defer_activation: bool = False,
     ) -> Decision:
         """The answer that was set."""
@@ -53,6 +56,9 @@ class FakeClient(Client):
             "eligible_arms": eligible_arms,
             "excluded_arms": excluded_arms,
             "arms": arms,
+            "session_id": session_id,
+            "page_id": page_id,
+            "baseline_arms": baseline_arms,
             "defer_activation": defer_activation,
         }
         self.asked.append(

@@ -114,6 +114,16 @@ def pseudonym(secret: bytes, unit_id: str) -> str:
     return keyed_hash(secret, b"unit", unit_id, size=16).hex()
 
 
+def session_pseudonym(secret: bytes, session_id: str) -> str:
+    """The name under which a session is stored: 32 hexadecimal characters."""
+    return keyed_hash(secret, b"session", session_id, size=16).hex()
+
+
+def page_pseudonym(secret: bytes, page_id: str) -> str:
+    """The name under which a page view is stored: 32 hexadecimal characters."""
+    return keyed_hash(secret, b"page", page_id, size=16).hex()
+
+
 @lru_cache(maxsize=4096)
 def address_pseudonym(secret: bytes, address: str) -> str:
     """The name under which a network address is stored: 16 hexadecimal characters."""

@@ -72,6 +72,22 @@ class DecisionRequest(_Request):
         "back if it is shown. An arm of the file with the same key keeps its conditions; features "
         "are added to the file's or replace them. The body may then have 256 KiB.",
     )
+    session_id: _Text | None = Field(
+        default=None,
+        description="Names one purchase over all its pages, such as the checkout's id; stored as a "
+        "pseudonym only.",
+    )
+    page_id: _Text | None = Field(
+        default=None,
+        description="Names one page view, so that answers for the same page belong together; "
+        "stored as a pseudonym only.",
+    )
+    baseline_arm: _Name | None = Field(
+        default=None, description="The arm that the shop's own system would have shown."
+    )
+    baseline_arms: list[_Name] | None = Field(
+        default=None, max_length=50, description="The same where it would have shown several."
+    )
     defer_activation: bool | None = Field(
         default=None, description="Count this decision only once it is activated."
     )

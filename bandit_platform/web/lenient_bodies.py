@@ -20,7 +20,13 @@ from bandit_platform.errors import ContextError, Problem
 from bandit_platform.web.bodies import ContextValue, DecisionRequest, EventItem
 
 _VALUE: TypeAdapter[Any] = TypeAdapter(ContextValue)
-_REQUEST = {"unit_id": as_text, "request_key": as_text, "defer_activation": as_boolean}
+_REQUEST = {
+    "unit_id": as_text,
+    "request_key": as_text,
+    "session_id": as_text,
+    "page_id": as_text,
+    "defer_activation": as_boolean,
+}
 _EVENT = {
     "event_id": as_text,
     "amount": as_number,

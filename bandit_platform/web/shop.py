@@ -185,8 +185,19 @@ def _query(
         excluded_arms=tuple(body.excluded_arms or ()),
         defer_activation=bool(body.defer_activation),
         arms=arms,
+        session_id=body.session_id,
+        page_id=body.page_id,
+        baseline_arms=_baseline_arms(body),
         caller=caller,
     )
+
+
+def _baseline_arms(body: DecisionRequest) -> tuple[str, ...]:
+    if body.baseline_arm is None:
+        return tuple(body.baseline_arms or ())
+    if body.baseline_arms is not None:
+        raise InputError("send baseline_arm or baseline_arms, not both")
+    return (body.baseline_arm,)
 
 
 def _unicode(header: str) -> str:

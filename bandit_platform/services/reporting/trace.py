@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
 
 from bandit_platform.domain.assignment import draw
 from bandit_platform.domain.decision import OVER_LIMIT, Decision
@@ -21,6 +25,9 @@ from bandit_platform.storage.events import events_of
 from bandit_platform.storage.experiments import StoredExperiment, get_experiment, revisions
 from bandit_platform.storage.interactions import interaction_of, reward_rules_of
 from bandit_platform.storage.keys import key_labels
+
+#: draws have fields of their own here, and dropped fields are only counted
+NOT_SHOWN = frozenset({"draws", "dropped_fields"})
 
 
 def trace(
@@ -131,16 +138,14 @@ def _checked(database: Database, secret: bytes, decision: Decision) -> dict[str,
     return {"agrees": what is None, "what": what}
 
 
+_FIELDS = tuple(each.name for each in fields(Decision) if each.name not in NOT_SHOWN)
+_JSON = {each: TypeAdapter(get_type_hints(Decision)[each]) for each in _FIELDS}
+
+
 def _story(decision: Decision) -> dict[str, Any]:
+    """Every field of a decision, with what follows from the draw of its first slot."""
     return {
-        "decision_id": decision.decision_id,
-        "experiment": decision.experiment,
-        "revision": decision.revision,
-        "unit": decision.unit,
-        "decided_at": decision.decided_at.isoformat(),
-        "expires_at": decision.expires_at.isoformat(),
-        "context": decision.context,
-        "reason": decision.reason.value,
+        **{name: _data(name, getattr(decision, name)) for name in _FIELDS},
         "eligible": list(decision.eligible),
         "excluded": exclusions_to_data(decision.excluded),
         "pmf": dict(zip(decision.eligible, decision.pmf, strict=True)),
@@ -148,16 +153,16 @@ def _story(decision: Decision) -> dict[str, Any]:
         "draw": fraction(bytes.fromhex(decision.seed)),
         "drawn": decision.eligible[draw(decision.pmf, decision.seed)],
         "model_version": decision.model_version,
-        "model_versions": list(decision.model_versions),
-        "deployment": decision.deployment,
         "arm": decision.arm,
         "propensity": decision.propensity,
-        "deferred": decision.deferred,
-        "key_id": decision.key_id,
-        "trusted": decision.trusted,
-        "address": decision.address,
-        "over_limit": decision.over_limit,
     }
+
+
+def _data(name: str, value: Any) -> Any:
+    """A field's value as JSON data; moments are written as everywhere."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return _JSON[name].dump_python(value, mode="json")
 
 
 def _status(decision: Decision, waiting: bool, matured: bool) -> str:

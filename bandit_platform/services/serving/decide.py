@@ -24,7 +24,9 @@ from bandit_platform.domain.identity import (
     belongs_to,
     decision_id_for,
     is_genuine,
+    page_pseudonym,
     request_hash,
+    session_pseudonym,
 )
 from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import State
@@ -68,6 +70,11 @@ class Query:
     dropped_fields: int = 0
     #: arms that the request brought; None where it brought none
     arms: SentArms | None = None
+    #: one purchase, and one page view, as the shop names them
+    session_id: str | None = None
+    page_id: str | None = None
+    #: what the shop's own system would have shown
+    baseline_arms: tuple[str, ...] = ()
 
 
 @record
@@ -255,6 +262,13 @@ class Decider:
                 None if caller.address is None else address_pseudonym(self._secret, caller.address)
             ),
             over_limit=over_limit,
+            session_id=(
+                None
+                if query.session_id is None
+                else session_pseudonym(self._secret, query.session_id)
+            ),
+            baseline_arms=query.baseline_arms,
+            page_id=None if query.page_id is None else page_pseudonym(self._secret, query.page_id),
             dropped_fields=query.dropped_fields,
         )
 
@@ -323,6 +337,8 @@ class Decider:
         ]
         if query.arms is not None:
             asked.append(query.arms.fingerprint)
+        if query.baseline_arms:
+            asked.append({"baseline_arms": query.baseline_arms})
         body = json.dumps(asked, sort_keys=True)
         return keyed_hash(self._secret, b"request-body", body).hex()
 
@@ -404,9 +420,9 @@ def _request_arms(live: LiveExperiment, query: Query) -> ArmList | None:
 
 
 def _demand_known_arms(live: LiveExperiment, query: Query, arms: ArmList | None) -> None:
-    if query.eligible_arms is None and not query.excluded_arms:
+    if query.eligible_arms is None and not query.excluded_arms and not query.baseline_arms:
         return
-    named = (*(query.eligible_arms or ()), *query.excluded_arms)
+    named = (*(query.eligible_arms or ()), *query.excluded_arms, *query.baseline_arms)
     brought = () if arms is None else arms.by_key
     unknown = sum(1 for arm in named if arm not in live.offers and arm not in brought)
     if unknown:

@@ -58,7 +58,7 @@ _ARM: TypeAdapter[RequestArm] = TypeAdapter(RequestArm)
 REQUEST_ARMS: TypeAdapter[list[RequestArm]] = TypeAdapter(RequestArms)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class KnownArm:
     """An arm's key and features, and the digest that both lead to.
 
@@ -67,12 +67,14 @@ class KnownArm:
         features: sorted by name; numbers as floats.
         content: both as JSON, the same for equal ones.
         digest: hash of the content.
+        line: the model's text of it, once a model needed it.
     """
 
     key: str
     features: Mapping[str, FeatureValue]
     content: bytes
     digest: bytes
+    line: str | None = None
 
     @classmethod
     def of(cls, key: str, features: Mapping[str, Any]) -> KnownArm:

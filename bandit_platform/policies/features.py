@@ -97,22 +97,15 @@ def _arm_line(key: str, features: Mapping[str, FeatureValue]) -> str:
     return " ".join([f"|a @{encode(key)}", *[feature(k, v) for k, v in features.items()]])
 
 
-#: digest of an arm that came with a request → its line; most come again and again
-_request_lines: dict[bytes, str] = {}
-_MOST_LINES = 50_000
-
-
 def _lines_of(arms: ArmList, eligible: Sequence[str]) -> list[str]:
     """The lines of the eligible ones among a request's arms, ``nothing`` first."""
     chosen = arms.arms
     if len(eligible) <= len(chosen):
         chosen = tuple([arms.by_key[key] for key in eligible[1:]])
-    known = _request_lines
-    return [_NOTHING_LINE, *[known.get(arm.digest) or _new_line(arm) for arm in chosen]]
+    return [_NOTHING_LINE, *[arm.line or _new_line(arm) for arm in chosen]]
 
 
 def _new_line(arm: KnownArm) -> str:
-    if len(_request_lines) >= _MOST_LINES:
-        _request_lines.clear()
-    line = _request_lines[arm.digest] = _arm_line(arm.key, arm.features)
+    """The line of an arm, kept with it: most arms come again and again."""
+    arm.line = line = _arm_line(arm.key, arm.features)
     return line

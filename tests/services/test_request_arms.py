@@ -250,6 +250,8 @@ def test_reports_name_the_most_frequent_arms_and_pool_the_others(lite: Any) -> N
     assert len(shown.arms) <= 202
     other = next(row for row in shown.arms if row.arm == "other")
     assert other.interactions > 50
+    counts = [row.interactions for row in shown.arms if row.arm.startswith("once-")]
+    assert counts == sorted(counts, reverse=True)
     assert sum(row.share for row in shown.arms) == pytest.approx(1.0)
     with lite.database.read() as connection:
         counted = exclusions(connection, KEY)

@@ -326,7 +326,13 @@ def _arms(
     rows = []
     shown = {*listed, *most_frequent({arm: counted[f"arm.{arm}.count"] for arm in seen})}
     rest = [arm for arm in seen if arm not in shown]
-    for arm in dict.fromkeys([*listed, *sorted({*seen} & shown), *([OTHER] if rest else [])]):
+    for arm in dict.fromkeys(
+        [
+            *listed,
+            *_in_order(counted, {*seen} & shown, by_count=stored.spec.takes_arms),
+            *([OTHER] if rest else []),
+        ]
+    ):
         sums = _sums(counted, [arm, *rest] if arm == OTHER and rest else [arm])
         count, reward = sums["count"], sums["reward"]
         declared = newest.get(arm)
@@ -347,6 +353,13 @@ def _arms(
             )
         )
     return tuple(rows)
+
+
+def _in_order(counted: Mapping[str, float], arms: set[str], *, by_count: bool) -> list[str]:
+    """Arms by name, or the most frequent first."""
+    if not by_count:
+        return sorted(arms)
+    return sorted(arms, key=lambda arm: (-counted.get(f"arm.{arm}.count", 0.0), arm))
 
 
 def _sums(counted: Mapping[str, float], arms: Sequence[str]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from typing import Any
 from bandit_platform.bootstrap import build, build_serving
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_tables
-from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.query import Query
 from bandit_platform.settings import Settings
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.models import newest_versions

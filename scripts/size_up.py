@@ -40,7 +40,7 @@ from bandit_platform.bootstrap import Platform, Serving, build, build_serving, b
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.policies.vowpal import VowpalModel
-from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.query import Query
 from bandit_platform.services.working.work import Worker
 from bandit_platform.settings import Settings
 from bandit_platform.storage.experiments import experiment_heads

@@ -24,8 +24,9 @@ from bandit_platform.services.launching.experiments import Experiments
 from bandit_platform.services.learning.learn import Learner
 from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.services.reporting.report_records import ExperimentReport
-from bandit_platform.services.serving.decide import Decider, Query
+from bandit_platform.services.serving.decide import Decider
 from bandit_platform.services.serving.page_limits import PageLimits
+from bandit_platform.services.serving.query import Query
 from bandit_platform.services.serving.record_events import EventRecorder
 from bandit_platform.services.serving.registry import Registry
 from bandit_platform.storage.database import Database

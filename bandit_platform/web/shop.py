@@ -17,7 +17,8 @@ from bandit_platform.domain.personal import personal_shape
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.domain.request_arms import MOST_REPORTED, OTHER, ArmsReader, SentArms
 from bandit_platform.errors import InputError
-from bandit_platform.services.serving.decide import Answer, Decider, Query
+from bandit_platform.services.serving.decide import Decider
+from bandit_platform.services.serving.query import Answer, Query
 from bandit_platform.services.serving.record_events import EventRecorder, Receipt
 from bandit_platform.web.bodies import DecisionRequest, EventItem, EventsRequest, WellFormedEvents
 from bandit_platform.web.lenient_bodies import read_decision_request, read_event

@@ -15,7 +15,7 @@ from bandit_platform.bootstrap import build, build_serving, build_worker
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
-from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.query import Query
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app
 from bandit_platform.web.bodies import EventItem

@@ -20,7 +20,7 @@ from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.services.asking.answer import Answerer
 from bandit_platform.services.collecting.ingest import Ingest
-from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.query import Query
 from bandit_platform.services.working.work import Worker
 from bandit_platform.settings import Settings
 from bandit_platform.web.apps import create_console_app

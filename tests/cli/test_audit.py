@@ -12,7 +12,7 @@ import pytest
 
 from bandit_platform.bootstrap import build, build_serving, build_worker
 from bandit_platform.domain.lifecycle import Action
-from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.query import Query
 from bandit_platform.settings import Settings
 from tests.support.databases import place_database
 

@@ -19,7 +19,7 @@ from bandit_platform.cli import processes
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.errors import OutdatedError, StorageError
 from bandit_platform.logs import configure_logs
-from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.query import Query
 from bandit_platform.services.serving.registry import Registry
 from bandit_platform.settings import Settings
 from bandit_platform.storage.database import Database

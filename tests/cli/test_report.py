@@ -12,7 +12,7 @@ from bandit_platform.bootstrap import Platform, build, build_serving, build_work
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.services.reporting.report_records import ExperimentReport
-from bandit_platform.services.serving.decide import Query
+from bandit_platform.services.serving.query import Query
 from bandit_platform.settings import Settings
 from bandit_platform.web.bodies import EventItem
 from tests.support.databases import place_database

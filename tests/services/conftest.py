@@ -31,8 +31,9 @@ from bandit_platform.services.learning.learn import Learner
 from bandit_platform.services.learning.recompute import RecomputedRow, recompute
 from bandit_platform.services.learning.tracked import largest_weight, tracked_now
 from bandit_platform.services.learning.weight_bounds import WeightBound
-from bandit_platform.services.serving.decide import Answer, Decider, Query
+from bandit_platform.services.serving.decide import Decider
 from bandit_platform.services.serving.page_limits import PageLimits
+from bandit_platform.services.serving.query import Answer, Query
 from bandit_platform.services.serving.record_events import EventRecorder, Receipt
 from bandit_platform.services.serving.registry import Registry
 from bandit_platform.services.working.work import Worker

@@ -13,8 +13,6 @@ from datetime import datetime
 
 from bandit_platform.domain.decision import MEASURED, OVER_LIMIT, Reason
 from bandit_platform.domain.event import Lateness
-from bandit_platform.domain.request_arms import OTHER, most_frequent
-from bandit_platform.domain.reward import weights_to_file
 from bandit_platform.ope import PolicyAccumulator
 from bandit_platform.ope.estimators.estimate import Estimate
 from bandit_platform.services.learning.programme import programme_uplift
@@ -25,6 +23,7 @@ from bandit_platform.services.learning.tracked import (
     TrackedPolicy,
     tracked_now,
 )
+from bandit_platform.services.reporting.arm_rows import arm_rows
 from bandit_platform.services.reporting.charted import charted
 from bandit_platform.services.reporting.compare import with_comparisons
 from bandit_platform.services.reporting.count_cautions import count_cautions
@@ -55,7 +54,6 @@ from bandit_platform.storage.database import Connection, Database
 from bandit_platform.storage.events import count_orphans
 from bandit_platform.storage.experiments import (
     StoredExperiment,
-    StoredRevision,
     get_experiment,
     revisions,
 )
@@ -112,7 +110,7 @@ def experiment_report(
                 RevisionMark(number=each.number, at=each.created_at)
                 for each in charted(known, stored.started_at)
             ),
-            arms=_arms(stored, counted, known),
+            arms=arm_rows(stored, counted, known),
         )
         pages = page_traffic(connection, key)
         report = replace(
@@ -310,64 +308,6 @@ def _dropped_fields(counted: Mapping[str, float]) -> dict[str, int]:
         if name.startswith(prefix)
     }
     return {str(fields): found[fields] for fields in sorted(found)}
-
-
-def _arms(
-    stored: StoredExperiment, counted: Mapping[str, float], known: Sequence[StoredRevision]
-) -> tuple[ArmRow, ...]:
-    total = counted.get("interactions.policy", 0.0)
-    seen = [
-        name.removeprefix("arm.").removesuffix(".count")
-        for name in counted
-        if name.startswith("arm.") and name.endswith(".count")
-    ]
-    listed = stored.spec.arm_keys
-    newest = {arm.key: arm for each in known for arm in each.spec.arms}
-    rows = []
-    shown = {*listed, *most_frequent({arm: counted[f"arm.{arm}.count"] for arm in seen})}
-    rest = [arm for arm in seen if arm not in shown]
-    for arm in dict.fromkeys(
-        [
-            *listed,
-            *_in_order(counted, {*seen} & shown, by_count=stored.spec.takes_arms),
-            *([OTHER] if rest else []),
-        ]
-    ):
-        sums = _sums(counted, [arm, *rest] if arm == OTHER and rest else [arm])
-        count, reward = sums["count"], sums["reward"]
-        declared = newest.get(arm)
-        rows.append(
-            ArmRow(
-                arm=arm,
-                active=arm in listed or stored.spec.takes_arms,
-                interactions=int(count),
-                share=count / total if total else 0.0,
-                mean_reward=reward / count if count else None,
-                gross=sums["gross"],
-                taken_back=sums["taken_back"],
-                costs=sums["costs"],
-                advertiser=declared.advertiser if declared else None,
-                category=declared.category if declared else None,
-                value=weights_to_file(declared.value) if declared else {},
-                cost=weights_to_file(declared.cost) if declared else {},
-            )
-        )
-    return tuple(rows)
-
-
-def _in_order(counted: Mapping[str, float], arms: set[str], *, by_count: bool) -> list[str]:
-    """Arms by name, or the most frequent first."""
-    if not by_count:
-        return sorted(arms)
-    return sorted(arms, key=lambda arm: (-counted.get(f"arm.{arm}.count", 0.0), arm))
-
-
-def _sums(counted: Mapping[str, float], arms: Sequence[str]) -> dict[str, float]:
-    """What was counted of some arms together."""
-    return {
-        what: sum(counted.get(f"arm.{arm}.{what}", 0.0) for arm in arms)
-        for what in ("count", "reward", "gross", "taken_back", "costs")
-    }
 
 
 def _timeline_programme(numbers: Sequence[float] | None) -> TimelineProgramme | None:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from bandit_platform.domain.assignment import draw
-from bandit_platform.domain.caller import INTERNAL, Caller
+from bandit_platform.domain.caller import Caller
 from bandit_platform.domain.context import Context, validate_context
 from bandit_platform.domain.decision import Decision, Draw, Reason
 from bandit_platform.domain.eligibility import Eligibility, eligible_arms
@@ -32,7 +32,7 @@ from bandit_platform.domain.keyed_hash import keyed_hash
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.domain.policy_spec import NOTHING
 from bandit_platform.domain.record import record
-from bandit_platform.domain.request_arms import ArmList, SentArms
+from bandit_platform.domain.request_arms import ArmList
 from bandit_platform.errors import ConflictError, InputError, JournalError
 from bandit_platform.journal.records import RequestConflict, conflict_line, decision_line
 from bandit_platform.journal.requests import Claim, SharedRequests
@@ -40,6 +40,7 @@ from bandit_platform.journal.writer import JournalWriter
 from bandit_platform.logs import SeldomLog
 from bandit_platform.policies.mixture import mixture
 from bandit_platform.services.serving.page_limits import PageLimits
+from bandit_platform.services.serving.query import Answer, Query
 from bandit_platform.services.serving.registry import LiveExperiment, Registry
 
 _seldom = SeldomLog(structlog.get_logger(__name__))
@@ -53,38 +54,6 @@ _NOT_RUNNING = MappingProxyType(
         State.ARCHIVED: Reason.STOPPED,
     }
 )
-
-
-@record
-class Query:
-    """What a shop asks."""
-
-    unit_id: str
-    context: Mapping[str, Any]
-    request_key: str | None
-    eligible_arms: tuple[str, ...] | None
-    excluded_arms: tuple[str, ...]
-    defer_activation: bool
-    caller: Caller = INTERNAL
-    #: undeclared fields that were taken out of the context
-    dropped_fields: int = 0
-    #: arms that the request brought; None where it brought none
-    arms: SentArms | None = None
-    #: one purchase, and one page view, as the shop names them
-    session_id: str | None = None
-    page_id: str | None = None
-    #: what the shop's own system would have shown
-    baseline_arms: tuple[str, ...] = ()
-
-
-@record
-class Answer:
-    """What the shop is told."""
-
-    decision: Decision
-    offer: Mapping[str, Any] | None
-    #: False when a repeated request key got the stored decision
-    new: bool
 
 
 class Decider:

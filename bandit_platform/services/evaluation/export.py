@@ -11,6 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from bandit_platform.domain.decision import Decision
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.errors import InputError
 from bandit_platform.services.evaluation.export_register import (
@@ -30,6 +33,14 @@ _BATCH = 2000
 #: seconds that forgetting a unit may take before an export gives up
 _PATIENCE = 600.0
 Row = dict[str, Any]
+_DECISIONS = TypeAdapter(Decision)
+#: fields of a decision that have columns of their own, or that say where a request came from
+_NOT_REPEATED = frozenset(
+    {
+        *("decision_id", "unit", "decided_at", "context", "draws"),
+        *("key_id", "address", "request_key", "body_hash", "dropped_fields"),
+    }
+)
 
 
 def export(
@@ -154,6 +165,9 @@ def _row(
         "context": decision.context,
         "features": [dict(arms.get(arm, {})) for arm in decision.eligible],
         "model_version": decision.model_version,
+        "decision": _DECISIONS.dump_python(
+            decision, mode="json", exclude=set(_NOT_REPEATED), exclude_defaults=True
+        ),
         "targets": {} if walked is None else _targets(next(walked), decision.decision_id),
     }
 

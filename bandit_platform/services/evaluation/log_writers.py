@@ -20,7 +20,7 @@ _FIXED = ("arm", "propensity", "reward", "decision_id", "unit_id", "decided_at")
 #: what made up the reward; no reader needs them
 _PARTS = ("gross", "taken_back", "costs")
 _MONEY = ("currency", *_PARTS)
-_AS_JSON = ("eligible_arms", "pmf")
+_AS_JSON = ("eligible_arms", "pmf", "decision")
 
 
 class Kind(StrEnum):
@@ -120,7 +120,8 @@ def _event(row: dict[str, Any]) -> dict[str, Any]:
         "Version": "1",
         "EventId": row["decision_id"],
         "UnitId": row["unit_id"],  # Vowpal Wabbit passes over it; forgetting a unit finds it
-        "Money": {name: row[name] for name in _MONEY},  # Vowpal Wabbit passes over it
+        "Decision": row["decision"],  # Vowpal Wabbit passes over it and the next
+        "Money": {name: row[name] for name in _MONEY},
         "a": list(range(1, len(arms) + 1)),
         "c": {**_plain(row["context"]), "_multi": actions},
         "p": list(row["pmf"].values()),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from bandit_platform.domain.decision import Decision
 from bandit_platform.errors import InputError, NotFoundError
 from bandit_platform.services.evaluation.decision_log import read_decision_log
 from bandit_platform.services.evaluation.evaluate import EvaluationRequest, evaluate_log
@@ -212,3 +214,24 @@ def test_parts_that_no_longer_give_the_reward_are_left_empty(paid: World, tmp_pa
     after = pd.read_csv(tmp_path / "after.csv").set_index("decision_id")
     assert after.loc[gone, ["gross", "taken_back", "costs"]].isna().all()
     assert after["gross"].isna().sum() == 1
+
+
+@pytest.mark.parametrize(("kind", "name"), FILES)
+def test_what_else_was_logged_comes_along_without_where_it_came_from(
+    learned: World, tmp_path: Path, kind: str, name: str
+) -> None:
+    import pandas as pd  # noqa: PLC0415
+
+    out = tmp_path / name
+    write(learned, out, kind)
+    if kind == "dsjson":
+        found = [json.loads(line)["Decision"] for line in out.read_text().splitlines()]
+    else:
+        frame = pd.read_parquet(out) if kind == "parquet" else pd.read_csv(out)
+        found = [json.loads(text) for text in frame["decision"]]
+    assert {each["experiment"] for each in found} == {KEY}
+    assert {each["deployment"] for each in found} == {1}
+    assert any(each["reason"] == "policy" and each["model_versions"] for each in found)
+    known = {field.name for each in found for field in fields(Decision)}
+    for each in found:
+        assert set(each) <= known - {"address", "key_id", "request_key", "body_hash", "unit"}

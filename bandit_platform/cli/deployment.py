@@ -11,7 +11,7 @@ from bandit_platform.cli.output import Format, FormatOption, print_json
 
 if TYPE_CHECKING:
     from bandit_platform.bootstrap import Platform
-    from bandit_platform.services.deployments.deployments import DeploymentEntry
+    from bandit_platform.services.deployments.entries import DeploymentEntry
 
 Key = Annotated[str, typer.Argument(help="The experiment's key.")]
 Policy = Annotated[str, typer.Argument(help="The policy's name, such as a candidate's.")]

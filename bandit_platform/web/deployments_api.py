@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bandit_platform.bootstrap import Platform
-from bandit_platform.services.deployments.deployments import DeploymentEntry
+from bandit_platform.services.deployments.entries import DeploymentEntry
 from bandit_platform.services.reporting.model_history import versions
 from bandit_platform.web.reading import read_body
 from bandit_platform.web.viewer import viewer

@@ -10,8 +10,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.question import Question
 from bandit_platform.web import bodies
+from bandit_platform.web.deployments_api import (
+    DeploymentChange,
+    PinnedVersion,
+    Promotion,
+    RampStep,
+)
 
 _REFS = "#/components/schemas/{model}"
 _BODIES: dict[str, tuple[type[BaseModel], type[BaseModel], tuple[int, ...]]] = {
@@ -44,9 +51,22 @@ _PROBLEMS = {
     "apply": _APPLYING,
     "replace_experiment": _APPLYING,
     "change_state": (404, 409, 503),
+    "deployments": _READING,
+    "models": _READING,
+    **dict.fromkeys(("promote", "ramp", "hold", "pin", "release", "roll_back"), _CHANGING),
     "ask_question": _CHANGING,
     "list_questions": (503,),
     "get_question": _READING,
+}
+#: operation → what it takes, of those whose answer has no model
+_REQUESTS: dict[str, type[BaseModel]] = {
+    "ask_question": Question,
+    "promote": Promotion,
+    "ramp": RampStep,
+    "hold": DeploymentChange,
+    "pin": PinnedVersion,
+    "release": DeploymentChange,
+    "roll_back": DeploymentChange,
 }
 _OBJECT = {"type": "object"}
 _SPEC_BODY = {"required": True, "content": {"application/json": {"schema": _OBJECT}}}
@@ -71,7 +91,7 @@ _PLAIN: dict[str, dict[int, tuple[str, str]]] = {
 def complete_document(spec: Any) -> Any:
     """Add bodies, answers and problems to the framework's document."""
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
-    models: list[type[BaseModel]] = [bodies.EventItem, bodies.ProblemAnswer, Question]
+    models: list[type[BaseModel]] = [bodies.EventItem, bodies.ProblemAnswer, *_REQUESTS.values()]
     models += [model for pair in _BODIES.values() for model in pair[:2]]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template=_REFS
@@ -94,12 +114,15 @@ def _complete(operation: dict[str, Any]) -> None:
     if name in _BODIES:
         content = {"application/json": {"schema": _ref(_BODIES[name][0])}}
         operation["requestBody"] = {"required": True, "content": content}
-    elif name == "ask_question":
-        content = {"application/json": {"schema": _ref(Question)}}
+    elif name in _REQUESTS:
+        content = {"application/json": {"schema": _ref(_REQUESTS[name])}}
         operation["requestBody"] = {"required": True, "content": content}
     elif name in {"apply", "replace_experiment"}:
         operation["requestBody"] = _SPEC_BODY
         operation["parameters"] = [*operation.get("parameters", ()), *_conditions()]
+    elif name == "change_state":
+        (action,) = [each for each in operation["parameters"] if each["name"] == "action"]
+        action["schema"] = {"type": "string", "enum": [each.value for each in Action]}
     operation["responses"] = _answers(name, operation["summary"])
     with_key = name not in _OPEN
     if with_key:

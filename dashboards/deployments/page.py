@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bandit_platform.domain.deployment import DeploymentAction
-from bandit_platform.services.deployments.deployments import DeploymentEntry
+from bandit_platform.services.deployments.entries import DeploymentEntry
 from bandit_platform.services.reporting.report_records import EstimateRow
 from bandit_platform.storage.deployments import StoredPolicy
 from dashboards.text import Shown, moment, percent, shown

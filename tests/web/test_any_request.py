@@ -29,6 +29,14 @@ OPERATIONS = {
         "change_state",
         "report",
         "trace",
+        "deployments",
+        "models",
+        "promote",
+        "ramp",
+        "hold",
+        "pin",
+        "release",
+        "roll_back",
         "ask_question",
         "list_questions",
         "get_question",
@@ -119,7 +127,12 @@ def test_with_a_key_every_answer_is_a_documented_one(
         beyond_schemas.append(negative_data_rejection)
 
     def check(case: Any) -> None:
-        case.call_and_validate(headers=headers, excluded_checks=beyond_schemas)
+        answer = case.call(headers=headers)
+        # a body with a hundred arms may be too large, which refuses it as well
+        excluded = [negative_data_rejection] if answer.status_code == 413 else []
+        case.validate_response(
+            answer, headers=headers, excluded_checks=[*beyond_schemas, *excluded]
+        )
 
     examples = EXAMPLES if mode == "positive" else EXAMPLES // 2
     try_requests(found, found.as_strategy(GenerationMode(mode)), examples, check)

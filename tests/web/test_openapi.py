@@ -117,6 +117,10 @@ def test_bodies_and_answers_are_the_ones_that_are_really_used(standing: Any) -> 
         "eligible_arms",
         "excluded_arms",
         "arms",
+        "session_id",
+        "page_id",
+        "baseline_arm",
+        "baseline_arms",
         "defer_activation",
     }
     assert body["required"] == ["unit_id"]

@@ -17,9 +17,13 @@ from bandit_platform.domain.deployment import (
 )
 from bandit_platform.domain.experiment import ExperimentSpec
 from bandit_platform.domain.lifecycle import State
-from bandit_platform.domain.revision import Change
 from bandit_platform.errors import InputError, NotFoundError, StaleError, StateError
 from bandit_platform.policies.arguments import model_hash
+from bandit_platform.services.deployments.entries import (
+    DeploymentEntry,
+    differences,
+    entry_of,
+)
 from bandit_platform.services.deployments.evidence import evidence
 from bandit_platform.services.deployments.policies import find_policy
 from bandit_platform.services.deployments.revisions import publish_serving, served_version
@@ -45,36 +49,6 @@ _DONE = MappingProxyType(
         DeploymentAction.ROLL_BACK: "rolled_back",
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeploymentEntry:
-    """A deployment with the names of its policies."""
-
-    deployment: Deployment
-    champion: str
-    challenger: str | None
-    #: hash of the champion's model
-    champion_model: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The entry for JSON."""
-        one = self.deployment
-        return {
-            "number": one.number,
-            "champion": self.champion,
-            "champion_hash": one.champion,
-            "champion_version": one.champion_version,
-            "challenger": self.challenger,
-            "challenger_hash": one.challenger,
-            "challenger_version": one.challenger_version,
-            "share": one.share,
-            "held": one.held,
-            "since": one.since.isoformat(),
-            "by": {"kind": one.by.kind, "name": one.by.name},
-            "action": one.action.value,
-            "why": dict(one.why),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +96,7 @@ class Deployments:
             get_experiment(connection, key)
             policies = stored_policies(connection, key)
             history = deployments(connection, key)
-        return [_entry(each, policies) for each in reversed(history)]
+        return [entry_of(each, policies) for each in reversed(history)]
 
     def current(self, key: str) -> DeploymentEntry:
         """The deployment in force.
@@ -336,14 +310,14 @@ class Deployments:
             )
             publish_serving(connection, now.spec, made, moment)
             add_deployment(connection, made)
-            entry = _entry(made, now.policies)
+            entry = entry_of(made, now.policies)
             note(
                 connection,
                 moment,
                 by,
                 f"experiment.{_DONE[action]}",
                 subject_of("experiment", key),
-                difference=_differences(_entry(now.current, now.policies), entry),
+                difference=differences(entry_of(now.current, now.policies), entry),
             )
         return entry
 
@@ -413,26 +387,3 @@ def _alone(deployment: Deployment) -> Deployment:
 
 def _why(now: _Situation, policy: StoredPolicy) -> dict[str, Any]:
     return evidence(now.connection, now.spec, policy, now.champion)
-
-
-def _entry(deployment: Deployment, policies: Mapping[str, StoredPolicy]) -> DeploymentEntry:
-    def name(policy: str) -> str:
-        return policies[policy].name if policy in policies else policy
-
-    challenger = deployment.challenger
-    return DeploymentEntry(
-        deployment=deployment,
-        champion=name(deployment.champion),
-        challenger=None if challenger is None else name(challenger),
-        champion_model=model_hash(policies[deployment.champion].definition),
-    )
-
-
-def _differences(before: DeploymentEntry, after: DeploymentEntry) -> list[Change]:
-    old, new = before.to_dict(), after.to_dict()
-    fields = ("number", "champion", "champion_version", "challenger", "share", "held")
-    return [
-        Change(path=f"deployment.{field}", before=old[field], after=new[field])
-        for field in fields
-        if old[field] != new[field]
-    ]

@@ -10,7 +10,7 @@ from bandit_platform.bootstrap import Platform
 from bandit_platform.domain.access import Permission
 from bandit_platform.domain.lifecycle import State
 from bandit_platform.errors import ConflictError, InputError
-from bandit_platform.services.deployments.deployments import DeploymentEntry
+from bandit_platform.services.deployments.entries import DeploymentEntry
 from bandit_platform.services.reporting.model_history import versions
 from bandit_platform.web.console.frame import page_blueprint, told
 from bandit_platform.web.viewer import viewer

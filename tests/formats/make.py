@@ -16,10 +16,12 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+from bandit_platform.domain.request_arms import ArmsReader
 from bandit_platform.domain.spec_file import parse_toml
 from bandit_platform.journal.reader import segments
 from bandit_platform.services.evaluation.export import export
 from bandit_platform.services.evaluation.log_writers import Kind
+from bandit_platform.services.serving.query import Query
 from bandit_platform.storage.database import Database
 from tests.conftest import FakeClock
 from tests.services.conftest import KEY, World
@@ -74,6 +76,20 @@ secret_only = ["purchase"]
 """
 
 
+CATALOGUE = """
+key = "catalogue"
+placement = "cart"
+arms_from = "request"
+
+[context]
+cart_value = { type = "number", min = 0 }
+
+[reward]
+window = "1h"
+accept = 1.0
+"""
+
+
 def main() -> None:
     """Fill the folder."""
     (target,) = map(Path, sys.argv[1:])
@@ -111,7 +127,24 @@ def _write(world: World, target: Path) -> None:
         for _ in export(world.database, KEY, target / name, kind):
             pass
     world.refresh()
+    world.launch(CATALOGUE)
+    world.refresh()
     later = [*world.traffic(20), world.decide(context={"cart_skus": ["vip"]})]
+    for number in range(3):
+        sent = [
+            {"key": f"sku-{each}", "features": {"margin": each / 4, "new": each % 2 == 0}}
+            for each in range(number, number + 5)
+        ]
+        query = Query(
+            unit_id=f"shopper {number}",
+            context={"cart_value": 20.0 + number},
+            request_key=None,
+            eligible_arms=None,
+            excluded_arms=(),
+            defer_activation=False,
+            arms=ArmsReader().read(sent),
+        )
+        world.server.decider.decide("catalogue", query)
     world.server.journal.close()
     (segment,) = segments(world.folder)
     shutil.copyfile(segment, target / "journal.jsonl")
@@ -121,6 +154,7 @@ def _write(world: World, target: Path) -> None:
     summary = {
         "decisions": stored,
         "journal_decisions": [each.decision_id for each in later],
+        "catalogue_decisions": 3,
         "interactions": world.one("SELECT count(*) FROM interaction WHERE policy_traffic"),
         "mean_reward": world.one(f"SELECT avg(reward) {traffic}"),
         "mean_inverse_propensity": world.one(f"SELECT avg(1.0 / propensity) {traffic}"),

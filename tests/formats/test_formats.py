@@ -77,6 +77,8 @@ def test_what_waits_in_the_journal_arrives(
     after = audit(database, SECRET, KEY)
     assert after.checked == summary["decisions"] + len(summary["journal_decisions"])
     assert after.mismatches == ()
+    with_arms = audit(database, SECRET, "catalogue")
+    assert (with_arms.checked, with_arms.mismatches) == (summary["catalogue_decisions"], ())
 
 
 @pytest.mark.parametrize("name", ["export.parquet", "export.csv", "export.dsjson"])

@@ -86,7 +86,8 @@ def test_reports_and_tells_the_story_of_the_decision(outputs: list[str]) -> None
     trace, _ = json.JSONDecoder().raw_decode("{" + story)  # servers may say a word as they stop
     assert "1 decisions, 0 immature" in report
     assert trace["status"] == "matured"
-    assert trace["reward"] == 0.5
+    worth = {"nothing": 0.0, "parking": 2.0, "vip-upgrade": 12.0 - 1.5}
+    assert trace["reward"] == worth[trace["arm"]]
     assert [event["type"] for event in trace["events"]] == ["accept"]
     if trace["reason"] == "uniform":  # a held-out unit teaches no model
         assert "model version 1" in report

@@ -17,14 +17,17 @@ from dashboards.setup.spec_fields import NEW_ROWS, Fields, fields_of
 from dashboards.setup.spec_reading import Reading, read_form, rows_of
 
 FORM, TOML = "form", "toml"
+_WEIGHTS = "reward-weights"
 #: a hundred arms with twenty features and ten conditions each fit
 MOST_FIELDS = 12_000
-#: fields that an empty experiment starts with
+#: fields that an empty experiment starts with: an arm with a value, and what annoyance costs
 _BLANK: Fields = {
     **fields_of({}),
-    "arms-0-key": "",
-    "reward-weights-0-type": "accept",
+    **{f"arms-0-{name}": text for name, text in NEW_ROWS["arms"].items()},
+    "reward-currency": "GBP",
+    "reward-weights-0-type": "dismiss",
     "reward-weights-0-kind": "fixed",
+    "reward-weights-0-value": "-0.5",
 }
 
 
@@ -149,7 +152,14 @@ def with_row(fields: Fields, prefix: str) -> Fields:
     new = NEW_ROWS.get(kind)
     if new is None:
         return fields
+    if kind == "arms" and _accepts_are_worth_the_same(fields):
+        new = {"key": ""}
     return {**fields, **{f"{row}-{name}": text for name, text in new.items()}}
+
+
+def _accepts_are_worth_the_same(fields: Fields) -> bool:
+    """Whether an accept has a weight for all arms, so that a new arm needs no value of its own."""
+    return any(fields.get(f"{row}-type") == "accept" for row in rows_of(fields).get(_WEIGHTS, []))
 
 
 def without_row(fields: Fields, row: str) -> Fields:

@@ -35,7 +35,7 @@ _REWARD = {"window": "7d", "default": 0.0}
 #: the fields of a row that somebody adds
 NEW_ROWS: Mapping[str, Fields] = {
     "context": {"name": "", "type": "category"},
-    "arms": {"key": ""},
+    "arms": {"key": "", "value-0-type": "accept", "value-0-kind": "fixed"},
     "features": {"name": "", "kind": "number"},
     "when": {"field": "", "op": "gte"},
     "reward-weights": {"type": "", "kind": "fixed"},

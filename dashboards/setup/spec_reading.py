@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from bandit_platform.errors import Problem
 from dashboards.setup.spec_fields import LISTED_OPERATORS, OFFER_TEXTS, PARAMETERS, Fields
 from dashboards.setup.spec_notation import read_list, read_number, read_text
 
+_ARM = re.compile(r"arms-\d+-")
+_NEW_VALUE = re.compile(r"(arms-\d+-)value-0-type$")
 _KINDS_OF_NO_CONTENT = re.compile(
     r"-(kind|op|exploration|floor|floor_kind|floor_nothing|floor_offers|minimum_value|interactions"
     r"|learning_rate)$|^context-\d+-type$"
@@ -54,10 +57,17 @@ class _Reader:
     places: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._rows = rows_of(
+        filled = [
             name
             for name, text in self.fields.items()
             if text.strip() and not _KINDS_OF_NO_CONTENT.search(name)
+        ]
+        arms = Counter(found[0] for name in filled if (found := _ARM.match(name)))
+        self._rows = rows_of(
+            name
+            for name in filled
+            # all that a new arm begins with
+            if not ((new := _NEW_VALUE.match(name)) and arms[new[1]] == 1)
         )
 
     def reading(self) -> Reading:

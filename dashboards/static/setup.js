@@ -92,7 +92,7 @@
       const { name } = event.target;
       if (name === "toml" || name.startsWith("try-")) return;
       clearTimeout(waiting);
-      const kind = /^context-\d+-type$|^(reward-weights|arms-\d+-(value|cost))-\d+-kind$/.test(name);
+      const kind = /^context-\d+-type$/.test(name);
       waiting = setTimeout(() => (kind ? swap("add:") : mirror()).catch(() => {}), 150);
     });
   };

@@ -162,9 +162,7 @@ def _create(hands: Hands) -> None:
     for name, text in (("key", KEY), ("placement", "checkout"), ("arms-0-key", "parking")):
         _write_into(page, name, text)
     for name, text in (
-        ("reward-range_low", "0"),
-        ("reward-range_high", "1"),
-        ("reward-weights-0-value", "1"),
+        ("arms-0-value-0-value", "1"),
         ("holdout-share", "0.1"),
     ):
         _write_into(page, name, text)

@@ -90,17 +90,21 @@ def test_a_team_makes_an_experiment_by_form(a_browser: Any, console: Any, script
     page.locator("#arms-0-when-0-op").select_option("in")
     page.locator("#arms-0-when-0-value").fill("GB, US")
     page.get_by_role("button", name="Save as a draft").click()
-    assert "things are wrong; nothing was saved" in page.locator("#problems").inner_text()
+    assert "1 thing is wrong; nothing was saved" in page.locator("#problems").inner_text()
+    assert page.locator("#arms-0-value-0-value-error").inner_text() == "must be a number"
     assert page.locator("#key").input_value() == key
-    page.locator("#reward-range_low").fill("0")
-    page.locator("#reward-range_high").fill("1")
-    page.locator("#reward-weights-0-value").fill("1")
+    page.locator("#arms-0-value-0-kind").select_option("amount")
+    page.locator("#arms-0-value-0-type").fill("purchase")
+    page.locator("#arms-0-value-0-value").fill("0.35")
+    page.locator("#arms-0-value-0-max").fill("200")  # with and without scripts
+    assert not page.locator("#reward-weights-0-max").is_visible()
     page.locator("#holdout-share").fill("0.1")
     page.get_by_role("button", name="Save as a draft").click()
     page.get_by_text("Saved as a draft.").wait_for()
     arm = spec_of(console, key).arms[0]
     assert arm.offer == {"title": "Park <here>"}
     assert arm.when["country"].in_ == ("GB", "US")
+    assert arm.value["purchase"].model_dump() == {"amount": 0.35, "max": 200.0}
     assert [c for c in complaints if "422" not in c] == []
 
 
@@ -231,6 +235,9 @@ def test_hostile_values_stay_text(a_browser: Any, console: Any, spec_text: str) 
         if floor:  # only those of the chosen kind are shown
             kind = "table" if rest else "number"
             page.locator(f'[name="{row}-floor_kind"]').select_option(kind)
+        line = name.removesuffix("-max")
+        if line != name and page.locator(f'[name="{line}-kind"]').count():
+            page.locator(f'[name="{line}-kind"]').select_option("amount")
         page.locator(f'[name="{name}"]').fill(HOSTILE)
     page.locator("#hypothesis").fill(HOSTILE)
     page.locator("#arms-0-text").fill(HOSTILE)
@@ -282,8 +289,9 @@ def test_what_an_arm_is_worth_is_typed_into_the_form(
     page.locator("#arms-0-value-0-value").fill("12")
     page.locator('[value="add:arms-0-cost"]').click()
     page.locator("#arms-0-cost-0-type").fill("purchase")
+    assert not page.locator("#arms-0-cost-0-max").is_visible()
     page.locator("#arms-0-cost-0-kind").select_option("amount")
-    page.locator("#arms-0-cost-0-max").wait_for()  # amounts can have a greatest one
+    assert page.locator("#arms-0-cost-0-max").is_visible()  # amounts can have a greatest one
     page.locator("#arms-0-cost-0-value").fill("-0.1")
     page.locator("#arms-0-cost-0-max").fill("50")
     page.locator("#arms-0-advertiser").fill("Lounges Ltd")

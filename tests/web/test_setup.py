@@ -39,7 +39,8 @@ def test_a_new_experiment_by_form(deployment: Any, team: Any) -> None:
             "arms-0-when-0-value": "50",
             "reward-range_low": "-1",
             "reward-range_high": "1",
-            "reward-weights-0-value": "0.5",
+            "arms-0-value-0-value": "2.5",
+            "reward-weights-0-value": "-0.25",
             "reward-weights-1-type": "purchase",
             "reward-weights-1-kind": "amount",
             "reward-weights-1-value": "0.01",
@@ -57,10 +58,15 @@ def test_a_new_experiment_by_form(deployment: Any, team: Any) -> None:
         owner = "growth"
         hypothesis = "They like <it>.\\nTwo lines."
         context.order_value = { type = "number", min = 0, required = true }
-        reward = { window = "7d", range = [-1, 1], accept = 0.5, purchase = { amount = 0.01 } }
+        reward.window = "7d"
+        reward.range = [-1, 1]
+        reward.currency = "GBP"
+        reward.dismiss = -0.25
+        reward.purchase = { amount = 0.01 }
         holdout.share = 0
         [[arms]]
         key = "parking"
+        value = 2.5
         offer = { title = "Park at the venue", badge = { text = "new" } }
         features = { price = 14 }
         when = { order_value = { gte = 50 } }
@@ -113,6 +119,7 @@ def test_every_error_stands_beside_its_field_and_what_was_typed_is_kept(
         "arms-0-features-0-value": "must be a number",
         "arms-0-starts_at": "must be a moment",
         "reward-range_high": "must be a number",
+        "arms-0-value-0-value": "must be a number",
         "reward-weights-0-value": "must be a number",
         "policy-floor": "must be at most 1",
         "report-time_zone": "time zone name",
@@ -314,9 +321,8 @@ def test_the_chosen_kind_of_floor_counts_and_its_faults_stand_beside_it(
 ) -> None:
     page = team.get("/experiments/new")
     start = {**form_of(page.text), "do": "save", "key": "floors", "placement": "cart"}
-    given = {"arms-0-key": "a", "reward-range_low": "0", "reward-range_high": "1"}
-    typed = {"reward-weights-0-value": "1", **start, **given, "policy-floor": "0.3"}
-    typed["reward-weights-0-value"] = "1"
+    given = {"arms-0-key": "a", "arms-0-value-0-value": "1"}
+    typed = {**start, **given, "policy-floor": "0.3"}
     answer = team.post("/experiments/new", data={**typed, "policy-floor_nothing": "0.6"})
     assert answer.status_code == 303, answer.text
     floor = deployment.platform.experiments.get("floors").spec.policy.floor
@@ -330,3 +336,27 @@ def test_the_chosen_kind_of_floor_counts_and_its_faults_stand_beside_it(
     wrong = {"key": "other", "policy-minimum_value": "-1"}
     answer = team.post("/experiments/new", data={**typed, **wrong})
     assert "must be at least 0" in error_at(answer.text, "policy-minimum_value")
+
+
+def test_a_new_experiment_begins_with_money_that_an_accept_of_each_arm_brings(
+    deployment: Any, team: Any
+) -> None:
+    page = team.get("/experiments/new")
+    start = {**form_of(page.text), "key": "money", "placement": "cart"}
+    assert (start["reward-currency"], start["reward-weights-0-value"]) == ("GBP", "-0.5")
+    assert start["arms-0-value-0-type"] == "accept"
+    first = {**start, "arms-0-key": "lounge", "arms-0-value-0-value": "12", "do": "add:arms"}
+    more = team.post("/experiments/new", data=first)
+    second = form_of(more.text)
+    assert second["arms-1-value-0-type"] == "accept"
+    answer = team.post("/experiments/new", data={**second, "arms-1-key": "mug", "do": "save"})
+    assert error_at(answer.text, "arms-1-value-0-value") == "must be a number"
+    answer = team.post("/experiments/new", data={**second, "do": "save"})  # left as it was added
+    assert answer.status_code == 303, answer.text
+    spec = deployment.platform.experiments.get("money").spec
+    assert [(arm.key, arm.value) for arm in spec.arms] == [("lounge", {"accept": 12.0})]
+    assert (spec.reward.currency, spec.reward_range) == ("GBP", (-0.5, 12.0))
+    same = {"reward-weights-1-type": "accept", "reward-weights-1-value": "3"}
+    other = team.post("/experiments/new", data={**first, **same})
+    assert "arms-1-value-0-type" not in form_of(other.text)
+    assert "arms-1-key" in form_of(other.text)

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from apiflask import APIBlueprint
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bandit_platform.bootstrap import Platform
 from bandit_platform.services.deployments.entries import DeploymentEntry
 from bandit_platform.services.reporting.model_history import versions
+from bandit_platform.web.deployment_bodies import (
+    DeploymentChange,
+    PinnedVersion,
+    Promotion,
+    RampStep,
+)
 from bandit_platform.web.reading import read_body
 from bandit_platform.web.viewer import viewer
 
 _BYTES = 16_384
-PolicyName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-
-
-class DeploymentChange(BaseModel):
-    """A change of what serves."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    #: number of the deployment that the change was decided on; another one in force refuses it
-    based_on: int | None = Field(default=None, ge=1)
-
-
-class Promotion(DeploymentChange):
-    """Makes a policy the champion."""
-
-    policy: PolicyName
-
-
-class RampStep(DeploymentChange):
-    """Gives a policy a share beside the champion."""
-
-    policy: PolicyName
-    share: float = Field(gt=0, lt=1, strict=False)
-
-
-class PinnedVersion(DeploymentChange):
-    """Lets the champion serve one version."""
-
-    #: of the champion's model; None for the one that it serves
-    version: int | None = Field(default=None, ge=1)
 
 
 def deployments_api(platform: Platform) -> APIBlueprint:

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.question import Question
 from bandit_platform.web import bodies
-from bandit_platform.web.deployments_api import (
+from bandit_platform.web.deployment_bodies import (
     DeploymentChange,
     PinnedVersion,
     Promotion,

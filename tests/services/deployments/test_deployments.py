@@ -37,19 +37,19 @@ def shop(world: Any, count: int = 40) -> list[Any]:
 
 
 @pytest.fixture
-def learned(lite: Any, spec: ExperimentSpec) -> Any:
+def learned(world: Any, spec: ExperimentSpec) -> Any:
     """An experiment whose policies have learned."""
-    collected(lite, spec, 120)
-    return lite
+    collected(world, spec, 120)
+    return world
 
 
-def test_the_first_revision_deploys_the_policy_of_the_file(lite: Any, spec: Any) -> None:
-    lite.launch(spec)
-    (entry,) = lite.deployments.deployments(KEY)
+def test_the_first_revision_deploys_the_policy_of_the_file(world: Any, spec: Any) -> None:
+    world.launch(spec)
+    (entry,) = world.deployments.deployments(KEY)
     assert (entry.champion, entry.challenger) == ("policy", None)
     assert (entry.deployment.number, entry.deployment.action) == (1, "applied")
     assert entry.deployment.champion == policy_hash(spec.policy)
-    assert lite.measured().deployment == 1
+    assert world.measured().deployment == 1
 
 
 def test_changes_beside_the_policy_leave_the_deployment_as_it_is(
@@ -239,29 +239,29 @@ def test_what_is_refused_changes_nothing(
     assert (learned.deployments.deployments(KEY), versions(learned)) == before
 
 
-def test_a_policy_that_has_not_learned_is_refused(lite: Any, spec: Any, spec_text: str) -> None:
-    lite.launch(spec)
+def test_a_policy_that_has_not_learned_is_refused(world: Any, spec: Any, spec_text: str) -> None:
+    world.launch(spec)
     for action in (("promote", "greedier"), ("ramp", "greedier", 0.1)):
         with pytest.raises(StateError, match="has not learned from any interaction yet"):
-            by_hand(lite, *action)
+            by_hand(world, *action)
     with pytest.raises(StateError, match="no model version yet"):
-        by_hand(lite, "pin")
-    shop(lite, 90)
-    lite.apply(spec_text + '[[candidates]]\nname = "plain"\ninteractions = []\n')
+        by_hand(world, "pin")
+    shop(world, 90)
+    world.apply(spec_text + '[[candidates]]\nname = "plain"\ninteractions = []\n')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bandit_platform.services.learning.learn._BATCH", 20)
-        lite.learner().learn(KEY, lite.clock())
+        world.learner().learn(KEY, world.clock())
     with pytest.raises(StateError, match="has learned from 20 interactions so far"):
-        by_hand(lite, "promote", "plain")
+        by_hand(world, "promote", "plain")
 
 
 @pytest.mark.parametrize("mode", ["uniform", "shadow"])
 def test_nothing_is_ramped_where_nothing_learned_serves(
-    lite: Any, spec_text: str, mode: str
+    world: Any, spec_text: str, mode: str
 ) -> None:
-    collected(lite, spec_text.replace("floor = 0.1", f'floor = 0.1\nmode = "{mode}"'), 60)
+    collected(world, spec_text.replace("floor = 0.1", f'floor = 0.1\nmode = "{mode}"'), 60)
     with pytest.raises(StateError, match=rf"policy\.mode is {mode}"):
-        by_hand(lite, "ramp", "greedier", 0.1)
+        by_hand(world, "ramp", "greedier", 0.1)
 
 
 @pytest.mark.parametrize("state", ["stop", "archive"])

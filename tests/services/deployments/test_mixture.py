@@ -37,9 +37,8 @@ def test_a_mixture_is_a_distribution_between_both(
 
 
 def test_each_decision_of_a_ramp_is_the_mixture_to_the_last_bit(
-    lite: Any, spec: ExperimentSpec
+    world: Any, spec: ExperimentSpec
 ) -> None:
-    world = lite
     collected(world, spec, 120)
     for share in (0.05, 0.2, 0.5, 1 / 3, 0.999, 1e-9):
         number = by_hand(world, "ramp", "greedier", share).deployment.number
@@ -58,8 +57,7 @@ def test_each_decision_of_a_ramp_is_the_mixture_to_the_last_bit(
     assert check_learned(world.database, KEY) == []
 
 
-def test_a_ramp_of_another_model_serves_a_version_of_each(lite: Any, spec_text: str) -> None:
-    world = lite
+def test_a_ramp_of_another_model_serves_a_version_of_each(world: Any, spec_text: str) -> None:
     collected(world, spec_text + '[[candidates]]\nname = "plain"\ninteractions = []\n', 120)
     by_hand(world, "ramp", "plain", 0.4)
     for _ in range(2):
@@ -69,8 +67,7 @@ def test_a_ramp_of_another_model_serves_a_version_of_each(lite: Any, spec_text: 
     assert check_learned(world.database, KEY) == []
 
 
-def test_an_audit_recomputes_any_share_and_notices_another(lite: Any, spec: Any) -> None:
-    world = lite
+def test_an_audit_recomputes_any_share_and_notices_another(world: Any, spec: Any) -> None:
     collected(world, spec, 120)
     by_hand(world, "ramp", "greedier", 0.25)
     decision = world.measured()
@@ -99,13 +96,12 @@ def test_an_audit_recomputes_any_share_and_notices_another(lite: Any, spec: Any)
 
 
 def test_where_the_challenger_has_no_usable_version_the_champion_serves_alone(
-    lite: Any, spec_text: str
+    world: Any, spec_text: str
 ) -> None:
-    world = lite
     collected(world, spec_text + '[[candidates]]\nname = "plain"\ninteractions = []\n', 120)
     by_hand(world, "ramp", "plain", 0.4)
     (champion, challenger) = world.measured().model_versions
-    world.run("UPDATE model_version SET blob = x'00' WHERE version = :v", v=challenger)
+    world.run("UPDATE model_version SET blob = :blob WHERE version = :v", blob=b"\0", v=challenger)
     server = world.new_server()
     made = [world.measured(server=server) for _ in range(20)]
     assert {decision.model_versions for decision in made} == {(champion,)}
@@ -118,7 +114,7 @@ def test_where_the_challenger_has_no_usable_version_the_champion_serves_alone(
 
 
 def test_a_challenger_that_fails_leaves_the_decision_to_the_champion(
-    lite: Any, spec: ExperimentSpec
+    world: Any, spec: ExperimentSpec
 ) -> None:
     class Broken:
         version = 99
@@ -126,7 +122,6 @@ def test_a_challenger_that_fails_leaves_the_decision_to_the_champion(
         def pmf(self, lines: Any, nothing: int) -> Any:
             raise RuntimeError("the model broke")
 
-    world = lite
     collected(world, spec, 120)
     by_hand(world, "ramp", "greedier", 0.4)
     registry = world.server.registry
@@ -139,9 +134,8 @@ def test_a_challenger_that_fails_leaves_the_decision_to_the_champion(
 
 
 def test_an_audit_notices_versions_that_the_deployment_cannot_have_served(
-    lite: Any, spec_text: str
+    world: Any, spec_text: str
 ) -> None:
-    world = lite
     collected(world, spec_text + '[[candidates]]\nname = "plain"\ninteractions = []\n', 120)
     by_hand(world, "ramp", "plain", 0.4)
     decision = world.measured()

@@ -41,10 +41,22 @@ def arm_lines(report: ExperimentReport) -> tuple[ArmLine, ...]:
     classes = arm_classes(report.arms)
     decimals = _decimals(rewards)
     enough = report.counts.interactions >= LEAST
-    return tuple(_line(row, axis, classes[row.arm], decimals, enough=enough) for row in report.arms)
+    return tuple(
+        _line(
+            row,
+            axis,
+            classes[row.arm],
+            decimals,
+            worth=worth_words(row, report.currency),
+            enough=enough,
+        )
+        for row in report.arms
+    )
 
 
-def _line(row: ArmRow, axis: Axis, colour: str, decimals: int, *, enough: bool) -> ArmLine:
+def _line(
+    row: ArmRow, axis: Axis, colour: str, decimals: int, *, worth: str, enough: bool
+) -> ArmLine:
     zero = axis.place(0.0)
     mean = _mean(row)
     place = None if mean is None else axis.place(mean)
@@ -53,7 +65,7 @@ def _line(row: ArmRow, axis: Axis, colour: str, decimals: int, *, enough: bool) 
         arm=row.arm,
         colour=colour,
         active=row.active,
-        worth=worth_words(row),
+        worth=worth,
         interactions=f"{row.interactions:,}",
         share=percent(row.share) if enough else COLLECTING,
         exact_share=row.share if enough else None,

@@ -8,6 +8,9 @@ from typing import Any
 
 from bandit_platform.services.reporting.report_records import ArmRow, ExperimentReport, MoneyRow
 
+#: between a number and its unit
+_GAP = "\N{NO-BREAK SPACE}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class MoneyLine:
@@ -29,6 +32,8 @@ class MoneyTable:
 
     #: advertiser or category
     by: str
+    #: of the column with their names
+    heading: str
     #: a currency, or reward units
     unit: str
     lines: tuple[MoneyLine, ...]
@@ -38,30 +43,38 @@ def money_tables(report: ExperimentReport) -> tuple[MoneyTable, ...]:
     """The groupings of a report that have rows."""
     unit = report.currency or "reward units"
     tables = [
-        MoneyTable(by=by, unit=unit, lines=tuple(map(_line, rows)))
+        MoneyTable(by=by, heading=by.capitalize(), unit=unit, lines=tuple(map(_line, rows)))
         for by in ("advertiser", "category")
         if (rows := [row for row in report.money if row.by == by])
     ]
     return tuple(tables)
 
 
-def worth_words(row: ArmRow) -> str:
+def worth_words(row: ArmRow, currency: str | None = None) -> str:
     """What an arm's own outcomes are worth and cost; empty where it says neither."""
-    parts = [_each(row.value, "")] if row.value else []
+    unit = f"{_GAP}{currency}" if currency else ""
+    parts = [_each(row.value, "", unit)] if row.value else []
     if row.cost:
-        parts.append(_each(row.cost, "costs "))
+        parts.append(_each(row.cost, "costs ", unit))
     return "; ".join(parts)
 
 
-def _each(table: Mapping[str, Any], prefix: str) -> str:
-    return ", ".join(f"{prefix}{_weight(weight)} per {name}" for name, weight in table.items())
+def _each(table: Mapping[str, Any], prefix: str, unit: str) -> str:
+    return ", ".join(
+        f"{prefix}{_weight(weight, unit)} per {name}" for name, weight in table.items()
+    )
 
 
-def _weight(weight: Any) -> str:
+def _weight(weight: Any, unit: str) -> str:
     if not isinstance(weight, Mapping):
-        return _signed(f"{weight:,g}")
-    most = f" up to {weight['max']:,g}" if "max" in weight else ""
-    return _signed(f"{100 * weight['amount']:,g} % of the amount{most}")
+        return f"{_plain(weight)}{unit}"
+    most = f" (of at most {_plain(weight['max'])}{unit})" if "max" in weight else ""
+    return f"{_plain(100 * weight['amount'])}{_GAP}% of the amount{most}"
+
+
+def _plain(number: float) -> str:
+    """A declared number, to twelve digits, without an exponent where it is shorter."""
+    return _signed(f"{number:,.12g}")
 
 
 def _line(row: MoneyRow) -> MoneyLine:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 
 from bandit_platform.errors import NotFoundError
-from bandit_platform.services.reporting.report_records import EstimateRow, ExperimentReport
+from bandit_platform.services.reporting.report_records import (
+    EstimateRow,
+    ExperimentReport,
+    MoneyRow,
+)
 from bandit_platform.web.console.overview import console_blueprint
 from bandit_platform.web.console.policies import policies_blueprint
 from bandit_platform.web.console.segments import segments_blueprint
@@ -18,6 +23,27 @@ from tests.dashboards.fake_comparisons import rich_whole, whole_reports
 pytestmark = needs_chromium
 
 REPORTS = {report.experiment: report for report in whole_reports()}
+REPORTS["paid"] = replace(
+    REPORTS["confirmation-page"],
+    experiment="paid",
+    currency="GBP",
+    arms=tuple(
+        replace(arm, value={} if arm.arm == "nothing" else {"accept": 1234.5})
+        for arm in REPORTS["confirmation-page"].arms
+    ),
+    money=tuple(
+        MoneyRow(
+            by="advertiser",
+            name=name,
+            arms=("parking", "vip-upgrade"),
+            interactions=1_234_567,
+            gross=12_345_678.9,
+            taken_back=-1_234_567.8,
+            costs=123_456.7,
+        )
+        for name in ("A very long advertiser name of sixty-four letters in all, really", None)
+    ),
+)
 PATHS = [
     "/",
     *(f"/experiments/{key}" for key in REPORTS),
@@ -26,6 +52,7 @@ PATHS = [
         for key in ("confirmation-page", "nasty", "cart-upsell", "checkout-insurance")
         for page in ("policies", "segments")
     ),
+    "/experiments/paid/policies",
     "/experiments/confirmation-page/policies?baseline=uniform&level=together",
 ]
 
@@ -203,3 +230,17 @@ def test_without_scripts_every_number_is_still_there(url, a_browser):
     page.get_by_text("The numbers behind it").first.click()
     assert page.locator("#uplift-table tbody tr").last.is_visible()
     context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_sums_of_money_are_never_broken_in_two(url, a_browser, width):
+    """Also large ones, beside advertisers with long names."""
+    page = Visit(a_browser, width).to(f"{url}/experiments/paid/policies")
+    cells = page.locator("#money-advertiser td > *")
+    assert cells.count() == 10
+    for cell in cells.all():
+        assert cell.evaluate("e => e.getClientRects().length") == 1
+        assert cell.evaluate("e => e.getBoundingClientRect().height") < 24
+    table = page.locator("#money-advertiser").bounding_box()
+    assert table["x"] + table["width"] <= width
+    assert page.locator("#arms .worth").first.inner_text().endswith("GBP per accept")

@@ -145,6 +145,8 @@ def test_the_report_sums_by_advertiser_and_category(world: Any, text: str) -> No
     drawn = {row.arm: row for row in report.arms}
     assert (drawn["upgrade"].value, drawn["upgrade"].cost) == ({"accept": 12.0}, {"accept": 4.5})
     assert worth_words(drawn["upgrade"]) == "12 per accept; costs 4.5 per accept"
+    paid = worth_words(drawn["upgrade"], "GBP")
+    assert paid == "12\N{NO-BREAK SPACE}GBP per accept; costs 4.5\N{NO-BREAK SPACE}GBP per accept"
     lounges, unnamed = report.money
     assert (lounges.by, lounges.name, lounges.arms) == ("advertiser", "Lounges Ltd", ("upgrade",))
     assert (lounges.gross, lounges.taken_back, lounges.costs) == (24.0, -0.1, 9.0)
@@ -155,3 +157,18 @@ def test_the_report_sums_by_advertiser_and_category(world: Any, text: str) -> No
     assert table.lines[0].costs == "\N{MINUS SIGN}9.00"
     world.apply(text)  # labels may go while it runs
     assert experiment_report(world.database, KEY, world.clock()).money == ()
+
+
+def test_worths_are_written_without_an_exponent(world: Any, text: str) -> None:
+    world.launch(
+        text.replace(
+            "value = { accept = 12.0 }",
+            "value = { accept = 1234567.5, return = { amount = -0.35, max = 200.0 } }",
+        ).replace("cost = 4.5", "cost = { impression = 0.02 }")
+    )
+    report = experiment_report(world.database, KEY, world.clock())
+    (row,) = (row for row in report.arms if row.arm == "upgrade")
+    assert worth_words(row).replace("\N{NO-BREAK SPACE}", " ") == (
+        "1,234,567.5 per accept, \N{MINUS SIGN}35 % of the amount (of at most 200) per return; "
+        "costs 0.02 per impression"
+    )

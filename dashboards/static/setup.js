@@ -9,6 +9,8 @@
   const SILENT = "The console did not answer. What you typed is still here; try again in a moment.";
   let waiting;
   let asked = 0;
+  // Whether somebody typed into the TOML side, which nothing may overwrite until both are read.
+  let textEdited = false;
 
   const editor = () => document.getElementById("editor");
 
@@ -68,9 +70,10 @@
 
   // What is typed into the form appears in the text beside it.
   const mirror = async () => {
+    if (textEdited) return;
     const form = editor();
     const fresh = await ask(form, "add:");
-    if (!fresh || fresh.querySelector("[value='use-toml']")) return;
+    if (!fresh || textEdited || fresh.querySelector("[value='use-toml']")) return;
     for (const name of ["toml", "toml_was", "fields_were"]) {
       form.elements[name].value = fresh.querySelector(`[name="${name}"]`).value;
     }
@@ -79,6 +82,10 @@
   const listen = () => {
     const form = editor();
     if (!form) return;
+    textEdited = false;
+    form.addEventListener("input", (event) => {
+      if (event.target.name === "toml") textEdited = true;
+    });
     form.addEventListener("submit", (event) => {
       clearTimeout(waiting);
       asked += 1;

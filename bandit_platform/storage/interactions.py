@@ -34,7 +34,7 @@ _WALKED = and_(
 class RewardRules(NamedTuple):
     """What counted in a reward when it became final."""
 
-    #: whose reward and event rules; None where the version that counted kept none
+    #: whose reward and event rules; None for rows filled in to measure
     revision: int | None
     #: the experiment's currency; None while none was known
     currency: str | None

@@ -244,7 +244,7 @@ class InteractionRow(SQLModel, table=True):
     policy_traffic: bool
     reward: float
     clipped: bool
-    #: the revision whose reward and event rules counted; NULL in rows of a version that kept none
+    #: the revision whose reward and event rules counted; NULL in rows filled in to measure
     reward_revision: int | None = None
     #: the experiment's currency when the reward became final; NULL while none was known
     currency: str | None = None

@@ -190,7 +190,7 @@ class MetricState:
             shown=GroupSums(**data["shown"]),
             nothing=GroupSums(**data["nothing"]),
             per_offer=_accumulators(data["per_offer"]),
-            waiting=data.get("waiting", []),  # states of earlier versions have none
+            waiting=data["waiting"],
         )
 
 

@@ -115,9 +115,9 @@ def _segment_block(header: dict[str, Any], take: Take) -> SegmentBlock:
             field=cut["field"],
             number=cut["number"],
             edges=None if cut["edges"] is None else tuple(cut["edges"]),
-            contains=cut.get("contains", False),
-            values=None if cut.get("values") is None else tuple(cut["values"]),
-            closed=cut.get("closed", False),  # states of earlier versions say none of it
+            contains=cut["contains"],
+            values=None if cut["values"] is None else tuple(cut["values"]),
+            closed=cut["closed"],
         ),
         members=_members(header["members"]),
         since=header["since"],

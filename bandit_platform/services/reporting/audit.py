@@ -35,8 +35,6 @@ from bandit_platform.storage.models import model_blob, model_version
 
 _BATCH = 5000
 _MODELS_HELD = 8
-#: characters of the hash of a request key; earlier versions stored a shorter one
-_REQUEST_LENGTH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +257,7 @@ def _mismatch(
 def _is_named_by_its_request(decision: Decision, secret: bytes) -> bool:
     """Whether the id follows from request key, unit and caller, where the request had a key."""
     request = decision.request_key
-    if request is None or len(request) != _REQUEST_LENGTH:
+    if request is None:
         return True
     asker = None if decision.trusted else decision.unit
     return decision.decision_id == decision_id_for(secret, decision.experiment, request, asker)

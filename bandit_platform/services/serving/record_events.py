@@ -281,7 +281,7 @@ def _impossible_moment(occurred_at: datetime, now: datetime, earliest: datetime)
 def _earliest(decision_id: str, now: datetime) -> datetime:
     """The first moment that an outcome can have, as far as a genuine id tells; ingest sees all.
 
-    Ids by request key of earlier versions look like a time, which seldom lies in the past.
+    An id from a node whose clock is ahead says nothing.
     """
     decided_at = issued_at(decision_id)
     if decided_at is None or decided_at > now + CLOCK_TOLERANCE:

@@ -145,7 +145,7 @@ def policy_interactions(
     for row in rows:
         try:
             decision = decision_from(row, rows.lists)
-        except (ValueError, TypeError, LookupError) as error:
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
             if unreadable is None:
                 raise
             unreadable[row.number] = f"its decision cannot be read: {type(error).__name__}"

@@ -36,6 +36,11 @@ DAMAGES = {
     ),
     "no JSON": ("decision", "context = '{'", "its decision cannot be read: ValueError"),
     "reason": ("decision", "reason = 'whim'", "its decision cannot be read: ValueError"),
+    "moment": (
+        "decision",
+        "expires_at = 9000000000000000000",
+        "its decision cannot be read: OverflowError",
+    ),
 }
 
 

@@ -184,7 +184,7 @@ def _answer_turns(caller: str) -> None:
     import bandit_platform  # noqa: PLC0415 - of the checkout whose Python runs this
 
     with ExitStack() as stack:
-        shops: dict[int, Shop] = {}
+        shops: dict[int, AskedExperiment] = {}
         for line in sys.stdin:
             what, *numbers = line.split()
             if what == "where":
@@ -193,13 +193,13 @@ def _answer_turns(caller: str) -> None:
             arms, decisions = map(int, numbers)
             if arms not in shops:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bandit-bench-"))
-                shops[arms] = Shop(Path(folder), arms, caller)
+                shops[arms] = AskedExperiment(Path(folder), arms, caller)
             ask = shops[arms].decide if what == "decide" else shops[arms].sizes
             print(ask(decisions), flush=True)
 
 
 @dataclass
-class Clock:
+class TickingClock:
     """A clock that is set."""
 
     now: datetime = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -210,7 +210,7 @@ class Clock:
         return self.now
 
 
-class Shop:
+class AskedExperiment:
     """A running experiment with a learned model, asked in process."""
 
     def __init__(self, folder: Path, arms: int, caller: str) -> None:
@@ -223,7 +223,7 @@ class Shop:
         from bandit_platform.domain.spec_file import parse_tables  # noqa: PLC0415
         from bandit_platform.settings import Settings  # noqa: PLC0415
 
-        clock = Clock()
+        clock = TickingClock()
         self._settings = Settings(data_dir=folder, journal_segment_bytes=1 << 40)
         self._platform = build(self._settings, clock)
         self._platform.apply_experiment(parse_tables(_tables(arms)))

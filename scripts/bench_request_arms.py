@@ -16,7 +16,7 @@ import random
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from statistics import median
@@ -24,13 +24,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench_decisions import median_interval
+from bench_decisions import TickingClock, median_interval
 
 from bandit_platform.bootstrap import build, build_serving, build_worker
 from bandit_platform.domain.access import Role
 from bandit_platform.domain.lifecycle import Action
 from bandit_platform.domain.spec_file import parse_tables
 from bandit_platform.settings import Settings
+from bandit_platform.simulation.bulk import CONTEXT
 from bandit_platform.web.auth import Limits
 from bandit_platform.web.decision_app import create_decision_app
 from bandit_platform.web.reading import BODY
@@ -41,22 +42,11 @@ WARM_UP = 3000
 MOST_TIMES, MOST_BYTES = 4.0, 4096
 
 
-class Clock:
-    """A clock that moves on a little at each look."""
-
-    now = datetime(2026, 11, 22, 10, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        """The present moment."""
-        self.now += timedelta(milliseconds=7)
-        return self.now
-
-
 class Bench:
     """A deployment with one experiment, asked in process."""
 
     def __init__(self, folder: Path, *, brings_arms: bool) -> None:
-        clock = Clock()
+        clock = TickingClock()
         self._brings_arms = brings_arms
         self._chance = random.Random(1)
         self._settings = Settings(data_dir=folder, journal_segment_bytes=1 << 40)
@@ -178,12 +168,7 @@ def _tables(*, brings_arms: bool) -> dict[str, Any]:
         "key": "bench",
         "placement": "confirmation",
         "arms_from": "request" if brings_arms else "file",
-        "context": {
-            "order_value": {"type": "number", "min": 0},
-            "country": {"type": "category"},
-            "returning": {"type": "boolean"},
-            "device": {"type": "category"},
-        },
+        "context": CONTEXT,
         "arms": [] if brings_arms else [_arm(n) for n in range(9)],
         "reward": {"window": "1h", "range": [0.0, 1.0], "accept": 1.0},
         "holdout": {"share": 0.0},

@@ -75,13 +75,6 @@ def from_data(data: Any) -> Exclusion:
     return Exclusion(**{**found, "code": ExclusionCode(found["code"])})
 
 
-def exclusions_from(data: Any) -> dict[str, Exclusion]:
-    """The exclusions of a decision's arms, from JSON data; errors as :func:`from_data`."""
-    if not isinstance(data, dict):
-        raise TypeError("exclusions are an object of arms")
-    return {arm: from_data(why) for arm, why in data.items()}
-
-
 def exclusions_to_data(excluded: Mapping[str, Exclusion]) -> dict[str, dict[str, Any]]:
     """The exclusions of a decision's arms as JSON data."""
     return {arm: to_data(why) for arm, why in excluded.items()}

@@ -14,6 +14,8 @@ from bandit_platform.domain.floor import Floor, FloorTable
 from bandit_platform.domain.pmf import uniform_pmf, untrained_pmf
 
 NOTHING = "nothing"
+#: the section of the experiment file that defines its own policy, which is called so
+SECTION = "policy"
 
 #: Parameters each exploration takes, with the value used when it is not given.
 EXPLORATIONS = MappingProxyType(
@@ -36,7 +38,7 @@ _LIMITS = MappingProxyType(
 
 #: Names of roles and of policies that every experiment has; no candidate may be called so.
 RESERVED_NAMES = frozenset(
-    {"serving", "logging", "uniform", NOTHING, "policy", "champion", "challenger", "baseline"}
+    {"serving", "logging", "uniform", NOTHING, SECTION, "champion", "challenger", "baseline"}
 )
 
 _REFUSED = {

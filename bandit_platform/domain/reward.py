@@ -130,15 +130,6 @@ class Worth:
         """Event types that change the reward."""
         return tuple(dict.fromkeys([*self.weights, *self.costs]))
 
-    def unbounded(self) -> tuple[str, ...]:
-        """Event types worth or costing a multiple of an amount without a greatest one."""
-        return tuple(
-            name
-            for table in (self.weights, self.costs)
-            for name, weight in table.items()
-            if isinstance(weight, AmountWeight) and weight.amount and weight.max is None
-        )
-
     def bounds(self) -> tuple[float, float]:
         """The least and greatest reward when each event type happens at most once.
 

@@ -7,14 +7,13 @@ given out once.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import Connection, delete, func, select
 
 from bandit_platform.domain.request_arms import ArmList, KnownArm
-from bandit_platform.storage.statements import batches, insert_new, table
+from bandit_platform.storage.statements import ascii_json, batches, insert_new, table
 from bandit_platform.storage.tables import ArmListRow, DecisionRow, RequestArmRow
 
 _LIST = table(ArmListRow)
@@ -62,11 +61,6 @@ def arm_lists(connection: Connection, hashes: Collection[str]) -> dict[str, ArmL
         for key, each in members.items()
         if all(number in arms for number in each)
     }
-
-
-def missing_arm_lists(connection: Connection, hashes: Collection[str]) -> set[str]:
-    """Those of the hashes of which no list is stored."""
-    return set(hashes) - _stored(connection, hashes)
 
 
 def lists_of_decisions(connection: Connection, ids: Collection[str]) -> set[str]:
@@ -135,17 +129,12 @@ def _numbers(connection: Connection, arms: Mapping[bytes, KnownArm]) -> dict[byt
         first = 1 + (connection.execute(select(func.max(_ARM.c.number))).scalar() or 0)
         numbered = list(enumerate(new, first))
         rows = [
-            {"number": number, "digest": arm.digest, "content": _ascii(arm.content)}
+            {"number": number, "digest": arm.digest, "content": ascii_json(arm.content)}
             for number, arm in numbered
         ]
         insert_new(connection, RequestArmRow, rows)
         found |= {arm.digest: number for number, arm in numbered}
     return found
-
-
-def _ascii(content: bytes) -> str:
-    """JSON in ASCII, which every database can keep."""
-    return content.decode() if content.isascii() else json.dumps(json.loads(content))
 
 
 def _packed(numbers: list[int]) -> bytes:

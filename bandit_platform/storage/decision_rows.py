@@ -8,7 +8,6 @@ request, columns of the draw are as :mod:`bandit_platform.storage.compact_draws`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
@@ -29,7 +28,7 @@ from bandit_platform.storage.compact_draws import (
     write_exclusions,
     write_pmf,
 )
-from bandit_platform.storage.statements import from_micros, to_micros
+from bandit_platform.storage.statements import ascii_json, from_micros, to_micros
 
 #: counted when a decision is stored, and not stored with it
 NOT_STORED = frozenset({"dropped_fields"})
@@ -81,7 +80,7 @@ def _codec(
     def write(value: Any) -> str | None:
         if not value and not required:
             return None
-        return _ascii(adapter.dump_json(value, exclude_defaults=True))
+        return ascii_json(adapter.dump_json(value, exclude_defaults=True))
 
     def read(text: str) -> Any:
         return validate(text, strict=True)
@@ -91,12 +90,7 @@ def _codec(
     return write, read
 
 
-def _ascii(text: bytes) -> str:
-    """JSON in ASCII, which every database can keep."""
-    return text.decode() if text.isascii() else json.dumps(json.loads(text))
-
-
-class _Reader:
+class _ColumnReader:
     """Reads the fields of a record from the columns that begin at a position of a row."""
 
     def __init__(self, columns: tuple[_Column, ...], start: int) -> None:
@@ -132,7 +126,7 @@ class _Reader:
 
 _DECISION = _columns(Decision, NOT_STORED | {"draws"})
 _DRAW = _columns(Draw, frozenset({"arms"}))
-_READ_DECISION, _READ_DRAW = _Reader(_DECISION, 0), _Reader(_DRAW, len(_DECISION))
+_READ_DECISION, _READ_DRAW = _ColumnReader(_DECISION, 0), _ColumnReader(_DRAW, len(_DECISION))
 _PLACES = {column.name: place for place, column in enumerate(_DRAW, len(_DECISION))}
 _MORE: TypeAdapter[tuple[Draw, ...]] = TypeAdapter(tuple[Draw, ...])
 #: the columns, in the order of :func:`decision_values`
@@ -150,7 +144,7 @@ def decision_values(decision: Decision) -> tuple[Any, ...]:
     if first.arms is not None:
         _compact(values, first, first.arms)
     more = decision.draws[1:]
-    values.append(_ascii(_MORE.dump_json(more, exclude_defaults=True)) if more else None)
+    values.append(ascii_json(_MORE.dump_json(more, exclude_defaults=True)) if more else None)
     return tuple(values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -33,6 +34,11 @@ def to_micros(moment: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """A stored moment."""
     return _EPOCH + timedelta(0, 0, micros)
+
+
+def ascii_json(text: bytes) -> str:
+    """JSON in ASCII, which every database can keep."""
+    return text.decode() if text.isascii() else json.dumps(json.loads(text))
 
 
 def insert(connection: Connection, target: Table) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from bandit_platform.bootstrap import Platform
-from bandit_platform.services.deployments.entries import DeploymentEntry
 from bandit_platform.services.reporting.model_history import versions
 from bandit_platform.web.deployment_bodies import (
     DeploymentChange,
@@ -56,46 +55,39 @@ def deployments_api(platform: Platform) -> APIBlueprint:
     @api.doc(summary="Make a policy the champion", operation_id="promote")
     def promote(experiment: str) -> dict[str, Any]:
         body = read_body(Promotion, _BYTES)
-        return _made(
-            service.promote(experiment, body.policy, viewer().actor, based_on=body.based_on)
-        )
+        by, based_on = viewer().actor, body.based_on
+        return service.promote(experiment, body.policy, by, based_on=based_on).to_dict()
 
     @api.post("/experiments/<experiment>/ramp")
     @api.doc(summary="Give a policy a share beside the champion", operation_id="ramp")
     def ramp(experiment: str) -> dict[str, Any]:
         body = read_body(RampStep, _BYTES)
-        return _made(
-            service.ramp(
-                experiment, body.policy, body.share, viewer().actor, based_on=body.based_on
-            )
-        )
+        by, based_on = viewer().actor, body.based_on
+        return service.ramp(experiment, body.policy, body.share, by, based_on=based_on).to_dict()
 
     @api.post("/experiments/<experiment>/hold")
     @api.doc(summary="Keep the shares until a person changes them", operation_id="hold")
     def hold(experiment: str) -> dict[str, Any]:
         body = read_body(DeploymentChange, _BYTES)
-        return _made(service.hold(experiment, viewer().actor, based_on=body.based_on))
+        return service.hold(experiment, viewer().actor, based_on=body.based_on).to_dict()
 
     @api.post("/experiments/<experiment>/pin")
     @api.doc(summary="Let the champion serve one model version", operation_id="pin")
     def pin(experiment: str) -> dict[str, Any]:
         body = read_body(PinnedVersion, _BYTES)
-        return _made(service.pin(experiment, body.version, viewer().actor, based_on=body.based_on))
+        by, based_on = viewer().actor, body.based_on
+        return service.pin(experiment, body.version, by, based_on=based_on).to_dict()
 
     @api.post("/experiments/<experiment>/release")
     @api.doc(summary="Serve the newest versions again, end a hold", operation_id="release")
     def release(experiment: str) -> dict[str, Any]:
         body = read_body(DeploymentChange, _BYTES)
-        return _made(service.release(experiment, viewer().actor, based_on=body.based_on))
+        return service.release(experiment, viewer().actor, based_on=body.based_on).to_dict()
 
     @api.post("/experiments/<experiment>/roll-back")
     @api.doc(summary="Go back to what served before", operation_id="roll_back")
     def roll_back(experiment: str) -> dict[str, Any]:
         body = read_body(DeploymentChange, _BYTES)
-        return _made(service.roll_back(experiment, viewer().actor, based_on=body.based_on))
+        return service.roll_back(experiment, viewer().actor, based_on=body.based_on).to_dict()
 
     return api
-
-
-def _made(entry: DeploymentEntry) -> dict[str, Any]:
-    return entry.to_dict()

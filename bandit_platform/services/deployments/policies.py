@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bandit_platform.domain.deployment import Deployment
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.policy_spec import Exploration
+from bandit_platform.domain.policy_spec import SECTION, Exploration
 from bandit_platform.errors import NotFoundError
 from bandit_platform.policies.arguments import model_hash, policy_hash
 from bandit_platform.storage.database import Connection
@@ -19,8 +19,6 @@ from bandit_platform.storage.deployments import (
     stored_policies,
 )
 
-#: the policy section of the experiment file
-POLICY = "policy"
 _SHOWN_OF_HASH = 6
 
 
@@ -79,7 +77,7 @@ def _named(spec: ExperimentSpec) -> dict[str, StoredPolicy]:
     """Hash → policy, each under the first name that the file gives it."""
     found: dict[str, StoredPolicy] = {}
     for name, definition in (
-        (POLICY, spec.policy),
+        (SECTION, spec.policy),
         *((candidate.name, candidate) for candidate in spec.candidates),
     ):
         identity = policy_hash(definition)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from bandit_platform.domain.deployment import Deployment
 from bandit_platform.domain.experiment import ExperimentSpec
-from bandit_platform.domain.policy_spec import NOTHING, Exploration
+from bandit_platform.domain.policy_spec import NOTHING, SECTION, Exploration
 from bandit_platform.errors import InputError, PolicyError
 from bandit_platform.policies import fixed
 from bandit_platform.policies.arguments import model_hash, policy_hash
@@ -31,8 +31,6 @@ Role = Literal["champion", "challenger"]
 
 LOGGING = "logging"
 SERVING = "serving"
-#: the policy section of the experiment file
-POLICY = "policy"
 UNIFORM = "uniform"
 #: an offer for everyone, any of them; followed where there is more than one
 SOMETHING = "always-something"
@@ -157,7 +155,7 @@ def _learned(
     challenger = None if deployment is None else deployment.challenger
     if spec.policy.mode != "uniform":
         definition = spec.policy if champion == own else known[champion].definition
-        names = (POLICY,) if champion == own else (known[champion].name,)
+        names = (SECTION,) if champion == own else (known[champion].name,)
         yield TrackedPolicy(
             name=SERVING,
             kind="serving",
@@ -165,7 +163,7 @@ def _learned(
             own_names=names,
             role="champion",
         )
-        yield _candidate(POLICY, spec.policy, challenger)
+        yield _candidate(SECTION, spec.policy, challenger)
     for candidate in spec.candidates:
         yield _candidate(candidate.name, candidate, challenger)
     if challenger is not None and challenger in known:

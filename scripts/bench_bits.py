@@ -24,7 +24,7 @@ CHOICES = 2000
 LINES = ["|a @nothing", *(f"|a @offer-{n} price:{5 + n} kind=k{n % 4}" for n in range(ARMS - 1))]
 
 
-class World:
+class SimulatedShoppers:
     """Contexts, and how likely each arm is to bring a reward in them."""
 
     def __init__(self, seed: int) -> None:
@@ -56,7 +56,7 @@ class World:
 
 def gain(seed: int, bits: int, lessons: int) -> float:
     """What greedy choices bring beyond an even draw, as a share of the best choices' gain."""
-    world = World(seed)
+    world = SimulatedShoppers(seed)
     model = VowpalModel.fresh(vowpal_arguments(Exploration(), bits=bits))
     for _ in range(lessons):
         context, arm = world.context(), world.random.randrange(ARMS)

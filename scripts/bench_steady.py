@@ -127,8 +127,8 @@ def many_experiments(seconds: int, experiments: int, rate: int) -> dict[str, flo
     Both have learned models, and get the same number of requests a second, alternating.
     """
     with ExitStack() as stack:
-        one, many = (Learned(stack, count) for count in (1, experiments))
-        times: dict[Learned, list[float]] = {one: [], many: []}
+        one, many = (ServedModels(stack, count) for count in (1, experiments))
+        times: dict[ServedModels, list[float]] = {one: [], many: []}
         for _ in range(4 * ROUNDS):
             for site in (one, many):
                 times[site] += site.answer_times(seconds, rate)
@@ -149,7 +149,7 @@ def many_experiments(seconds: int, experiments: int, rate: int) -> dict[str, flo
     }
 
 
-class Learned:
+class ServedModels:
     """A platform whose experiments of 20 arms each have a learned model."""
 
     def __init__(self, stack: ExitStack, experiments: int) -> None:

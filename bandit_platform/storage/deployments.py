@@ -12,11 +12,11 @@ from sqlalchemy import Connection, delete, func, insert, select
 from bandit_platform.domain.actor import Actor
 from bandit_platform.domain.deployment import Deployment, DeploymentAction
 from bandit_platform.domain.policy_spec import Exploration
-from bandit_platform.storage.learning_tables import DeploymentRow, PolicyRow
+from bandit_platform.storage.learning_tables import DeploymentRow, NamedPolicyRow
 from bandit_platform.storage.statements import from_micros, put, table, to_micros
 
 _DEPLOYMENT = table(DeploymentRow)
-_POLICY = table(PolicyRow)
+_POLICY = table(NamedPolicyRow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def put_policies(
     """Store policies, or rename those that are stored."""
     put(
         connection,
-        PolicyRow,
+        NamedPolicyRow,
         [
             {
                 "experiment": experiment,

@@ -71,7 +71,7 @@ class PolicyStateRow(SQLModel, table=True):
     digest: str
 
 
-class PolicyRow(SQLModel, table=True):
+class NamedPolicyRow(SQLModel, table=True):
     """A learned policy that an experiment's newest revision names or a deployment had."""
 
     __tablename__ = "policy"

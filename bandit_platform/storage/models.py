@@ -40,7 +40,7 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelState:
+class ModelLine:
     """A model as far as it has learned."""
 
     model_hash: str
@@ -215,7 +215,7 @@ def prune_versions(connection: Connection, experiment: str, superseded_before: d
     ).rowcount
 
 
-def model_states(connection: Connection, experiment: str) -> list[ModelState]:
+def model_states(connection: Connection, experiment: str) -> list[ModelLine]:
     """The models of an experiment that are stored whole, each line of them."""
     rows = connection.execute(select(_STATE).where(_STATE.c.experiment == experiment))
     found = []
@@ -226,7 +226,7 @@ def model_states(connection: Connection, experiment: str) -> list[ModelState]:
     return found
 
 
-def model_state(connection: Connection, experiment: str, model_hash: str) -> ModelState | None:
+def model_state(connection: Connection, experiment: str, model_hash: str) -> ModelLine | None:
     """The line of a model that has learned most; None where it is not there or damaged."""
     row = connection.execute(
         select(_STATE).where(
@@ -242,7 +242,7 @@ def model_state(connection: Connection, experiment: str, model_hash: str) -> Mod
 
 
 def put_model_states(
-    connection: Connection, experiment: str, states: Collection[ModelState]
+    connection: Connection, experiment: str, states: Collection[ModelLine]
 ) -> None:
     """Store how far models have learned."""
     put(
@@ -277,8 +277,8 @@ def remove_model_states(
         )
 
 
-def _state(row: Any) -> ModelState:
-    return ModelState(
+def _state(row: Any) -> ModelLine:
+    return ModelLine(
         model_hash=row.model_hash,
         line=row.line,
         cursor=row.cursor,

@@ -16,7 +16,7 @@ from dashboards.text import Shown, moment, percent, shown
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyLine:
+class DeployablePolicy:
     """A policy that could serve.
 
     Attributes:
@@ -167,7 +167,7 @@ def policy_lines(
     policies: Sequence[StoredPolicy],
     evidences: Mapping[str, Mapping[str, Any]],
     now: DeploymentEntry,
-) -> tuple[PolicyLine, ...]:
+) -> tuple[DeployablePolicy, ...]:
     """Every policy that could serve, the champion first.
 
     Args:
@@ -182,12 +182,12 @@ def policy_lines(
 
 def _policy_line(
     policy: StoredPolicy, evidence: Mapping[str, Any], now: DeploymentEntry
-) -> PolicyLine:
+) -> DeployablePolicy:
     identity = policy.policy_hash
     is_champion = identity == now.deployment.champion
     known = evidence["champion" if is_champion else "policy"]
     is_challenger = identity == now.deployment.challenger
-    return PolicyLine(
+    return DeployablePolicy(
         name=policy.name,
         role="champion" if is_champion else "challenger" if is_challenger else "",
         exploration=policy.definition.exploration,

@@ -27,7 +27,7 @@ KEY = "checkout-offers"
 
 
 @dataclass
-class Deployment:
+class DeployedPlatform:
     """One node or several, on one database."""
 
     platform: Platform
@@ -78,11 +78,13 @@ class Deployment:
 
 
 @pytest.fixture
-def deploy(tmp_path: Path, spec_text: str, secret: bytes) -> Iterator[Callable[..., Deployment]]:
+def deploy(
+    tmp_path: Path, spec_text: str, secret: bytes
+) -> Iterator[Callable[..., DeployedPlatform]]:
     """Makes deployments: ``deploy(url, window="1s", **settings)``."""
     with ExitStack() as stack:
 
-        def make(url: str = "", *, window: str = "1s", **changed: Any) -> Deployment:
+        def make(url: str = "", *, window: str = "1s", **changed: Any) -> DeployedPlatform:
             settings = replace(
                 stage_settings(tmp_path),
                 database_url=url,
@@ -98,7 +100,7 @@ def deploy(tmp_path: Path, spec_text: str, secret: bytes) -> Iterator[Callable[.
             platform.apply_experiment(parse_toml(text))
             platform.change_state(KEY, Action.START)
             key = platform.keys.create(role=Role.SERVER).text
-            return Deployment(platform=platform, settings=settings, key=key, folder=tmp_path)
+            return DeployedPlatform(platform=platform, settings=settings, key=key, folder=tmp_path)
 
         yield make
 
@@ -109,7 +111,7 @@ def start() -> Iterator[Callable[..., Stage]]:
     with ExitStack() as stack:
 
         def run(
-            deployment: Deployment,
+            deployment: DeployedPlatform,
             *processes: str,
             settings: Settings | None = None,
             name: str = "node",

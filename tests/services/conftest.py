@@ -40,7 +40,7 @@ from bandit_platform.services.working.work import Worker
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.decisions import decisions_since, get_decision
 from bandit_platform.storage.lease import take_lease
-from bandit_platform.storage.models import ModelState, model_states
+from bandit_platform.storage.models import ModelLine, model_states
 from bandit_platform.storage.policy_states import PolicyState, policy_states
 from bandit_platform.web.bodies import EventItem
 
@@ -293,7 +293,7 @@ class World:
         with self.database.read() as connection:
             return decisions_since(connection, key, None, after=None, limit=1_000_000)
 
-    def models(self, key: str = KEY) -> dict[str, ModelState]:
+    def models(self, key: str = KEY) -> dict[str, ModelLine]:
         """The model of each learned policy as far as it has learned, by the name of its row."""
         spec = self.experiments.get(key).spec
         with self.database.read() as connection:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from bandit_platform.errors import StorageError
 from bandit_platform.storage.database import Database
 from bandit_platform.storage.models import (
-    ModelState,
+    ModelLine,
     ModelVersion,
     model_blob,
     model_state,
@@ -43,7 +43,7 @@ BLOB = bytes(range(256)) * 300
 STATE = PolicyState(
     policy_hash="p", cursor=2**40, interactions=7, accumulator='{"n":7}', failures=1, failure="x"
 )
-MODEL = ModelState(model_hash="m", line=0, cursor=2**40, interactions=7, blob=BLOB)
+MODEL = ModelLine(model_hash="m", line=0, cursor=2**40, interactions=7, blob=BLOB)
 
 
 def test_a_published_version_comes_back_exactly(database: Database) -> None:

@@ -29,7 +29,7 @@ KEY = "checkout-offers"
 CONTEXT = {"cart_value": 80.0, "country": "GB", "returning": True}
 
 
-class Deployment:
+class RunningPlatform:
     """A running experiment, the shop's port and the console's port."""
 
     def __init__(self, settings: Settings, clock: Any) -> None:
@@ -107,9 +107,9 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, clock: Any) -> Iterator[Deployment]:
+def deployment(tmp_path: Path, clock: Any) -> Iterator[RunningPlatform]:
     """Both applications over a migrated, empty database."""
-    made = Deployment(
+    made = RunningPlatform(
         Settings(data_dir=place_database(tmp_path / "data"), refresh_seconds=3600.0), clock
     )
     yield made
@@ -118,18 +118,18 @@ def deployment(tmp_path: Path, clock: Any) -> Iterator[Deployment]:
 
 
 @pytest.fixture
-def running(deployment: Deployment, spec: Any) -> Deployment:
+def running(deployment: RunningPlatform, spec: Any) -> RunningPlatform:
     """A deployment with the experiment of most tests running."""
     deployment.launch(spec)
     return deployment
 
 
 @pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory, spec: Any) -> Iterator[Deployment]:
+def standing(tmp_path_factory: pytest.TempPathFactory, spec: Any) -> Iterator[RunningPlatform]:
     """A running deployment that the tests of a module share, because they only try its door."""
     folder = place_database(tmp_path_factory.mktemp("standing"))
     moment = datetime(2026, 11, 22, 10, tzinfo=UTC)
-    made = Deployment(Settings(data_dir=folder, refresh_seconds=3600.0), lambda: moment)
+    made = RunningPlatform(Settings(data_dir=folder, refresh_seconds=3600.0), lambda: moment)
     made.launch(spec)
     yield made
     made.close()
@@ -137,7 +137,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory, spec: Any) -> Iterator[De
 
 
 @pytest.fixture
-def refusing(standing: Deployment) -> Iterator[Deployment]:
+def refusing(standing: RunningPlatform) -> Iterator[RunningPlatform]:
     """The shared deployment, of which nothing may be different afterwards."""
     configure_logs()  # other tests of the module may have put them back
     before = standing.journal()
@@ -146,7 +146,7 @@ def refusing(standing: Deployment) -> Iterator[Deployment]:
 
 
 @pytest.fixture
-def console_as(running: Deployment) -> Callable[..., SignedInClient]:
+def console_as(running: RunningPlatform) -> Callable[..., SignedInClient]:
     """Gives a client of the running deployment's console, signed in with a role (None: nobody).
 
     See :mod:`tests.signing_in`; ``client.post`` fills the secret of forms in.

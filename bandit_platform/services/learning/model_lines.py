@@ -16,7 +16,7 @@ from bandit_platform.services.learning.tracked import TrackedPolicy
 from bandit_platform.services.learning.walk import Standing
 from bandit_platform.storage.database import Connection
 from bandit_platform.storage.models import (
-    ModelState,
+    ModelLine,
     model_blob,
     model_states,
     put_model_states,
@@ -110,13 +110,13 @@ class ModelLines:
         remove_model_states(self._connection, self._experiment, set(stored) - places)
         return {(self._experiment, *place): model for place, model in self._models.items()}
 
-    def _state(self, model: str, line: int, cursor: int, interactions: int | None) -> ModelState:
+    def _state(self, model: str, line: int, cursor: int, interactions: int | None) -> ModelLine:
         known = self._stored.get((model, cursor))
         if known is not None and (interactions is None or known.interactions == interactions):
             blob, interactions = known.blob, known.interactions
         else:
             blob = self._models[model, cursor].save()
-        return ModelState(
+        return ModelLine(
             model_hash=model, line=line, cursor=cursor, interactions=interactions or 0, blob=blob
         )
 

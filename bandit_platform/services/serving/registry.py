@@ -53,7 +53,7 @@ _seldom = SeldomLog(_log)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServingPolicy:
+class LoadedPolicy:
     """A policy with the version of its model that serves."""
 
     #: hash of its model
@@ -87,9 +87,9 @@ class LiveExperiment:
     #: definitions of the policies that serve, by hash
     policies: Mapping[str, Exploration] = field(default_factory=dict)
     #: the champion with the model that it uses; None means uniform
-    champion: ServingPolicy | None = None
+    champion: LoadedPolicy | None = None
     #: the challenger, where it serves
-    challenger: ServingPolicy | None = None
+    challenger: LoadedPolicy | None = None
 
     @property
     def champion_definition(self) -> Exploration | None:
@@ -304,7 +304,7 @@ def _renewed(
     )
 
 
-def _under(spec: ExperimentSpec, serving: ServingPolicy | None) -> ServingPolicy | None:
+def _under(spec: ExperimentSpec, serving: LoadedPolicy | None) -> LoadedPolicy | None:
     """A policy that serves, as it explores under another revision."""
     if serving is None:
         return None
@@ -325,7 +325,7 @@ def _serving(
     role: tuple[str, int | None],
     versions: Versions,
     loaded: _Loaded,
-) -> ServingPolicy | None:
+) -> LoadedPolicy | None:
     """A policy with its pinned version, or else with its newest one that is whole.
 
     While a version of its model is in use, an older one is no choice.
@@ -361,8 +361,8 @@ def _serving(
 
 def _serving_policy(
     spec: ExperimentSpec, definition: Exploration, version: int, model: TrainedModel
-) -> ServingPolicy:
-    return ServingPolicy(
+) -> LoadedPolicy:
+    return LoadedPolicy(
         model=model_hash(definition),
         version=version,
         policy=LearnedPolicy(model, definition),

@@ -22,7 +22,7 @@ from bandit_platform.errors import (
 )
 from bandit_platform.journal.reader import read_chunk, segments
 from bandit_platform.policies.learned import explorer_for
-from bandit_platform.services.serving.registry import Registry, ServingPolicy
+from bandit_platform.services.serving.registry import LoadedPolicy, Registry
 from bandit_platform.serving import _stored_decision
 from bandit_platform.storage.database import Database
 
@@ -44,7 +44,7 @@ def break_models(world: Any, error: Exception) -> None:
     registry._live = {
         key: replace(
             live,
-            champion=ServingPolicy(
+            champion=LoadedPolicy(
                 model="m",
                 version=9,
                 policy=cast("Any", Broken(error)),

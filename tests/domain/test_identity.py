@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +15,10 @@ from bandit_platform.domain.identity import (
     is_genuine,
     issued_at,
     new_decision_id,
+    page_pseudonym,
     pseudonym,
     request_hash,
+    session_pseudonym,
 )
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -100,14 +103,22 @@ def test_a_request_key_is_stored_as_a_keyed_hash(secret: bytes) -> None:
     assert stored != request_hash(OTHER, "e", "order-1")
 
 
-def test_a_pseudonym_neither_shows_nor_shares_the_unit(secret: bytes) -> None:
-    name = pseudonym(secret, "ada@example.com")
-    assert name == pseudonym(secret, "ada@example.com")
+@pytest.mark.parametrize("pseudonym_of", [pseudonym, session_pseudonym, page_pseudonym])
+def test_a_pseudonym_neither_shows_nor_shares_what_it_names(
+    secret: bytes, pseudonym_of: Callable[[bytes, str], str]
+) -> None:
+    name = pseudonym_of(secret, "ada@example.com")
+    assert name == pseudonym_of(secret, "ada@example.com")
     assert len(name) == 32
-    assert name != pseudonym(OTHER, "ada@example.com")
-    assert name != pseudonym(secret, "ada@example.con")
+    assert name != pseudonym_of(OTHER, "ada@example.com")
+    assert name != pseudonym_of(secret, "ada@example.con")
     assert "ada" not in name
     assert b"ada" not in bytes.fromhex(name)
+
+
+def test_units_sessions_and_pages_of_one_id_cannot_be_linked(secret: bytes) -> None:
+    names = {each(secret, "a-1") for each in (pseudonym, session_pseudonym, page_pseudonym)}
+    assert len(names) == 3
 
 
 def test_an_id_tells_for_which_experiment_it_was_issued(secret: bytes) -> None:

@@ -48,6 +48,15 @@ def described(sent: Any) -> Any:
     return [(arm.key, arm.content) for arm in sent.arms], sent.offers
 
 
+def test_lists_of_other_orders_features_or_keys_are_other_lists() -> None:
+    first, second = KnownArm.of("a", {"x": 1.0}), KnownArm.of("b", {"x": 1.0})
+    changed, renamed = KnownArm.of("a", {"x": 2.0}), KnownArm.of("c", {"x": 1.0})
+    lists = [(first, second), (second, first), (changed, second), (renamed, second), (first,)]
+    assert len({ArmList(arms).hash for arms in lists}) == len(lists)
+    again = ArmList((KnownArm.from_content(first.content), KnownArm.of("b", {"x": 1.0})))
+    assert again.hash == ArmList((first, second)).hash
+
+
 @settings(max_examples=40)
 @given(requests=st.lists(st.tuples(ARMS, SPELLINGS, st.booleans()), max_size=4))
 def test_arms_read_by_their_text_are_those_of_the_parsed_body(requests: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def test_a_hundred_arms_may_have_256_kib(catalogue: Any) -> None:
 def test_other_experiments_keep_32_kib_and_refuse_arms(catalogue: Any) -> None:
     path = PATH.replace("catalogue", "checkout-offers")
     answer = catalogue.post(path, {"unit_id": "u", "arms": [arm(1)]})
-    assert answer.status_code in {400, 422}
+    assert answer.status_code == 422
     assert "arms_from" in answer.json["detail"]
     long = catalogue.post(path, {"unit_id": "u", "arms": [arm(1, offer={"t": "x" * 33_000})]})
     assert long.status_code == 413
@@ -107,27 +108,27 @@ def test_other_experiments_keep_32_kib_and_refuse_arms(catalogue: Any) -> None:
 def test_malformed_arms_are_refused(catalogue: Any, arms: Any) -> None:
     before = catalogue.journal()
     answer = catalogue.post(PATH, {"unit_id": "u", "arms": arms})
-    assert answer.status_code in {400, 422}, answer.json
+    assert answer.status_code == 422, answer.json
     assert answer.json["type"].startswith("urn:bandit-platform:")
     assert catalogue.journal() == before
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "status"),
     [
-        '{"key": "a", "features": {"x": 1e999}}',
-        '{"key": "a", "features": {"x": NaN}}',
-        '{"key": "a", "features": {"x": "\\ud800"}}',
-        '{"key": "a", "features": {"\\udfff": 1}}',
-        '{"key": "a", "offer": {"x": NaN}}',
-        '{"key": "a", "offer": {"x": "\\ud800"}}',
-        '{"key": "a", "offer": {"x": ' + "[" * 3000 + "]" * 3000 + "}}",
+        ('{"key": "a", "features": {"x": 1e999}}', 422),
+        ('{"key": "a", "features": {"x": NaN}}', 422),
+        ('{"key": "a", "features": {"x": "\\ud800"}}', 400),
+        ('{"key": "a", "features": {"\\udfff": 1}}', 400),
+        ('{"key": "a", "offer": {"x": NaN}}', 422),
+        ('{"key": "a", "offer": {"x": "\\ud800"}}', 400),
+        ('{"key": "a", "offer": {"x": ' + "[" * 3000 + "]" * 3000 + "}}", 400),
     ],
 )
-def test_what_is_no_json_value_is_refused(catalogue: Any, text: str) -> None:
+def test_what_is_no_json_value_is_refused(catalogue: Any, text: str, status: int) -> None:
     data = f'{{"unit_id": "u", "arms": [{text}]}}'
     answer = catalogue.post(PATH, data.encode())
-    assert answer.status_code in {400, 422}
+    assert answer.status_code == status
 
 
 def test_true_and_one_are_different_features(catalogue: Any) -> None:
@@ -144,8 +145,11 @@ def test_true_and_one_are_different_features(catalogue: Any) -> None:
 
 def test_a_request_key_answers_the_same_arm_however_its_arms_are_spelled(catalogue: Any) -> None:
     arms = [arm(number, offer={"n": number}) for number in range(4)]
-    body = {"unit_id": "u", "request_key": "order-1", "arms": arms}
-    first = catalogue.post(PATH, body)
+    for number in count():
+        body = {"unit_id": "u", "request_key": f"order-{number}", "arms": arms}
+        first = catalogue.post(PATH, body)
+        if first.json["arm"].startswith("sku"):
+            break
     spelled = [
         {"offer": {"n": "again"}, "features": {"new": n % 2 == 0, "brand": "acme", "margin": n / 4}}
         | {"key": f"sku-{n}"}
@@ -154,8 +158,7 @@ def test_a_request_key_answers_the_same_arm_however_its_arms_are_spelled(catalog
     again = catalogue.post(PATH, {**body, "arms": spelled})
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json["arm"] == first.json["arm"]
-    if first.json["arm"].startswith("sku"):
-        assert again.json["offer"] == {"n": "again"}
+    assert again.json["offer"] == {"n": "again"}
     other = catalogue.post(PATH, {**body, "arms": arms[:3]})
     assert other.status_code == 409
 
@@ -163,9 +166,9 @@ def test_a_request_key_answers_the_same_arm_however_its_arms_are_spelled(catalog
 def test_a_context_field_called_arms_is_not_taken_for_them(catalogue: Any) -> None:
     context = {"arms": [{"key": "sku-1"}]}
     answer = catalogue.post(PATH, {"unit_id": "u", "context": context})
-    assert answer.status_code in {400, 422}
+    assert answer.status_code == 422
     both = b'{"unit_id": "u", "context": {"arms": [{"key": "sku-1"}]}, "\\u0061rms": []}'
-    assert catalogue.post(PATH, both).status_code in {400, 422}
+    assert catalogue.post(PATH, both).status_code == 422
 
 
 def test_metrics_name_two_hundred_arms_and_pool_the_others(catalogue: Any) -> None:

@@ -16,6 +16,7 @@ from bandit_platform.services.reporting.report import experiment_report
 from bandit_platform.simulation.proof import check_learned
 from bandit_platform.storage.audit_log import entries
 from tests.services.learned_world import collected, versions
+from tests.services.learning.batches import batches_of
 
 KEY = "checkout-offers"
 ANNA = Actor(kind="user", name="anna")
@@ -248,11 +249,27 @@ def test_a_policy_that_has_not_learned_is_refused(world: Any, spec: Any, spec_te
         by_hand(world, "pin")
     shop(world, 90)
     world.apply(spec_text + '[[candidates]]\nname = "plain"\ninteractions = []\n')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bandit_platform.services.learning.learn._BATCH", 20)
+    with batches_of(20):
         world.learner().learn(KEY, world.clock())
     with pytest.raises(StateError, match="has learned from 20 interactions so far"):
         by_hand(world, "promote", "plain")
+
+
+def test_a_file_that_deploys_a_model_which_is_catching_up_publishes_no_less(
+    learned: Any, spec_text: str
+) -> None:
+    learned.apply(spec_text + '[[candidates]]\nname = "plain"\ninteractions = []\n')
+    with batches_of(20):
+        learned.learner().learn(KEY, learned.clock())
+    assert learned.models()["plain"].interactions == 20
+    before = versions(learned)
+    learned.apply(spec_text.replace("floor = 0.1", "floor = 0.1\ninteractions = []", 1))
+    assert versions(learned) == before
+    assert learned.measured().reason == "uniform"
+    shop(learned)
+    known = [version.interactions for version in versions(learned)]
+    assert len(known) > len(before)
+    assert known == sorted(known)
 
 
 @pytest.mark.parametrize("mode", ["uniform", "shadow"])

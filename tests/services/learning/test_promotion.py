@@ -148,10 +148,12 @@ def test_another_model_than_the_one_that_served_is_published_the_same_way(
     model = world.models()["plain"]
     assert model.interactions == INTERACTIONS
     count = len(versions(world))
-    world.deployments.promote(KEY, "plain")
+    why = world.deployments.promote(KEY, "plain").deployment.why
     world.refresh()
     newest = versions(world)[-1]
     assert len(versions(world)) == count + 1
+    assert why["policy"]["model_version"] == newest.version
+    assert why["policy"]["model_interactions"] == INTERACTIONS
     assert (newest.model_hash, newest.interactions) == (model.model_hash, INTERACTIONS)
     assert world.measured().model_versions == (newest.version,)
     world.apply((spec_text + other).replace("floor = 0.1", "floor = 0.2", 1))

@@ -8,6 +8,7 @@ import pytest
 from bandit_platform.domain.eligibility import eligible_arms
 from bandit_platform.domain.exclusion import Exclusion, ExclusionCode
 from bandit_platform.domain.experiment import ExperimentSpec
+from bandit_platform.domain.request_arms import ArmList, KnownArm
 from bandit_platform.domain.spec_file import parse_tables
 
 NOON = datetime(2026, 12, 10, 12, tzinfo=UTC)
@@ -108,6 +109,22 @@ def test_an_arm_stays_away_from_carts_that_hold_its_sku() -> None:
     assert found.excluded == {"mug": Exclusion(code=ExclusionCode.IN_CART, field="cart_skus")}
     for cart in ({"cart_skus": ("MUG-10", "UG-1")}, {"cart_skus": ()}, {}):
         assert eligible_arms(spec, cart, NOON).arms == ("nothing", "mug", "pen")
+
+
+def test_arms_of_the_file_keep_their_rules_among_those_of_a_request() -> None:
+    spec = experiment(
+        mug={"sku": "MUG-1", "not_if_in": "cart_skus"},
+        pen={"starts_at": NOON + timedelta(1)},
+        cap={"when": {"country": {"eq": "GB"}}},
+    )
+    arms = ArmList(tuple(KnownArm.of(key, {}) for key in (*spec.arm_keys[1:], "brought")))
+    context = {"cart_skus": ("MUG-1",), "country": "US"}
+    found = eligible_arms(spec, context, NOON, arms=arms)
+    assert found.arms == ("nothing", "brought")
+    assert found.excluded == eligible_arms(spec, context, NOON).excluded
+    assert [why.code for why in found.excluded.values()] == ["in_cart", "not_started", "condition"]
+    allowed = eligible_arms(spec, {"country": "GB"}, NOON + timedelta(1), arms=arms)
+    assert allowed.arms == arms.keys
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def put_policies(
                 "experiment": experiment,
                 "policy_hash": each.policy_hash,
                 "name": each.name,
-                "definition": definition_text(each.definition),
+                "definition": _definition_text(each.definition),
             }
             for each in policies
         ],
@@ -125,7 +125,7 @@ def remove_policies(connection: Connection, experiment: str, hashes: Collection[
         )
 
 
-def definition_text(policy: Exploration) -> str:
+def _definition_text(policy: Exploration) -> str:
     """The canonical JSON of what makes a policy, without its name and role."""
     fields = set(Exploration.model_fields)
     return json.dumps(policy.model_dump(mode="json", include=fields), sort_keys=True)

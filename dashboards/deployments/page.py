@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from bandit_platform.domain.deployment import DeploymentAction
+from bandit_platform.domain.deployment import DeploymentAction, deployment_to_roll_back_to
 from bandit_platform.services.deployments.entries import DeploymentEntry
 from bandit_platform.services.reporting.report_records import EstimateRow
 from bandit_platform.storage.deployments import StoredPolicy
@@ -156,9 +156,8 @@ def possible_steps(entries: Sequence[DeploymentEntry]) -> tuple[DeploymentStep, 
         names.append("hold")
     if now.pinned or now.held:
         names.append("release")
-    if now.challenger is not None or any(
-        each.deployment.champion != now.champion for each in entries[1:]
-    ):
+    history = tuple(each.deployment for each in reversed(entries))
+    if deployment_to_roll_back_to(history) is not None:
         names.append("roll-back")
     return tuple(STEPS[name] for name in names)
 

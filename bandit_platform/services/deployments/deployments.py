@@ -24,7 +24,7 @@ from bandit_platform.services.deployments.entries import (
     differences,
     entry_of,
 )
-from bandit_platform.services.deployments.evidence import evidence
+from bandit_platform.services.deployments.evidence import evidence, evidences
 from bandit_platform.services.deployments.policies import find_policy
 from bandit_platform.services.deployments.revisions import publish_serving, served_version
 from bandit_platform.services.learning.publish import publish_newest
@@ -135,10 +135,7 @@ class Deployments:
         """
         with self._database.read() as connection:
             now = _situation(connection, key)
-            return {
-                identity: evidence(connection, now.spec, policy, now.champion)
-                for identity, policy in now.policies.items()
-            }
+            return evidences(connection, now.spec, now.policies.values(), now.champion)
 
     def promote(
         self, key: str, policy: str, by: Actor = PLATFORM, *, based_on: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
@@ -33,18 +34,31 @@ def evidence(
         policy: that the deployment is about.
         champion: that serves before it.
     """
+    return evidences(connection, spec, [policy], champion)[policy.policy_hash]
+
+
+def evidences(
+    connection: Connection,
+    spec: ExperimentSpec,
+    policies: Iterable[StoredPolicy],
+    champion: StoredPolicy,
+) -> dict[str, dict[str, Any]]:
+    """Policy hash → :func:`evidence` about it, with what is stored read once."""
     states = policy_states(connection, spec.key)
-    found = {"champion": _policy(connection, spec, champion, states)}
-    if policy.policy_hash == champion.policy_hash:
-        return found
-    uplift = uplift_of_pair(
-        stored_rollups(connection, spec.key), spec, policy.policy_hash, champion.policy_hash
-    )
-    return {
-        **found,
-        "policy": _policy(connection, spec, policy, states),
-        "uplift_over_champion": None if uplift is None else _finite(asdict(uplift)),
-    }
+    rollups = stored_rollups(connection, spec.key)
+    of_champion = _policy(connection, spec, champion, states)
+    found: dict[str, dict[str, Any]] = {}
+    for policy in policies:
+        identity = policy.policy_hash
+        found[identity] = {"champion": of_champion}
+        if identity == champion.policy_hash:
+            continue
+        uplift = uplift_of_pair(rollups, spec, identity, champion.policy_hash)
+        found[identity] |= {
+            "policy": _policy(connection, spec, policy, states),
+            "uplift_over_champion": None if uplift is None else _finite(asdict(uplift)),
+        }
+    return found
 
 
 def _policy(

@@ -84,7 +84,12 @@ def test_a_candidate_is_ramped_held_promoted_and_rolled_back(run: Any) -> None:
         (("roll-back", KEY), "there is no ramp and no earlier champion to roll back to"),
         (("release", KEY), "no version is pinned and nothing is held"),
         (("pin", KEY, "--version", 99), "there is no model version 99"),
+        (("promote", KEY, "greedier", "--based-on", 7), "number 1 is in force, not 7"),
+        (("ramp", KEY, "greedier", 0.2, "--based-on", 7), "number 1 is in force, not 7"),
         (("hold", KEY, "--based-on", 7), "number 1 is in force, not 7"),
+        (("pin", KEY, "--based-on", 7), "number 1 is in force, not 7"),
+        (("release", KEY, "--based-on", 7), "number 1 is in force, not 7"),
+        (("roll-back", KEY, "--based-on", 7), "number 1 is in force, not 7"),
         (("deployments", "nothing-here"), "there is no experiment with this key"),
     ],
 )

@@ -54,9 +54,8 @@ def test_every_step_over_http_and_the_shop_gets_the_mixture(learned: Any) -> Non
     assert drawn["model_version"] == drawn["model_versions"][0]
 
     assert call(learned, "hold").json["held"]
-    assert call(learned, "pin", {"version": body["why"]["champion"]["model_version"]}).json[
-        "champion_version"
-    ]
+    version = body["why"]["champion"]["model_version"]
+    assert call(learned, "pin", {"version": version}).json["champion_version"] == version
     assert call(learned, "release").json["champion_version"] is None
     assert call(learned, "promote", {"policy": "greedier"}).json["champion"] == "greedier"
     assert call(learned, "roll-back").json["champion"] == "policy"
@@ -86,6 +85,30 @@ def test_bad_steps_are_problems_and_change_nothing(
 ) -> None:
     refused(call(learned, step, body), *problem)
     assert current(learned).deployment.number == 1
+
+
+STEPS = {
+    "promote": {"policy": "greedier"},
+    "ramp": {"policy": "greedier", "share": 0.5},
+    "hold": {},
+    "pin": {},
+    "release": {},
+    "roll-back": {},
+}
+
+
+def test_no_step_is_taken_on_what_somebody_else_has_changed(learned: Any) -> None:
+    call(learned, "ramp", STEPS["ramp"])
+    before = current(learned)
+    team = client(learned)
+    for step, body in STEPS.items():
+        answer = call(learned, step, {**body, "based_on": 1})
+        assert (answer.status_code, step) == (409, step)
+        assert "number 2 is in force, not 1" in answer.json["detail"]
+        page = team.post(f"{PAGE}/{step}", data={**body, "based_on": "1"})
+        assert (page.status_code, step) == (409, step)
+        assert "number 2 is in force, not 1" in page.text
+    assert current(learned) == before
 
 
 def test_only_keys_that_may_change_experiments_may_take_steps(learned: Any) -> None:

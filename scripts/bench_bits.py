@@ -1,6 +1,6 @@
 """Compare how well models choose that have tables of weights of different sizes.
 
-    python scripts/bench_bits.py [--worlds 6] [--lessons 12000] [--bits 18 16 15 14 12]
+    python scripts/bench_bits.py [--worlds 6] [--interactions 12000] [--bits 18 16 15 14 12]
 
 In each simulated world 20 arms are drawn evenly, and the chance of a reward depends on the arm and
 the context, with about 9,000 different weights. The figure is what the arms that a model prefers
@@ -54,11 +54,11 @@ class SimulatedShoppers:
         return 1 / (1 + math.exp(-score))
 
 
-def gain(seed: int, bits: int, lessons: int) -> float:
+def gain(seed: int, bits: int, interactions: int) -> float:
     """What greedy choices bring beyond an even draw, as a share of the best choices' gain."""
     world = SimulatedShoppers(seed)
     model = VowpalModel.fresh(vowpal_arguments(Exploration(), bits=bits))
-    for _ in range(lessons):
+    for _ in range(interactions):
         context, arm = world.context(), world.random.randrange(ARMS)
         rewarded = world.random.random() < world.chance(context, arm)
         model.score_and_learn(_lines(context), arm, -float(rewarded))
@@ -82,12 +82,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--worlds", type=int, default=6)
-    parser.add_argument("--lessons", type=int, default=12_000)
+    parser.add_argument("--interactions", type=int, default=12_000)
     parser.add_argument("--bits", type=int, nargs="+", default=[18, 16, 15, 14, 12])
     asked = parser.parse_args()
     first: list[float] = []
     for bits in asked.bits:
-        gains = [gain(seed, bits, asked.lessons) for seed in range(asked.worlds)]
+        gains = [gain(seed, bits, asked.interactions) for seed in range(asked.worlds)]
         first = first or gains
         error = statistics.stdev([a - b for a, b in zip(gains, first, strict=True)])
         print(

@@ -31,28 +31,29 @@ def promote(
 def ramp(
     key: Key,
     policy: Policy,
-    share: Annotated[float, typer.Argument(help="Its share, above 0 and below 1.")],
+    share: Annotated[float, typer.Argument(help="The policy's share, above 0 and below 1.")],
     based_on: BasedOn = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
-    """Give a policy a share of every distribution beside the champion."""
+    """Mix a policy into every decision with this share, alongside the champion."""
     _print(_platform().deployments.ramp(key, policy, share, caller(), based_on=based_on), output)
 
 
 def hold(key: Key, based_on: BasedOn = None, output: FormatOption = Format.TABLE) -> None:
-    """Keep the shares as they are: no rule changes them until a person does."""
+    """Keep the shares as they are until a person changes them."""
     _print(_platform().deployments.hold(key, caller(), based_on=based_on), output)
 
 
 def pin(
     key: Key,
     version: Annotated[
-        int | None, typer.Option(help="Of the champion's model; without it, the one it serves.")
+        int | None,
+        typer.Option(help="Version of the champion's model. Default: the one that serves now."),
     ] = None,
     based_on: BasedOn = None,
     output: FormatOption = Format.TABLE,
 ) -> None:
-    """Let the champion serve one model version, whatever is learned later."""
+    """Serve one fixed model version of the champion, whatever its model learns later."""
     _print(_platform().deployments.pin(key, version, caller(), based_on=based_on), output)
 
 

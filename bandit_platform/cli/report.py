@@ -106,7 +106,7 @@ def _leaderboard(found: ExperimentReport, baseline: str) -> Table:
 
 
 def _money(found: ExperimentReport) -> list[Table]:
-    """What offers brought and cost, by advertiser and by category; none where none is declared."""
+    """Tables of money by advertiser and by category; none if no arm declares them."""
     from rich.markup import escape  # noqa: PLC0415 - keeps --help fast
     from rich.table import Table  # noqa: PLC0415
 

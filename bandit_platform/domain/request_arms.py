@@ -95,7 +95,7 @@ class KnownArm:
 
 @dataclass(frozen=True, eq=False)
 class ArmList:
-    """The arms among which a decision chose, in order and without ``nothing``."""
+    """The arms that a decision chose from, in order and without ``nothing``."""
 
     arms: tuple[KnownArm, ...]
 

@@ -105,7 +105,7 @@ class RewardSpec(BaseModel):
 
 
 def weights_to_file(weights: Mapping[str, Weight]) -> dict[str, Any]:
-    """Worths of event types as they stand in an experiment file."""
+    """Worths of event types as an experiment file states them."""
     return {
         name: weight if isinstance(weight, float) else weight.model_dump(exclude_none=True)
         for name, weight in weights.items()
@@ -133,7 +133,7 @@ class Worth:
     def bounds(self) -> tuple[float, float]:
         """The least and greatest reward when each event type happens at most once.
 
-        Amounts without a greatest one are left out.
+        Amounts without a maximum are left out.
         """
         low = high = Decimal(str(self.default))
         for name in self.event_types:
@@ -147,7 +147,7 @@ class Worth:
 
 
 def _at(weight: Weight, part: int) -> Decimal:
-    """A worth with no amount (part 0) or with the greatest one (part 1)."""
+    """A worth with no amount (part 0) or with the maximum amount (part 1)."""
     if isinstance(weight, AmountWeight):
         return Decimal(str(weight.amount)) * Decimal(str(weight.max or 0.0)) * part
     return Decimal(str(weight))

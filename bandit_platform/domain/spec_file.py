@@ -359,7 +359,7 @@ def _missing_range(
     return [
         Problem(
             path="reward.range",
-            message=f"is missing. It is worked out only where amounts have a greatest one: state "
+            message=f"is missing. It is calculated only if every amount has a max: state "
             f"it, or give {', '.join(open_ended[:3])} a max, such as "
             "{ amount = 0.15, max = 200.0 }",
         )

@@ -3,7 +3,8 @@
 A hundred keys and probabilities would take 4 KB as JSON. Eligible arms are ``*`` for all of the
 list, or bits in hexadecimal, the first arm lowest; ``nothing`` is always eligible and comes first.
 Probabilities are doubles as base64, exact. Exclusions are a list of exclusions, each with the bits
-of its arms. JSON of the ordinary columns begins with ``[`` or ``{``, so both can be told apart.
+of its arms. JSON of the ordinary columns begins with ``[`` or ``{``, so the first character shows
+which form a value has.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Decisions as rows of the table, and back: the columns follow from the fields of a decision.
 
 Each field of :class:`Decision`, and of the :class:`Draw` of the first slot, is a column of the same
-name. Moments are microseconds, lists and objects JSON. NULL stands for a field's default, so that
+name. Moments are microseconds, lists and objects JSON. NULL means a field's default, so that
 absent fields take no space. Draws of further slots are one JSON list. Where the arms came with the
 request, columns of the draw are as :mod:`bandit_platform.storage.compact_draws` writes them.
 """
@@ -45,7 +45,7 @@ class _Column:
     name: str
     write: Callable[[Any], Any] | None
     read: Callable[[Any], Any] | None
-    #: what NULL stands for, where a column may be NULL
+    #: what NULL means, where a column may be NULL
     default: Any
 
 

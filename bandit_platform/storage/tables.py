@@ -128,7 +128,7 @@ class RequestArmRow(SQLModel, table=True):
 
 
 class ArmListRow(SQLModel, table=True):
-    """The arms among which decisions chose, in order, if they came with requests."""
+    """The arms that decisions chose from, in order, if they came with requests."""
 
     __tablename__ = "arm_list"
 

@@ -1,1 +1,1 @@
-"""The page of what serves an experiment."""
+"""The page *Deployments*: the policies that serve an experiment, and their history."""

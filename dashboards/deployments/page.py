@@ -1,4 +1,4 @@
-"""What serves an experiment now and what served before, ready for the template."""
+"""The current deployment of an experiment and its history, ready for the template."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ STEPS: Mapping[str, DeploymentStep] = MappingProxyType(
             DeploymentStep(
                 name="promote",
                 button="Make it the champion",
-                serves="This policy decides everything, within about a second, with what its model "
-                "has learned so far. A ramp ends.",
-                undo="Roll back returns to the champion before it, with the model version that it "
+                serves="This policy makes every decision, within about a second, with what its "
+                "model has learned so far. Any ramp ends.",
+                undo="Roll back returns to the previous champion, with the model version that it "
                 "served last.",
             ),
             DeploymentStep(
@@ -115,7 +115,7 @@ STEPS: Mapping[str, DeploymentStep] = MappingProxyType(
             DeploymentStep(
                 name="hold",
                 button="Hold",
-                serves="The same as now. No rule changes the shares until a person does.",
+                serves="No change. The shares stay fixed until a person changes them.",
                 undo="Release ends the hold.",
             ),
             DeploymentStep(
@@ -215,11 +215,11 @@ def deployment_lines(entries: Sequence[DeploymentEntry], zone: str) -> tuple[Dep
 
 
 def serves(entry: DeploymentEntry) -> str:
-    """Who decides under a deployment, in one sentence."""
+    """The policies of a deployment and their shares, in one sentence."""
     made = entry.deployment
     champion = _named(entry.champion, made.champion_version)
     if entry.challenger is None:
-        return f"The champion {champion} decides everything."
+        return f"The champion {champion} makes every decision."
     challenger = _named(entry.challenger, made.challenger_version)
     return (
         f"The champion {champion} has a share of {percent(1 - made.share)}, "

@@ -1,4 +1,4 @@
-"""What offers brought and cost, by advertiser and by category, as printed."""
+"""Money that offers earned and cost, by advertiser and by category, as printed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def money_tables(report: ExperimentReport) -> tuple[MoneyTable, ...]:
 
 
 def worth_words(row: ArmRow, currency: str | None = None) -> str:
-    """What an arm's own outcomes are worth and cost; empty where it says neither."""
+    """An arm's own values and costs as text; empty if it declares neither."""
     unit = f"{_GAP}{currency}" if currency else ""
     parts = [_each(row.value, "", unit)] if row.value else []
     if row.cost:

@@ -313,7 +313,7 @@ class _Reader:
         self.places[f"{path}.max"] = f"{row}-max"
         if self.get(f"{row}-kind") != "amount":
             if most:
-                self.problem(f"{path}.max", "only amounts have a greatest one")
+                self.problem(f"{path}.max", "only amounts have a maximum")
             return value
         return {"amount": value, "max": read_number(most)} if most else {"amount": value}
 

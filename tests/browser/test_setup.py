@@ -291,7 +291,7 @@ def test_what_an_arm_is_worth_is_typed_into_the_form(
     page.locator("#arms-0-cost-0-type").fill("purchase")
     assert not page.locator("#arms-0-cost-0-max").is_visible()
     page.locator("#arms-0-cost-0-kind").select_option("amount")
-    assert page.locator("#arms-0-cost-0-max").is_visible()  # amounts can have a greatest one
+    assert page.locator("#arms-0-cost-0-max").is_visible()  # amounts can have a maximum
     page.locator("#arms-0-cost-0-value").fill("-0.1")
     page.locator("#arms-0-cost-0-max").fill("50")
     page.locator("#arms-0-advertiser").fill("Lounges Ltd")

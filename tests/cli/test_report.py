@@ -173,17 +173,17 @@ def test_what_offers_brought_and_cost_is_printed_by_label(
     assert run("experiment", "apply", file).status == 0
     ran = run("report", KEY)
     assert (ran.status, ran.err) == (0, "")
-    told = json.loads(run("report", KEY, "--format", "json").out)["money"]
-    assert [(row["by"], row["name"]) for row in told] == [
+    money = json.loads(run("report", KEY, "--format", "json").out)["money"]
+    assert [(row["by"], row["name"]) for row in money] == [
         ("advertiser", "Lounges [Ltd]"),
         ("advertiser", None),
     ]
     assert "In reward units" in ran.out
     cells = [[part.strip() for part in line.split("│")[1:-1]] for line in ran.out.splitlines()]
     rows = {row[0]: row for row in cells if len(row) == 7}
-    for row in told:
+    for row in money:
         amounts = [f"{row[name] + 0.0:,.2f}" for name in ("gross", "taken_back", "costs", "net")]
         name = row["name"] or "no advertiser"
         assert rows[name] == [name, *row["arms"], str(row["interactions"]), *amounts]
-    assert 0 < sum(row["gross"] for row in told) <= busy["accepted"]
+    assert 0 < sum(row["gross"] for row in money) <= busy["accepted"]
     assert "Lounges" not in run("report", KEY, "--by", "returning").out

@@ -155,7 +155,7 @@ def test_sums_of_fractions_are_no_clips() -> None:
 def test_without_a_greatest_amount_the_range_must_be_stated(tables: dict[str, Any]) -> None:
     del tables["arms"][1]["value"]["purchase"]["max"]
     assert problems(tables) == {
-        "reward.range": "is missing. It is worked out only where amounts have a greatest one: "
+        "reward.range": "is missing. It is calculated only if every amount has a max: "
         "state it, or give purchase of cover a max, such as { amount = 0.15, max = 200.0 }"
     }
 

@@ -2,7 +2,7 @@
 
     python -m tests.formats.make tests/formats/1
 
-Run once for each format. What is written is never changed afterwards: it stands for the data of
+Run once for each format. What is written is never changed afterwards: it represents the data of
 deployments that upgrade.
 """
 

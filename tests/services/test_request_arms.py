@@ -322,9 +322,9 @@ def test_hostile_texts_are_kept_and_never_become_features_of_their_own(world: An
     world.report(decision)
     world.settle()
     assert world.learn(key=KEY) == 1
-    told = trace(world.database, KEY, decision.decision_id, world.secret)
-    assert told["checked"] == {"agrees": True, "what": None}
-    assert told["features"]["a.b:c_d-e"] == {text[:20]: text, "=": "", "@key": True}
+    traced = trace(world.database, KEY, decision.decision_id, world.secret)
+    assert traced["checked"] == {"agrees": True, "what": None}
+    assert traced["features"]["a.b:c_d-e"] == {text[:20]: text, "=": "", "@key": True}
 
 
 def test_exports_and_estimates_use_the_features_that_came(lite: Any, tmp_path: Any) -> None:

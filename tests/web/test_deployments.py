@@ -129,7 +129,7 @@ def test_the_page_says_what_serves_and_leads_through_a_ramp(learned: Any) -> Non
     team = client(learned)
     page = team.get(PAGE)
     assert page.status_code == 200
-    assert "The champion “policy” decides everything." in page.text
+    assert "The champion “policy” makes every decision." in page.text
     assert 'data-policy="greedier"' in page.text
     asked = team.get(f"{PAGE}/ramp?policy=greedier")
     assert "Uplift over the champion" in asked.text
@@ -151,7 +151,7 @@ def test_the_page_says_what_serves_and_leads_through_a_ramp(learned: Any) -> Non
     assert team.post(f"{PAGE}/release", data={"based_on": "5"}).status_code == 303
     promoted = team.post(f"{PAGE}/promote", data={"policy": "greedier", "based_on": "6"})
     assert promoted.status_code == 303
-    assert "The champion “greedier” decides everything." in team.get(PAGE).text
+    assert "The champion “greedier” makes every decision." in team.get(PAGE).text
     history = team.get(f"/experiments/{KEY}/history").text
     assert "rolled back" in history
 

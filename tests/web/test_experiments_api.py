@@ -244,6 +244,6 @@ def test_a_body_over_the_limit_is_told_the_limit(
     deployment: Any, tables: dict[str, Any], refused: Any
 ) -> None:
     answer = send(deployment, "POST", BASE, hundred_arms(tables, 12_000))
-    told = refused(answer, 413, "too-large")
-    assert told["detail"] == "The body is longer than the limit of 1048576 bytes."
+    refusal = refused(answer, 413, "too-large")
+    assert refusal["detail"] == "The body is longer than the limit of 1048576 bytes."
     assert deployment.get(BASE).json == {"experiments": []}

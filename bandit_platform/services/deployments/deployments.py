@@ -1,4 +1,4 @@
-"""Changing what serves an experiment by hand: promote, ramp, hold, pin, release, roll back."""
+"""Changes by people to what serves an experiment: promote, ramp, hold, pin, release, roll back."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ class Deployments:
     def hold(
         self, key: str, by: Actor = PLATFORM, *, based_on: int | None = None
     ) -> DeploymentEntry:
-        """Keep the shares as they are: no rule changes them until somebody does."""
+        """Keep the shares as they are until a person changes them."""
 
         def change(now: _Situation) -> Deployment:
             if now.current.held:

@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 def restored(
     spec: ExperimentSpec, policy: TrackedPolicy, state: PolicyState | None, models: ModelLines
 ) -> Standing:
-    """Where a policy stands; at its first interaction if it is new or damaged."""
+    """A policy's progress; at its first interaction if it is new or damaged."""
     first = 0 if policy.pinned is None else policy.pinned.cursor
     if state is None:
         return fresh_standing(policy, spec, _model(spec, policy, models, first))

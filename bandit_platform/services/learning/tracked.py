@@ -188,7 +188,7 @@ def _each_once(policies: Iterable[TrackedPolicy]) -> list[TrackedPolicy]:
 
 
 class Lesson(NamedTuple):
-    """What every policy is told of an interaction."""
+    """What every policy learns from an interaction."""
 
     #: position of the arm that was drawn, and of ``nothing``, among the eligible arms
     drawn: int

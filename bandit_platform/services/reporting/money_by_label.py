@@ -1,4 +1,4 @@
-"""What offers brought and cost, by advertiser and by category."""
+"""Money that offers earned and cost, by advertiser and by category."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shop asks and is told."""
+"""A shop's request for a decision, and the answer to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Query:
 
 @record
 class Answer:
-    """What the shop is told."""
+    """The answer to the shop."""
 
     decision: Decision
     offer: Mapping[str, Any] | None

@@ -95,8 +95,8 @@ def test_an_arm_that_was_taken_out_meanwhile_counts_by_the_revision_that_showed_
     world.report(decision)
     world.settle()
     assert rewards(world, decision) == [7.5]
-    told = trace(world.database, KEY, decision.decision_id)
-    (event,) = told["events"]
+    traced = trace(world.database, KEY, decision.decision_id)
+    (event,) = traced["events"]
     assert (event["adds"], event["why"]) == (7.5, "the arm's value, less the arm's cost")
     with pytest.raises(LockedError, match="upgrade is worth: it was in revision 1"):
         world.apply(text.replace("accept = 12.0", "accept = 13.0"))

@@ -297,10 +297,11 @@ class Deployments:
         with self._database.write() as connection:
             now = _situation(connection, key)
             _demand_changeable(now, based_on)
+            served = served_version(connection, now.current)  # the change may publish a newer one
             made = replace(
                 change(now),
                 number=now.current.number + 1,
-                version_before=served_version(connection, now.current),
+                version_before=served,
                 since=moment,
                 by=by,
                 action=action,

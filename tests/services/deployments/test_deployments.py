@@ -194,6 +194,36 @@ def test_a_roll_back_of_a_ramp_ends_it(learned: Any) -> None:
     assert audit(learned.database, learned.secret, KEY).mismatches == ()
 
 
+def test_a_roll_back_returns_to_the_version_that_served_not_to_one_that_the_ramp_published(
+    world: Any, spec_text: str
+) -> None:
+    collected(world, spec_text.replace('publish_every = "1s"', 'publish_every = "1d"'), 120)
+    (served,) = versions(world)
+    assert {d.model_versions for d in shop(world)} == {(served.version,)}
+    by_hand(world, "ramp", "greedier", 0.5)
+    assert versions(world)[-1].interactions > served.interactions
+    entry = by_hand(world, "roll_back")
+    assert entry.deployment.champion_version == served.version
+    assert {d.model_versions for d in shop(world)} == {(served.version,)}
+
+
+def test_the_version_that_a_roll_back_returns_to_is_kept(world: Any, spec_text: str) -> None:
+    collected(world, spec_text.replace('publish_every = "1s"', 'publish_every = "1d"'), 120)
+    ((before, *_),) = versions(world)
+    shop(world)
+    by_hand(world, "ramp", "greedier", 0.5)
+    for _ in range(4):
+        world.clock.advance(90_000)
+        shop(world, 5)
+        world.run("DELETE FROM model_use")
+    kept = [row.version for row in versions(world)]
+    assert before in kept
+    assert before + 1 not in kept
+    entry = by_hand(world, "roll_back")
+    assert entry.deployment.champion_version == before
+    assert {d.model_versions for d in shop(world)} == {(before,)}
+
+
 def test_versions_that_a_deployment_names_are_kept(learned: Any) -> None:
     pinned = by_hand(learned, "pin").deployment.champion_version
     learned.run("DELETE FROM model_use")

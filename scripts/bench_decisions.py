@@ -250,7 +250,7 @@ class AskedExperiment:
         return (time.thread_time() - began) / decisions
 
     def sizes(self, decisions: int) -> str:
-        """Bytes a decision in journal and database, once everything is taken over."""
+        """Bytes a decision in journal and database, once everything is imported."""
         self._settle()
         journal, database = self._bytes()
         self._decide(self._queries(decisions), report=False)
@@ -304,7 +304,7 @@ class AskedExperiment:
 
 
 def _caller(kind: str) -> Any:
-    """Gives what a query says of its sender, where the checkout knows of senders."""
+    """Returns the query's sender, if the checkout's queries have one."""
     try:
         from bandit_platform.domain.caller import Caller  # noqa: PLC0415 - of the checkout
     except ImportError:

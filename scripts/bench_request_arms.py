@@ -5,7 +5,7 @@
 A shop has a catalogue and sends a hundred of its arms with each request, others every time. In
 process, from the WSGI environment of a request to the answer, both kinds of decisions take turns;
 the time is that of the deciding thread. Bytes are those of database and journal a decision,
-all tables and indexes, after the outcomes were taken over and learned.
+all tables and indexes, after the outcomes were imported and learned.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def tables(key: str, arms: int, candidates: int = 0) -> dict[str, Any]:
 
 
 def context(draw: random.Random) -> dict[str, Any]:
-    """What a shop says of a shopper; 30 countries, of which some are rare."""
+    """The context of a shopper; 30 countries, of which some are rare."""
     return {
         "order_value": draw.randrange(10, 200) + 0.5,
         "country": f"C{min(int(draw.expovariate(0.2)), 29)}",
@@ -69,7 +69,7 @@ def context(draw: random.Random) -> dict[str, Any]:
 
 
 def query(number: int, draw: random.Random) -> Query:
-    """A question about a shopper."""
+    """A request for a decision."""
     return Query(
         unit_id=f"unit-{number}",
         context=context(draw),

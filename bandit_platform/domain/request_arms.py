@@ -1,7 +1,7 @@
-"""Arms that come with a request: what they may hold, and lists of them known by their content.
+"""Arms that come with a request: their limits, and lists of them identified by their content.
 
-A list is known by a hash of its arms' keys and features in their order. Offers are no part of it:
-they are handed back to the shop and kept nowhere.
+A list is identified by a hash of its arms' keys and features in their order. Offers are not part
+of it: they are returned to the shop and not stored.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _from_data(data: Any) -> KnownArm:
 
 
 def _plain(value: Any) -> FeatureValue:
-    """A feature so that equal ones are alike: 1 as 1.0, and -0.0 as 0.0."""
+    """A feature in a form that is the same for equal values: 1 as 1.0, and -0.0 as 0.0."""
     if isinstance(value, (bool, str)):
         return value
     return float(value) + 0.0

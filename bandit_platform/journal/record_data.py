@@ -1,7 +1,7 @@
 """Turns records into JSON data by functions that are made from their fields.
 
 ``dump_json`` of pydantic looks up how to write each field of each record; a function made once from
-the list of fields does the same in half the time, on the way of every decision.
+the list of fields does the same in half the time, on the path of every decision.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class DeploymentRow(SQLModel, table=True):
 
 
 class QualityRow(SQLModel, table=True):
-    """Whether the logged propensities agree with what was drawn, as tests that go on running."""
+    """Whether the logged propensities agree with what was drawn, as running tests."""
 
     __tablename__ = "quality"
 
@@ -152,7 +152,7 @@ class RollupRow(SQLModel, table=True):
 
 
 class TimelineRow(SQLModel, table=True):
-    """The estimates as they stood after a number of interactions."""
+    """The estimates after a number of interactions."""
 
     __tablename__ = "timeline"
 

@@ -18,7 +18,7 @@ _QUALITY = table(QualityRow)
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyState:
-    """What a tracked policy has taken in, and what it is worth on it."""
+    """A tracked policy's progress and its sums."""
 
     #: hash of a learned policy, name of a fixed one
     policy_hash: str
@@ -44,7 +44,7 @@ class PolicyState:
         )
 
     def is_whole(self) -> bool:
-        """Whether it is as it was written."""
+        """Whether the stored data match their hash."""
         return self.stored_digest is None or self.stored_digest == self.digest
 
 

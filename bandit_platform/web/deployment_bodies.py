@@ -1,4 +1,4 @@
-"""Bodies of requests that change what serves."""
+"""Bodies of requests that change the deployment."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def deployments_api(platform: Platform) -> APIBlueprint:
         return service.promote(experiment, body.policy, by, based_on=based_on).to_dict()
 
     @api.post("/experiments/<experiment>/ramp")
-    @api.doc(summary="Give a policy a share beside the champion", operation_id="ramp")
+    @api.doc(summary="Mix a policy into every decision", operation_id="ramp")
     def ramp(experiment: str) -> dict[str, Any]:
         body = read_body(RampStep, _BYTES)
         by, based_on = viewer().actor, body.based_on

@@ -120,7 +120,7 @@ STEPS: Mapping[str, DeploymentStep] = MappingProxyType(
             ),
             DeploymentStep(
                 name="pin",
-                button="Pin the version",
+                button="Pin a model version",
                 serves="The champion decides with this model version, whatever is learned later. "
                 "The model goes on learning.",
                 undo="Release serves the newest version again.",
@@ -130,7 +130,7 @@ STEPS: Mapping[str, DeploymentStep] = MappingProxyType(
                 button="Release",
                 serves="Champion and challenger decide with their newest model versions again, and "
                 "a hold ends.",
-                undo="Pin the version again.",
+                undo="Pin the model version again.",
             ),
             DeploymentStep(
                 name="roll-back",
@@ -233,7 +233,7 @@ def _named(name: str, version: int | None) -> str:
 
 
 def evidence_lines(why: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """What was known at a change: what it is about, and the numbers in words."""
+    """The evidence for a change, as pairs of a label and the numbers in words."""
     lines: list[tuple[str, str]] = []
     for role in ("policy", "champion"):
         known = why.get(role)

@@ -190,7 +190,7 @@ def test_what_cannot_be_undone_asks_first(running: Any, team: Any) -> None:
     assert f'action="{STEPS}/pause"' in page
     asked = team.get(f"{STEPS}/stop").text
     assert "This cannot be undone" in asked
-    assert "Leave it as it is" in asked
+    assert ">Cancel</a>" in asked
     assert state(running) == "running"
 
 

@@ -1,7 +1,7 @@
-"""Under which names arms are counted, so that a catalogue fills neither tables nor reports.
+"""The names under which arms are counted: a large catalogue must not fill tables and reports.
 
-Arms of the file keep their keys. Of those that come with requests, the first so many of an
-experiment keep theirs, and the others are counted together.
+Arms of the file keep their keys. Of the arms of requests, the first ones of an
+experiment keep theirs, up to a limit, and the others are counted together.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _numbers(estimate: Estimate) -> dict[str, Any]:
 
 
 def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Bounds that are infinite as None, which JSON can say."""
+    """None for infinite bounds, which JSON cannot represent."""
     return {
         name: None if isinstance(number, float) and not isfinite(number) else number
         for name, number in numbers.items()

@@ -1,4 +1,4 @@
-"""What an experiment file does to the deployment."""
+"""Deployments that follow from a new revision of the experiment file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The format of exported Parquet files, named in each of them.
 
-DSJSON names its own version; the columns of a CSV file say by themselves what they hold.
+DSJSON names its own version; the columns of a CSV file need none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ METADATA: Mapping[bytes, bytes] = {_KEY: str(FORMAT).encode()}
 
 
 def demand_readable(path: Path, metadata: Mapping[bytes, bytes] | None) -> None:
-    """Refuse an export of a format that this version does not read; other files are let through.
+    """Refuse an export of a format that this version does not read; other files are accepted.
 
     Raises:
         LogError: a later version wrote the file.

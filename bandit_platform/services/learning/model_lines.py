@@ -1,8 +1,8 @@
 """The models of an experiment, each at the interactions that policies which use it have reached.
 
-A model learns each interaction once, whichever policies use it. A policy that is new has to be
-valued from the first interaction on, so a second line of its model starts there. The lines of a
-model that reach the same interaction are the same model, and one of them ends.
+A model learns each interaction once, whichever policies use it. A new policy has to be
+valued from the first interaction on, so a second copy (line) of its model starts there. Once both
+lines have learned from the same interactions they are equal, and one of them is dropped.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class ModelLines:
         return self._line((policy.model or "", cursor), policy.exploration)
 
     def advance(self, before: Iterable[Standing], after: Iterable[Standing]) -> None:
-        """Move lines on with the policies that use them; where two meet, one is left."""
+        """Advance lines with the policies that use them; of two at the same cursor, keep one."""
         for old, new in zip(before, after, strict=True):
             model = new.runner.policy.model
             if model is None or new.runner.learned is None:

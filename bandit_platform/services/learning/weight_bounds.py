@@ -1,6 +1,6 @@
 """The least probabilities and largest importance weights that a decision's deployment permits.
 
-What bounds a weight are the floors under which the decision was drawn: those of the champion, or
+The floors under which a decision was drawn bound its weights: those of the champion, or
 the mixture of the floors of champion and challenger.
 """
 
@@ -26,7 +26,7 @@ Floor = float | FloorTable
 
 @dataclass(frozen=True)
 class WeightBound:
-    """What the floors under which a decision is drawn bound.
+    """Bounds that follow from the floors under which a decision is drawn.
 
     With n of N offers eligible, the propensity of ``nothing`` is at least A + B / (n + 1), and
     that of each offer at least C / n + B / (n + 1): a number as floor adds to B, a table to A and

@@ -62,7 +62,7 @@ def _in_order(counted: Mapping[str, float], arms: set[str], *, by_count: bool) -
 
 
 def _sums(counted: Mapping[str, float], arms: Sequence[str]) -> dict[str, float]:
-    """What was counted of some arms together."""
+    """The counts of several arms together."""
     return {
         what: sum(counted.get(f"arm.{arm}.{what}", 0.0) for arm in arms)
         for what in ("count", "reward", "gross", "taken_back", "costs")

@@ -13,7 +13,7 @@ from bandit_platform.domain.request_arms import SentArms
 
 @record
 class Query:
-    """What a shop asks."""
+    """A shop's request for a decision."""
 
     unit_id: str
     context: Mapping[str, Any]

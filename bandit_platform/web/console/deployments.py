@@ -1,4 +1,4 @@
-"""What serves an experiment, and the steps that change it."""
+"""The page *Deployments* of an experiment, and a page for each step that changes it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LARGEST_NUMBER = 10**9
 
 
 def deployments_blueprint(platform: Platform) -> Blueprint:
-    """The page of what serves, with a page that asks before each step."""
+    """The page *Deployments*, and a confirmation page for each step."""
     pages = page_blueprint("deployments", __name__)
     service = platform.deployments
 
